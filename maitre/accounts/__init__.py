@@ -1,0 +1,1 @@
+"""Who the guests are, by their Open WebUI user id."""

@@ -1,0 +1,60 @@
+"""An assistant: a persona over a model, as the operator wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+#: Request parameters that an operator can let a client set on an assistant (names of the OpenAI API).
+OVERRIDABLE = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning_effort",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """One assistant.
+
+    `plans` empty means every plan. `type` is "chat" (the whole conversation goes upstream) or "one-shot"
+    (only the guest's last message). With `json_answer` the answer is held until it is valid JSON, against
+    `json_schema` when there is one.
+    """
+
+    slug: str
+    name: str
+    model: str
+    prompt: str
+    description: str = ""
+    tone: str = ""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    type: str = "chat"
+    json_answer: bool = False
+    json_schema: Mapping[str, object] | None = None
+    enabled: bool = True
+    plans: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ("max_tokens", "stop")
+    tools: bool = False
+    language: str | None = None
+    record: str = "full"
+
+    def open_to(self, plan: str) -> bool:
+        """Whether a guest on this plan may use the assistant."""
+        return self.enabled and (not self.plans or plan in self.plans)
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Assistant:
+        known = dict(value)
+        for field in ("plans", "overrides"):
+            known[field] = tuple(known.get(field) or ())  # type: ignore[arg-type]
+        return cls(**known)  # type: ignore[arg-type]

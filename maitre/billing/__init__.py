@@ -1,0 +1,1 @@
+"""What usage costs, and the ledger that keeps it."""

@@ -1,0 +1,1 @@
+"""The turn: one message from a guest to a settled answer."""

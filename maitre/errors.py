@@ -1,0 +1,101 @@
+"""Every error that Maitre raises on purpose, in one tree.
+
+MaitreError
+├── ConfigError          the house's files are wrong: many problems at once, each `file: path: message`
+├── HouseError           an operator's command cannot go on; the message is the sentence to print
+├── StoreDown            Postgres or Valkey does not answer
+└── Refusal              a guest is told no, in one sentence from the catalogue
+    ├── QuotaExceeded    a window is full; knows when it resets
+    ├── Unavailable      ours to mend: a store or the provider is down
+    ├── BadRequest       the request itself cannot be served
+    ├── UnknownModel     no such assistant or model, or it is not for this plan
+    └── ProviderError    the upstream answered with an error
+
+A refusal carries the *key* of its sentence and the values in it; `maitre.chat.sentences` renders it in the
+guest's language. `status` and `code` are what an OpenAI client sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+
+class MaitreError(Exception):
+    """Something went wrong that Maitre knows how to name."""
+
+
+class ConfigError(MaitreError):
+    """The house's files have mistakes; `problems` lists all of them as `file: path: message`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class HouseError(MaitreError):
+    """An operator's command cannot go on; the text is the one sentence that the operator reads."""
+
+
+class StoreDown(MaitreError):
+    """A store (Postgres or Valkey) did not answer."""
+
+
+class Refusal(MaitreError):
+    """A guest is told no. `key` names the sentence; `values` fill it."""
+
+    status = 400
+    code = "bad_request"
+    type = "invalid_request_error"
+
+    def __init__(self, key: str, /, *, retry_after: int | None = None, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+        self.retry_after = retry_after  # seconds, for the Retry-After header
+
+
+class QuotaExceeded(Refusal):
+    """A window of the guest's plan is full. `resets_at` is None for a total that never resets."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    type = "rate_limit_error"
+
+    def __init__(self, key: str, /, *, resets_at: datetime | None, retry_after: int | None, **values: object) -> None:
+        super().__init__(key, retry_after=retry_after, resets_at=resets_at, **values)
+        self.resets_at = resets_at
+
+
+class Unavailable(Refusal):
+    """A part of the house is down; nothing is served unmetered meanwhile."""
+
+    status = 503
+    code = "service_unavailable"
+    type = "server_error"
+
+
+class BadRequest(Refusal):
+    """The request itself cannot be served: empty, too long, malformed."""
+
+
+class UnknownModel(Refusal):
+    """There is no such assistant or model, or the guest's plan does not have it."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class ProviderError(Refusal):
+    """The upstream answered with an error, or its stream broke.
+
+    `sent` says whether any byte of an answer had already reached the guest.
+    """
+
+    code = "upstream_error"
+    type = "upstream_error"
+
+    def __init__(self, key: str, /, *, status: int, detail: str = "", **values: object) -> None:
+        super().__init__(key, **values)
+        self.status = status
+        self.detail = detail  # for the ledger and the log, not for the guest

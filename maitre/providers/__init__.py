@@ -1,0 +1,1 @@
+"""The upstreams that speak the OpenAI API."""
