@@ -1,0 +1,1 @@
+"""The command line: one file a command. Each is thin; the work is elsewhere."""

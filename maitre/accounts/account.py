@@ -1,0 +1,19 @@
+"""An account: a guest, by the Open WebUI user id. The e-mail is an attribute, never the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who a guest is. `plan` is None until somebody or the house's default gives one.
+
+    `role` is the house's (admin, priority, tester, user), not Open WebUI's.
+    """
+
+    user_id: str
+    email: str
+    name: str
+    role: str = "user"
+    plan: str | None = None
