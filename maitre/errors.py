@@ -96,6 +96,6 @@ class ProviderError(Refusal):
     type = "upstream_error"
 
     def __init__(self, key: str, /, *, status: int, detail: str = "", **values: object) -> None:
-        super().__init__(key, **values)
+        super().__init__(key, retry_after=None, **values)
         self.status = status
         self.detail = detail  # for the ledger and the log, not for the guest

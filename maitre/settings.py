@@ -365,9 +365,7 @@ def _assistant(front: _Assistant, slug: str, prompt: str) -> Assistant:
     )
 
 
-def _assemble(
-    directory: Path, house: _House, found: Mapping[str, tuple[str, Assistant]], problems: list[str]
-) -> House:
+def _assemble(directory: Path, house: _House, found: Mapping[str, tuple[str, Assistant]], problems: list[str]) -> House:
     models = _models(house, problems)
     providers = {name: _provider(directory, name, section, problems) for name, section in house.providers.items()}
     _check_references(house, models, found, problems)
@@ -409,7 +407,7 @@ def _models(house: _House, problems: list[str]) -> dict[str, Model]:
         for id, model in section.models.items():
             if id in models:
                 problems.append(
-                    f"maitre.yaml: providers.{provider}.models.{id}: the model is already one of “{models[id].provider}”"
+                    f"maitre.yaml: providers.{provider}.models.{id}: is already a model of “{models[id].provider}”"
                 )
                 continue
             models[id] = Model(id, model.name or id, provider, model.upstream or id, model.context, model.tools)
@@ -444,6 +442,9 @@ def _check_references(
             if name is not None and name not in among:
                 problems.append(f"{where}: unknown {what} “{name}” (there is: {', '.join(among) or 'none'})")
 
+    for file, assistant in found.values():
+        if assistant.json_schema is not None and not assistant.json_answer:
+            problems.append(f"{file}: json_schema: needs json_answer: true")
     known("maitre.yaml: default_plan", [house.default_plan], house.plans, "plan")
     known("maitre.yaml: prices.models", house.prices.models, models, "model")
     for slug, plan in house.plans.items():

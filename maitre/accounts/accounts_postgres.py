@@ -1,0 +1,56 @@
+"""Accounts in Postgres, with the catalogue's version beside each: one query a turn."""
+
+from __future__ import annotations
+
+from maitre.accounts.account import Account
+from maitre.sql.postgres import Database
+
+_FIND = """
+select c.version, a.user_id, a.email, a.name, a.role, a.plan
+from catalogue c left join accounts a on a.user_id = $1
+"""
+_ADD = """
+insert into accounts (user_id, email, name) values ($1, $2, $3)
+on conflict (user_id) do update set email = excluded.email, name = excluded.name
+"""
+_PUT = """
+insert into accounts (user_id, email, name, role, plan) values ($1, $2, $3, $4, $5)
+on conflict (user_id) do update
+set email = excluded.email, name = excluded.name, role = excluded.role, plan = excluded.plan
+"""
+
+
+class PostgresAccounts:
+    """The accounts of the house."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def arrive(self, user_id: str, email: str, name: str) -> tuple[Account, int]:
+        """The account of a guest, made without a plan if new, and the catalogue's version."""
+        row = await self._database.fetchrow(_FIND, user_id)
+        assert row is not None, "the catalogue has exactly one row"
+        if row["user_id"] is None or (email and row["email"] != email):
+            await self._database.execute(_ADD, user_id, email, name)
+        account = Account(
+            user_id, email or row["email"] or "", name or row["name"] or "", row["role"] or "user", row["plan"]
+        )
+        return account, row["version"]
+
+    async def find(self, who: str) -> Account | None:
+        """The account with this Open WebUI user id or e-mail."""
+        row = await self._database.fetchrow(
+            "select user_id, email, name, role, plan from accounts where user_id = $1 or lower(email) = lower($1)"
+            " order by user_id = $1 desc limit 1",
+            who,
+        )
+        return None if row is None else Account(**row)
+
+    async def all(self) -> dict[str, Account]:
+        """Every account by its user id."""
+        rows = await self._database.fetch("select user_id, email, name, role, plan from accounts")
+        return {row["user_id"]: Account(**row) for row in rows}
+
+    async def put(self, account: Account) -> None:
+        """Make the account or change it."""
+        await self._database.execute(_PUT, account.user_id, account.email, account.name, account.role, account.plan)

@@ -1,0 +1,230 @@
+"""The composition root: the only place that names adapters.
+
+`Engine` serves turns in a door's process; `open_books` is the operator's way into Maitre's database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from maitre.accounts.account import Account
+from maitre.accounts.accounts_postgres import PostgresAccounts
+from maitre.assistants import answer_jsonschema
+from maitre.assistants.assistant import Assistant
+from maitre.assistants.catalogue_postgres import PostgresCatalogue
+from maitre.billing.ledger_postgres import PostgresLedger
+from maitre.chat import inlet, stamp
+from maitre.chat.message import Guest, Stamp, TurnRequest
+from maitre.chat.terms import Terms
+from maitre.chat.turn import Turns
+from maitre.errors import BadRequest, StoreDown
+from maitre.providers.openai_http import OpenAIUpstream
+from maitre.quota.explain import explain
+from maitre.quota.plan import Plan
+from maitre.quota.redis_store import RedisQuotaStore
+from maitre.quota.window import periods
+from maitre.settings import House
+from maitre.sql.postgres import Database
+from maitre.tracing.langfuse_tracer import LangfuseTracer
+
+log = logging.getLogger(__name__)
+
+REFRESH = 2.0  # seconds between looks at the catalogue, the sweep and the counters
+DRAIN = 3.0  # seconds that open settlements get when the engine closes
+
+
+def terms_of(house: House) -> Terms:
+    """The house's terms for a turn."""
+    return Terms(
+        zone=house.zone,
+        language=house.language,
+        currency=house.currency,
+        default_plan=house.default_plan,
+        task_max_tokens=house.task_max_tokens,
+        max_turn_seconds=house.max_turn_seconds,
+        record=house.record,
+        retention_days=house.retention_days,
+    )
+
+
+class Engine:
+    """Everything that a door needs to serve turns. Build and use it on one event loop."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._secret = house.secret("stamp")
+        self._database = Database(house.endpoint("postgres"))
+        self._store = RedisQuotaStore(house.endpoint("valkey"))
+        self._tracer = LangfuseTracer(
+            house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
+        )
+        self._upstreams = {name: OpenAIUpstream(house.provider(name)) for name in house.providers}
+        self._ledger = PostgresLedger(self._database, house.prices)
+        self.turns = Turns(
+            terms=terms_of(house),
+            accounts=PostgresAccounts(self._database),
+            source=PostgresCatalogue(self._database),
+            store=self._store,
+            ledger=self._ledger,
+            upstreams=self._upstreams,
+            models=house.models,
+            prices=house.prices,
+            check=answer_jsonschema.problem,
+            tracer=self._tracer,
+            clock=lambda: datetime.now(UTC),
+            new_id=lambda: uuid.uuid4().hex,
+        )
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read the catalogue and begin the house-keeping. A store that is down is asked again later."""
+        self._keeping = asyncio.create_task(self._keep_house())
+
+    async def _keep_house(self) -> None:
+        down = False
+        while True:
+            try:
+                await self.turns.refresh()
+                await self.turns.sweep()
+                await self._ledger.forget(datetime.now(UTC))
+                await self._store.count(str(os.getpid()), self._tracer.counters())
+                if down:
+                    log.warning("The stores answer again.")
+                down = False
+            except StoreDown as fault:
+                if not down:
+                    log.warning("%s", fault)
+                down = True
+            except Exception:
+                log.exception("The house-keeping stumbled.")
+            await asyncio.sleep(REFRESH)
+
+    def offered(self, door: str) -> list[dict[str, str]]:
+        """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""
+        if door == "assistants":
+            listed = [(one.slug, one.name) for one in self.turns.catalogue.assistants.values() if one.enabled]
+            listed.append((inlet.REFUSED.partition(".")[2], "Refused"))
+        else:
+            listed = [(model.id, model.name) for model in self.house.models.values()]
+        return [{"id": id, "name": name} for id, name in listed]
+
+    def stamped(self, body: Mapping[str, Any], user_id: str, model: str) -> dict[str, Any]:
+        """The body with our signed stamp for this user and model, and nobody else's."""
+        clean = inlet.without_key(body)
+        mark = inlet.stamp_of(clean, user_id=user_id, model=model, turn_id=uuid.uuid4().hex, now=time.time())
+        return {**clean, stamp.KEY: stamp.sign(mark, self._secret)}
+
+    def request(self, model: str, body: Mapping[str, Any]) -> TurnRequest:
+        """The request that a pipe was called with. Raises BadRequest when nobody asks."""
+        user = body.get("user")
+        if not isinstance(user, Mapping) or not user.get("id"):
+            raise BadRequest("bad_request", detail="it does not say who asks")
+        guest = Guest(str(user["id"]), str(user.get("email") or ""), str(user.get("name") or ""))
+        return TurnRequest(guest, model, body.get("messages") or (), body, self._verified(body, guest, model))
+
+    def _verified(self, body: Mapping[str, Any], guest: Guest, model: str) -> Stamp | None:
+        return stamp.verify(body.get(stamp.KEY), self._secret, user_id=guest.user_id, model=model, now=time.time())
+
+    async def close(self) -> None:
+        """Settle what can be settled, then close the stores."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self.turns.drain(DRAIN)
+        await asyncio.to_thread(self._tracer.close)
+        for upstream in self._upstreams.values():
+            await upstream.close()
+        await self._store.close()
+        await self._database.close()
+
+
+class Books:
+    """The operator's view of Maitre's database and live windows."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._database = Database(house.endpoint("postgres"), size=2)
+        self._store = RedisQuotaStore(house.endpoint("valkey"))
+        self._accounts = PostgresAccounts(self._database)
+        self._catalogue = PostgresCatalogue(self._database)
+        self._ledger = PostgresLedger(self._database, house.prices)
+
+    async def migrate(self) -> list[str]:
+        """Apply missing migrations; their names."""
+        return await self._database.migrate()
+
+    async def plans(self) -> dict[str, Plan]:
+        """The plans by slug."""
+        return dict((await self._catalogue.read()).plans)
+
+    async def assistants(self) -> dict[str, Assistant]:
+        """The assistants by slug."""
+        return dict((await self._catalogue.read()).assistants)
+
+    async def accounts(self) -> dict[str, Account]:
+        """The accounts by Open WebUI user id."""
+        return await self._accounts.all()
+
+    async def put_plan(self, plan: Plan) -> None:
+        """Make or change a plan."""
+        await self._catalogue.put_plan(plan)
+
+    async def drop_plan(self, slug: str) -> None:
+        """Remove a plan."""
+        await self._catalogue.drop_plan(slug)
+
+    async def put_assistant(self, assistant: Assistant) -> None:
+        """Make or change an assistant."""
+        await self._catalogue.put_assistant(assistant)
+
+    async def drop_assistant(self, slug: str) -> None:
+        """Remove an assistant."""
+        await self._catalogue.drop_assistant(slug)
+
+    async def put_account(self, account: Account) -> None:
+        """Make or change an account."""
+        await self._accounts.put(account)
+
+    async def find_account(self, who: str) -> Account | None:
+        """The account with this e-mail or user id."""
+        return await self._accounts.find(who)
+
+    async def explain(self, account: Account) -> dict[str, Any]:
+        """Every window of the account: limit, used, held, left, reset."""
+        plans = await self.plans()
+        plan = plans.get(account.plan or "") or plans.get(self._house.default_plan or "")
+        now = datetime.now(UTC)
+        when = periods(now, self._house.zone)
+        live = await self._store.live(account.user_id, now)
+        totals = None if live is not None else await self._ledger.totals(account.user_id, now, when)
+        return explain(account, plan, live, totals, now, when)
+
+    async def usage(self, account: Account | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
+        """The newest ledger rows."""
+        return await self._ledger.rows(account.user_id if account else None, since, limit)
+
+    async def counters(self) -> dict[str, int]:
+        """What the engines count: `traces_sent`, `traces_dropped`."""
+        return await self._store.counters()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._store.close()
+        await self._database.close()
+
+
+@asynccontextmanager
+async def open_books(house: House) -> AsyncIterator[Books]:
+    """The books of a running house. Raises HouseError when it does not run, StoreDown when a store is down."""
+    books = Books(house)
+    try:
+        yield books
+    finally:
+        await books.close()

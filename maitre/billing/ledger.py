@@ -1,0 +1,28 @@
+"""The ledger, behind a Protocol: Postgres in a house, the in-memory twin in tests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from maitre.billing.row import Call, Settlement, Totals, Words
+from maitre.quota.window import Periods
+
+
+class Ledger(Protocol):
+    """One row for every upstream call."""
+
+    async def open(self, call: Call) -> None:
+        """Write the row, durably, before the upstream is called."""
+
+    async def withdraw(self, request_id: str) -> bool:
+        """Remove an open row whose upstream call was never made."""
+
+    async def settle(self, settlement: Settlement, words: Words | None) -> bool:
+        """Close the open row, once; False when it was closed before."""
+
+    async def totals(self, user_id: str, now: datetime, when: Periods) -> Totals:
+        """What the account has used, from the rows; rows whose hold expired are closed as lost first."""
+
+    async def sweep(self, now: datetime) -> int:
+        """Close all rows whose hold expired as lost, at the size of their hold; how many."""

@@ -1,0 +1,74 @@
+"""A ledger row: one upstream call, opened before it and settled once after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+#: What a call is for. A tool call belongs to its turn's loop; a repair asks again for valid JSON.
+KINDS = ("turn", "tool", "task", "repair", "embedding", "summary")
+
+#: How a call ended. `lost`: its process died and the hold was charged when it expired.
+STATUSES = ("open", "done", "stopped", "error", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The opening of a row, durable before the upstream is called. Tokens are the hold's."""
+
+    request_id: str
+    turn_id: str
+    chat_id: str
+    trace_id: str
+    at: datetime
+    user_id: str
+    plan: str
+    door: str
+    assistant: str
+    provider: str
+    model: str
+    kind: str
+    counted: bool
+    held_prompt: int
+    held_completion: int
+    expires_at: datetime
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a call ended. `cost` is in 10⁻⁹ of the currency; `first_token_ms` is None when no token came."""
+
+    request_id: str
+    ended_at: datetime
+    first_token_ms: int | None
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost: int
+    price_version: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was said in a call, to keep until `delete_at`."""
+
+    input: str
+    output: str
+    delete_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What an account has used, summed from the ledger: the truth that the live windows are rebuilt from.
+
+    `fields` are sums by the names of `maitre.quota.window` (`tokens:day:2026-11-21`); `recent` are the counted
+    calls of the last minute; `turns` how many calls each recent turn has made; `holds` the open calls.
+    """
+
+    fields: Mapping[str, int]
+    recent: Mapping[str, datetime]
+    turns: Mapping[str, int]
+    holds: Mapping[str, tuple[int, datetime, bool]]  # request id -> tokens, expiry, counted

@@ -1,0 +1,107 @@
+"""OpenAI's chat wire format: requests read, our own events and answers written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from maitre.chat import sse
+from maitre.chat.message import Usage
+from maitre.errors import Refusal
+
+#: How much of an answer is kept for counting, the trace and the request log. Characters.
+KEPT = 256 * 1024
+
+
+@dataclass(slots=True)
+class Answer:
+    """What has come back from one upstream call so far."""
+
+    started: datetime
+    first_token_at: datetime | None = None
+    text: list[str] = field(default_factory=list)
+    size: int = 0  # UTF-8 bytes of everything the model wrote, whether kept or not
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    deltas: int = 0
+
+    def see(self, chunk: Mapping[str, Any], now: datetime) -> None:
+        """Take note of one streamed chunk."""
+        if chunk.get("error"):
+            self.error = str(chunk["error"])[:2000]
+        self._see_usage(chunk.get("usage"))
+        for choice in chunk.get("choices") or ():
+            if choice.get("finish_reason"):
+                self.finish_reason = str(choice["finish_reason"])
+            wrote = _written(choice.get("delta") or choice.get("message") or {})
+            if wrote:
+                self.deltas += 1
+                self.first_token_at = self.first_token_at or now
+                self.write(wrote)
+
+    def write(self, text: str) -> None:
+        """Add to what the model wrote."""
+        if self.size < KEPT:
+            self.text.append(text)
+        self.size += len(text.encode("utf-8", "replace"))
+
+    def _see_usage(self, usage: object) -> None:
+        # The last usage wins: some providers send cumulative ones. Anything but two counts >= 0 is no usage.
+        if isinstance(usage, Mapping):
+            counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            if all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
+                self.usage = Usage(counts[0], counts[1])  # type: ignore[arg-type]
+
+    @property
+    def written(self) -> str:
+        """What the model wrote, up to KEPT characters."""
+        return "".join(self.text)
+
+
+def _written(delta: Mapping[str, Any]) -> str:
+    parts = [delta.get("content"), delta.get("reasoning_content"), delta.get("reasoning"), delta.get("refusal")]
+    for call in delta.get("tool_calls") or ():
+        function = call.get("function") or {}
+        parts += [function.get("name"), function.get("arguments")]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def chunk(id: str, model: str, created: int, delta: Mapping[str, Any], finish_reason: str | None) -> bytes:
+    """A streamed chunk of our own."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return sse.frame(
+        {"id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": [choice]}
+    )
+
+
+def usage_chunk(id: str, model: str, created: int, usage: Usage) -> bytes:
+    """The usage at the end of a stream, as `stream_options.include_usage` has it."""
+    head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": []}
+    return sse.frame({**head, "usage": usage.to_openai()})
+
+
+def completion(id: str, model: str, created: int, text: str, usage: Usage) -> dict[str, Any]:
+    """A whole answer, not streamed."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    head = {"id": id, "object": "chat.completion", "created": created, "model": model, "choices": [choice]}
+    return {**head, "usage": usage.to_openai()}
+
+
+def error_chunk(refusal: Refusal, text: str) -> bytes:
+    """A refusal in the middle of a stream: Open WebUI shows `error.message` and keeps what was written."""
+    return sse.frame({"error": error(refusal, text)})
+
+
+def error(refusal: Refusal, text: str) -> dict[str, Any]:
+    """OpenAI's error object. `code` is the HTTP status, which is what Open WebUI looks at."""
+    return {"message": text, "type": refusal.type, "code": refusal.status, "param": None}
+
+
+def images_in(messages: Sequence[Mapping[str, Any]]) -> int:
+    """How many images the messages carry."""
+    contents = [message.get("content") for message in messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return sum(part.get("type") in ("image_url", "image", "input_image") for part in parts)

@@ -1,0 +1,185 @@
+"""Every sentence that a guest may read, in English, Ukrainian and Russian: what, why, until when.
+
+The sentences avoid counting words, so that no plural rules are needed. `when` is rendered by `moment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from maitre.chat.text import shown
+from maitre.errors import Refusal
+
+LANGUAGES = ("en", "uk", "ru")
+
+SENTENCES: Mapping[str, Mapping[str, str]] = {
+    "requests_minute": {
+        "en": "You have used the {plan} plan's requests for this minute (limit: {limit}). You can ask again {when}.",
+        "uk": "Ви використали запити плану {plan} на цю хвилину (ліміт: {limit}). Знову запитати можна {when}.",
+        "ru": "Вы использовали запросы плана {plan} на эту минуту (лимит: {limit}). Снова спросить можно {when}.",
+    },
+    "requests_month": {
+        "en": "You have used the {plan} plan's requests for this month (limit: {limit}). You can ask again {when}.",
+        "uk": "Ви використали запити плану {plan} на цей місяць (ліміт: {limit}). Знову запитати можна {when}.",
+        "ru": "Вы использовали запросы плана {plan} на этот месяц (лимит: {limit}). Снова спросить можно {when}.",
+    },
+    "tokens_day": {
+        "en": "The {plan} plan's tokens for today do not suffice (limit: {limit}, left: {left}, needed: up to {needed})."
+        " They are renewed {when}.",
+        "uk": "Токенів плану {plan} на сьогодні не вистачає (ліміт: {limit}, лишилося: {left}, потрібно: до {needed})."
+        " Вони оновляться {when}.",
+        "ru": "Токенов плана {plan} на сегодня не хватает (лимит: {limit}, осталось: {left}, нужно: до {needed})."
+        " Они обновятся {when}.",
+    },
+    "tokens_month": {
+        "en": "The {plan} plan's tokens for this month do not suffice (limit: {limit}, left: {left}, needed: up to"
+        " {needed}). They are renewed {when}.",
+        "uk": "Токенів плану {plan} на цей місяць не вистачає (ліміт: {limit}, лишилося: {left}, потрібно: до {needed})."
+        " Вони оновляться {when}.",
+        "ru": "Токенов плана {plan} на этот месяц не хватает (лимит: {limit}, осталось: {left}, нужно: до {needed})."
+        " Они обновятся {when}.",
+    },
+    "tokens_total": {
+        "en": "The {plan} plan's tokens are used up (limit: {limit}, left: {left}, needed: up to {needed})."
+        " Ask the administrator for another plan.",
+        "uk": "Токени плану {plan} вичерпано (ліміт: {limit}, лишилося: {left}, потрібно: до {needed})."
+        " Попросіть адміністратора про інший план.",
+        "ru": "Токены плана {plan} исчерпаны (лимит: {limit}, осталось: {left}, нужно: до {needed})."
+        " Попросите администратора о другом плане.",
+    },
+    "tokens_held": {
+        "en": "Your other answers are still being written and hold the rest of the {plan} plan's tokens."
+        " Try again in a few seconds.",
+        "uk": "Інші ваші відповіді ще пишуться й тримають решту токенів плану {plan}. Спробуйте за кілька секунд.",
+        "ru": "Другие ваши ответы ещё пишутся и держат остаток токенов плана {plan}. Попробуйте через несколько секунд.",
+    },
+    "no_plan": {
+        "en": "Your account has no plan yet. Ask the administrator for one.",
+        "uk": "Ваш обліковий запис ще не має плану. Попросіть його в адміністратора.",
+        "ru": "У вашей учётной записи ещё нет плана. Попросите его у администратора.",
+    },
+    "unknown_model": {
+        "en": "There is no “{model}” in this house.",
+        "uk": "У цьому домі немає «{model}».",
+        "ru": "В этом доме нет «{model}».",
+    },
+    "not_in_plan": {
+        "en": "“{model}” is not part of the {plan} plan.",
+        "uk": "«{model}» не входить до плану {plan}.",
+        "ru": "«{model}» не входит в план {plan}.",
+    },
+    "empty_message": {
+        "en": "The message is empty. Write something to get an answer.",
+        "uk": "Повідомлення порожнє. Напишіть щось, щоб отримати відповідь.",
+        "ru": "Сообщение пустое. Напишите что-нибудь, чтобы получить ответ.",
+    },
+    "bad_request": {
+        "en": "The request cannot be read: {detail}.",
+        "uk": "Запит не вдається прочитати: {detail}.",
+        "ru": "Запрос не удаётся прочитать: {detail}.",
+    },
+    "too_long": {
+        "en": "The conversation is too long for “{model}”. Start a new chat or send less text.",
+        "uk": "Розмова задовга для «{model}». Почніть новий чат або надішліть менше тексту.",
+        "ru": "Разговор слишком длинный для «{model}». Начните новый чат или отправьте меньше текста.",
+    },
+    "store_down": {
+        "en": "The house cannot check your plan right now, so nothing was asked. Try again in a minute.",
+        "uk": "Зараз не вдається перевірити ваш план, тому запит не надіслано. Спробуйте за хвилину.",
+        "ru": "Сейчас не удаётся проверить ваш план, поэтому запрос не отправлен. Попробуйте через минуту.",
+    },
+    "provider_down": {
+        "en": "The model does not answer right now. Try again in a minute.",
+        "uk": "Модель зараз не відповідає. Спробуйте за хвилину.",
+        "ru": "Модель сейчас не отвечает. Попробуйте через минуту.",
+    },
+    "provider_error": {
+        "en": "The model answered with an error (code {upstream_status}). Try again, or tell the administrator.",
+        "uk": "Модель відповіла помилкою (код {upstream_status}). Спробуйте ще раз або скажіть адміністраторові.",
+        "ru": "Модель ответила ошибкой (код {upstream_status}). Попробуйте ещё раз или скажите администратору.",
+    },
+    "provider_broke": {
+        "en": "The answer broke off before its end. Try again.",
+        "uk": "Відповідь обірвалася, не закінчившись. Спробуйте ще раз.",
+        "ru": "Ответ оборвался, не закончившись. Попробуйте ещё раз.",
+    },
+    "took_too_long": {
+        "en": "The answer took longer than {seconds} seconds and was ended.",
+        "uk": "Відповідь тривала довше ніж {seconds} с, тому її зупинено.",
+        "ru": "Ответ длился дольше {seconds} с, поэтому он остановлен.",
+    },
+    "bad_json": {
+        "en": "The model did not manage to answer in the right form, even when asked again. Try another question.",
+        "uk": "Моделі не вдалося відповісти в потрібній формі навіть із другої спроби. Спробуйте інше запитання.",
+        "ru": "Модели не удалось ответить в нужной форме даже со второй попытки. Попробуйте другой вопрос.",
+    },
+    "internal": {
+        "en": "Something went wrong in the house. Try again, or tell the administrator this number: {number}.",
+        "uk": "Щось пішло не так. Спробуйте ще раз або назвіть адміністраторові це число: {number}.",
+        "ru": "Что-то пошло не так. Попробуйте ещё раз или назовите администратору это число: {number}.",
+    },
+}
+
+_MONTHS = {
+    "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    "uk": [
+        "січня",
+        "лютого",
+        "березня",
+        "квітня",
+        "травня",
+        "червня",
+        "липня",
+        "серпня",
+        "вересня",
+        "жовтня",
+        "листопада",
+        "грудня",
+    ],
+    "ru": [
+        "января",
+        "февраля",
+        "марта",
+        "апреля",
+        "мая",
+        "июня",
+        "июля",
+        "августа",
+        "сентября",
+        "октября",
+        "ноября",
+        "декабря",
+    ],
+}
+_AT = {"en": "at {time}", "uk": "о {time}", "ru": "в {time}"}
+_ON = {"en": "on {day} {month} at {time}", "uk": "{day} {month} о {time}", "ru": "{day} {month} в {time}"}
+
+
+def language(*wanted: str | None) -> str:
+    """The first language that we have, of codes such as `uk-UA`; English last."""
+    for code in wanted:
+        short = (code or "").replace("_", "-").split("-")[0].lower()
+        if short in LANGUAGES:
+            return short
+    return "en"
+
+
+def moment(at: datetime, now: datetime, zone: ZoneInfo, code: str) -> str:
+    """When something happens, in the house's time, rounded up to the second: the clock for today, else the date."""
+    if at.microsecond:
+        at = at.replace(microsecond=0) + timedelta(seconds=1)
+    local, today = at.astimezone(zone), now.astimezone(zone)
+    if local.date() == today.date():
+        return _AT[code].format(time=f"{local:%H:%M:%S}")
+    return _ON[code].format(day=local.day, month=_MONTHS[code][local.month - 1], time=f"{local:%H:%M}")
+
+
+def sentence(refusal: Refusal, *, code: str, now: datetime, zone: ZoneInfo) -> str:
+    """The refusal's one sentence in the language `code`. Names in it are made safe to show."""
+    values = {name: shown(value) if isinstance(value, str) else value for name, value in refusal.values.items()}
+    resets_at = refusal.values.get("resets_at")
+    if isinstance(resets_at, datetime):
+        values["when"] = moment(resets_at, now, zone, code)
+    return SENTENCES[refusal.key][code].format_map(values)

@@ -1,0 +1,34 @@
+"""The house's terms for a turn, as the settings give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+#: From the most to the least that may be recorded of a turn.
+RECORDS = ("full", "metadata", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every turn of a house."""
+
+    zone: ZoneInfo
+    language: str
+    currency: str
+    default_plan: str | None
+    task_max_tokens: int
+    max_turn_seconds: int
+    record: str
+    retention_days: int
+
+    @property
+    def hold_ttl(self) -> timedelta:
+        """How long a hold may live: a turn's longest time, and a minute to settle it."""
+        return timedelta(seconds=self.max_turn_seconds + 60)
+
+
+def strictest(*records: str) -> str:
+    """The least that any of the house, the plan and the assistant allows to be recorded."""
+    return max(records, key=RECORDS.index)

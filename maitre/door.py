@@ -1,0 +1,33 @@
+"""What a manifold's `pipe()` does, for both of ours: hand the turn to the engine and give back what it yields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import HTTPException
+
+from maitre import portal
+from maitre.chat import openai_wire
+from maitre.errors import Refusal
+
+
+def serve(model: str, body: Mapping[str, Any]) -> Iterator[str] | dict[str, Any]:
+    """The turn's events, or its whole answer.
+
+    In a stream a refusal is an error event, because the Pipelines server has sent its 200 before it asks us; whole,
+    it is a real HTTP error with the sentence as its `detail`.
+    """
+    engine = portal.current().engine
+    request = None
+    try:
+        request = engine.request(model, body)
+        if body.get("stream"):
+            return portal.current().stream(lambda emit: engine.turns.stream(request, emit))
+        return portal.current().call(engine.turns.answer(request))
+    except Refusal as refused:
+        text = engine.turns.sentence(refused, request)
+        if body.get("stream"):
+            return iter([openai_wire.error_chunk(refused, text).decode(), "data: [DONE]"])
+        headers = {"Retry-After": str(refused.retry_after)} if refused.retry_after else None
+        raise HTTPException(refused.status, detail=text, headers=headers) from refused

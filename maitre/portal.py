@@ -1,0 +1,233 @@
+"""From a synchronous plugin to the asynchronous engine: one event loop in one thread owns every turn.
+
+The Pipelines server calls `pipe()` in a pool thread and is not told when its reader leaves: a generator's
+`finally` may run minutes later, on any thread (facts/open-webui.md). So a turn is a task of our own loop, and
+`pipe()` only drains a bounded channel. A channel that has events but that nobody has pulled for ABANDONED seconds
+has lost its reader; its turn is cancelled, and settles itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from maitre.app import Engine
+from maitre.chat.sse import DONE
+from maitre.chat.turn import Emit
+from maitre.errors import HouseError
+from maitre.settings import find_house, load_house
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+ABANDONED = 5.0  # seconds without a pull, while there is something to pull
+BUFFER = 1024 * 1024  # bytes that may wait for a slow reader before the upstream is no longer read
+TICK = 0.5  # seconds between looks for abandoned channels
+START = 10.0  # seconds that starting the engine may take
+
+
+class Channel:
+    """A turn's events on their way to the reader. The loop puts; one pool thread at a time pulls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        # Each number has one writer: the loop counts what went in, the reader what came out.
+        self._put = self._taken = 0
+        self._room: asyncio.Future[None] | None = None
+        self._pulling = False
+        self._left_at = time.monotonic()
+        self.gone = False  # set by the reader's finalizer
+        self._ended = False
+        self.task: Future[None] | None = None
+
+    async def emit(self, event: bytes) -> None:
+        """Put an event; wait while the reader is too far behind."""
+        self._queue.put(event)
+        self._put += len(event)
+        while self._put - self._taken > BUFFER:
+            self._room = self._loop.create_future()
+            try:
+                await self._room
+            finally:
+                self._room = None
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._queue.put(DONE)
+        self._queue.put(None)
+
+    def abandoned(self, now: float) -> bool:
+        """Whether the reader has left."""
+        return self.gone or (not self._pulling and not self._queue.empty() and now - self._left_at > ABANDONED)
+
+    def pull(self) -> str:
+        """The events that wait, joined; blocks until there is one. Raises StopIteration after the last."""
+        if self._ended:
+            raise StopIteration
+        self._pulling = True
+        try:
+            first = self._queue.get()
+            batch = [] if first is None else [first]
+            self._ended = first is None
+            while not self._ended:
+                try:
+                    event = self._queue.get_nowait()
+                except Empty:
+                    break
+                if event is None:
+                    self._ended = True
+                else:
+                    batch.append(event)
+        finally:
+            self._left_at = time.monotonic()
+            self._pulling = False
+        if not batch:
+            raise StopIteration
+        self._taken += sum(map(len, batch))
+        if self._room is not None:
+            self._loop.call_soon_threadsafe(self._wake)
+        return b"\n\n".join(batch).decode("utf-8", "replace")
+
+    def _wake(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+
+class Reader:
+    """What `pipe()` returns: an iterator over a channel's events.
+
+    It is no generator, because to a generator the Pipelines server appends a second `finish_reason` and a `[DONE]`
+    without its closing blank line. The server closes each string with the blank line, so several waiting events
+    travel as one string.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __iter__(self) -> Reader:
+        return self
+
+    def __next__(self) -> str:
+        return self._channel.pull()
+
+    def __del__(self) -> None:
+        # It may run on any thread and at any time: a flag is all that is safe here.
+        self._channel.gone = True
+
+
+class Portal:
+    """The engine's thread. `opened` by the first plugin that starts, closed by the last that stops."""
+
+    def __init__(self, build: Callable[[], Engine]) -> None:
+        self._loop = _new_loop()
+        self._channels: set[Channel] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="maitre-engine", daemon=True)
+        self._thread.start()
+        self.engine = self.call(self._build(build), timeout=START)
+        self.submit(self.engine.start()).add_done_callback(_say_failure)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    async def _build(self, build: Callable[[], Engine]) -> Engine:
+        self._watch = asyncio.create_task(self._watch_channels())
+        return build()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run something on the engine's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run something on the engine's loop and wait for it, from another thread."""
+        return self.submit(work).result(timeout)
+
+    def stream(self, serve: Callable[[Emit], Coroutine[Any, Any, None]]) -> Reader:
+        """Start a turn; the reader yields its events and ends with one [DONE]."""
+        channel = Channel(self._loop)
+        channel.task = self.submit(self._serve(channel, serve))
+        return Reader(channel)
+
+    async def _serve(self, channel: Channel, serve: Callable[[Emit], Coroutine[Any, Any, None]]) -> None:
+        self._channels.add(channel)
+        try:
+            await serve(channel.emit)
+        finally:
+            self._channels.discard(channel)
+            channel.close()
+
+    async def _watch_channels(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            now = time.monotonic()
+            for channel in list(self._channels):
+                if channel.abandoned(now) and channel.task is not None:
+                    channel.task.cancel()
+
+    def close(self) -> None:
+        """End all turns, settle them, close the stores, stop the thread."""
+        for channel in list(self._channels):
+            if channel.task is not None:
+                channel.task.cancel()
+        if self._watch is not None:
+            self._loop.call_soon_threadsafe(self._watch.cancel)
+        try:
+            self.call(self.engine.close(), timeout=8)
+        except TimeoutError:
+            log.warning("The engine did not close in time; open calls will be charged by the sweep.")
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(2)
+
+
+_lock = threading.Lock()
+_portal: Portal | None = None
+_members = 0
+
+
+def join() -> Portal:
+    """The process's one portal, opened by the first plugin that joins. The house is MAITRE_HOUSE."""
+    global _portal, _members
+    with _lock:
+        if _portal is None:
+            house = load_house(find_house())
+            _portal = Portal(lambda: Engine(house))
+        _members += 1
+        return _portal
+
+
+def leave() -> None:
+    """A plugin stops; with the last one the portal closes."""
+    global _portal, _members
+    with _lock:
+        _members = max(0, _members - 1)
+        if _members == 0 and _portal is not None:
+            portal, _portal = _portal, None
+            portal.close()
+
+
+def current() -> Portal:
+    """The open portal."""
+    if _portal is None:
+        raise HouseError("The engine is not running in this process.")
+    return _portal
+
+
+def _say_failure(done: Future[None]) -> None:
+    if not done.cancelled() and (fault := done.exception()) is not None:
+        log.error("The engine could not start fully: %s", fault)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

@@ -1,0 +1,158 @@
+"""An OpenAI-compatible upstream over HTTP (aiohttp): streams, whole answers, and tokenizers where there are any.
+
+Tokenizers: llama.cpp's server has `/apply-template` and `/tokenize`, vLLM has `/tokenize` for messages
+(both beside `/v1`, not below it). Everybody else has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+
+from maitre.chat import sse
+from maitre.errors import BadRequest, ProviderError, Refusal
+from maitre.providers.provider import Provider
+
+log = logging.getLogger(__name__)
+
+#: Connecting and tokenizing are quick or broken; an answer is bounded by the turn. Seconds.
+CONNECT = 5.0
+TOKENIZE = 5.0
+
+#: A longer answer that is not streamed is not one. Bytes.
+MAX_ANSWER = 64 * 1024 * 1024
+
+
+class OpenAIUpstream:
+    """A provider that speaks the OpenAI API. One connection pool, used from one event loop."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._root = provider.base_url.removesuffix("/v1")
+        self._headers = {"Authorization": f"Bearer {provider.api_key}"} if provider.api_key else {}
+        self._session: aiohttp.ClientSession | None = None
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # Idle connections end before common servers end them (uvicorn: 5 s), so that none is found dead.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
+                headers=self._headers,
+                json_serialize=lambda value: json.dumps(value, ensure_ascii=False),
+                read_bufsize=2**18,
+            )
+        return self._session
+
+    def _post(self, body: Mapping[str, Any], request_id: str) -> Any:
+        url = f"{self._provider.base_url}/chat/completions"
+        return self._http().post(url, json=body, headers={"X-Request-Id": request_id})
+
+    async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncIterator[bytes]:
+        splitter = sse.EventSplitter()
+        wanted = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        try:
+            async with self._post(wanted, request_id) as response:
+                await self._check(response)
+                async for data in response.content.iter_any():
+                    for event in splitter.feed(data):
+                        if event[5:].strip() == b"[DONE]":
+                            return
+                        yield event
+                for event in splitter.end():
+                    if event[5:].strip() != b"[DONE]":
+                        yield event
+        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
+            raise _down(fault) from fault
+        except (aiohttp.ClientError, ValueError) as fault:
+            raise ProviderError("provider_broke", status=502, detail=f"{type(fault).__name__}: {fault}") from fault
+
+    async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        try:
+            async with self._post(body, request_id) as response:
+                await self._check(response)
+                raw = await response.content.read(MAX_ANSWER)
+                answer = json.loads(raw)
+        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
+            raise _down(fault) from fault
+        except (aiohttp.ClientError, ValueError) as fault:
+            raise ProviderError("provider_broke", status=502, detail=f"{type(fault).__name__}: {fault}") from fault
+        if not isinstance(answer, dict) or answer.get("error") or not answer.get("choices"):
+            raise _error(502, json.dumps(answer)[:2000])
+        return answer
+
+    async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
+        match self._provider.kind:
+            case "llama_cpp":
+                known = {name: body[name] for name in ("messages", "tools") if body.get(name)}
+                prompt = await self._tokenizer("/apply-template", known)
+                return None if prompt is None else await self._llama_count(str(prompt.get("prompt", "")))
+            case "vllm":
+                known = {name: body[name] for name in ("model", "messages", "tools") if body.get(name)}
+                answer = await self._tokenizer("/tokenize", known)
+                return None if answer is None else _count(answer.get("count"))
+            case _:
+                return None
+
+    async def count_text(self, model: str, text: str) -> int | None:
+        match self._provider.kind:
+            case "llama_cpp":
+                return await self._llama_count(text)
+            case "vllm":
+                answer = await self._tokenizer(
+                    "/tokenize", {"model": model, "prompt": text, "add_special_tokens": False}
+                )
+                return None if answer is None else _count(answer.get("count"))
+            case _:
+                return None
+
+    async def _llama_count(self, text: str) -> int | None:
+        answer = await self._tokenizer("/tokenize", {"content": text, "add_special": False, "parse_special": True})
+        tokens = None if answer is None else answer.get("tokens")
+        return len(tokens) if isinstance(tokens, list) else None
+
+    async def _tokenizer(self, path: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        try:
+            limit = aiohttp.ClientTimeout(total=TOKENIZE)
+            async with self._http().post(self._root + path, json=body, timeout=limit) as response:
+                if response.status != 200:
+                    return None
+                answer = await response.json(content_type=None)
+                return answer if isinstance(answer, dict) else None
+        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
+            # The size is then estimated; a provider that is really down says so at the call itself.
+            log.info("%s cannot tokenize: %s", self._provider.name, fault or type(fault).__name__)
+            return None
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        if response.status >= 400:
+            raise _error(response.status, (await response.content.read(4000)).decode("utf-8", "replace"))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+            await asyncio.sleep(0)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _down(fault: Exception) -> ProviderError:
+    return ProviderError("provider_down", status=503, detail=f"{type(fault).__name__}: {fault}")
+
+
+def _error(status: int, detail: str) -> Refusal:
+    # llama.cpp says exceed_context_size_error, OpenAI and vLLM say context_length_exceeded.
+    if status == 400 and ("exceed_context_size" in detail or "context_length_exceeded" in detail):
+        return BadRequest("too_long", model="the model")
+    return ProviderError(
+        "provider_error", status=502 if status >= 500 else status, detail=detail, upstream_status=status
+    )

@@ -1,0 +1,22 @@
+"""What the turn sees of a provider, behind a Protocol: the OpenAI client in a house, an echo in tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+
+
+class Upstream(Protocol):
+    """An OpenAI-compatible provider. Its faults are ProviderError (or BadRequest: the prompt is too long)."""
+
+    def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncIterator[bytes]:
+        """The answer's events in order, each as the upstream's own bytes, without the closing [DONE]."""
+
+    async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        """The whole answer."""
+
+    async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
+        """The prompt's exact size in tokens, or None where the upstream has no tokenizer (or it fails)."""
+
+    async def count_text(self, model: str, text: str) -> int | None:
+        """A text's exact size in tokens, or None as above."""

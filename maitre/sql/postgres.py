@@ -1,0 +1,130 @@
+"""One Postgres pool, opened lazily, whose faults all become StoreDown; and the migrations.
+
+The pool connects on first use, so that a door starts while Postgres is still coming up, and a restart of
+Postgres needs no restart of ours: a query on a connection that died is tried once more on a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import asyncpg
+
+from maitre.errors import StoreDown
+
+T = TypeVar("T")
+
+#: Any number will do, as long as every Maitre process uses the same one.
+MIGRATION_LOCK = 0x4D414954
+
+#: Faults of the connection and the server's own restart, not of the query. ConnectionDoesNotExistError and
+#: its kin are PostgresConnectionError; a server that is starting or stopping says CannotConnectNow or
+#: AdminShutdown; too many clients is a fault of the house as well.
+_DOWN = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class Database:
+    """A pool of connections to Maitre's database. Use it from one event loop."""
+
+    def __init__(self, url: str, *, size: int = 8, timeout: float = 5.0) -> None:
+        self._url = url
+        self._size = size
+        self._timeout = timeout  # seconds, for connecting and for one query
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def _open(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=self._size,
+                    timeout=self._timeout,
+                    command_timeout=self._timeout,
+                    init=_as_json,
+                )
+            return self._pool
+
+    async def _run(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        try:
+            pool = await self._open()
+            for attempt in (1, 2):
+                try:
+                    async with pool.acquire(timeout=self._timeout) as connection:
+                        return await work(connection)  # type: ignore[arg-type] # a proxy of the pool
+                except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError):
+                    if attempt == 2:
+                        raise
+                    await pool.expire_connections()
+            raise AssertionError("unreachable")
+        except _DOWN as fault:
+            raise StoreDown(f"Postgres does not answer: {fault or type(fault).__name__}") from fault
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """Rows of a query. It may run twice when a connection dies, so it must be idempotent."""
+        return await self._run(lambda connection: connection.fetch(query, *values))
+
+    async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
+        """The first row of an idempotent query, or None."""
+        return await self._run(lambda connection: connection.fetchrow(query, *values))
+
+    async def execute(self, query: str, *values: Any) -> int:
+        """Run an idempotent statement; how many rows it touched."""
+        tag = await self._run(lambda connection: connection.execute(query, *values))
+        return int(tag.rpartition(" ")[2]) if tag[-1:].isdigit() else 0
+
+    async def transaction(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run idempotent work in one transaction."""
+
+        async def inside(connection: asyncpg.Connection) -> T:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self._run(inside)
+
+    async def migrate(self) -> list[str]:
+        """Apply the migrations that are missing, all or nothing each; the names of those applied."""
+
+        async def apply(connection: asyncpg.Connection) -> list[str]:
+            await connection.execute("select pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+            await connection.execute(
+                "create table if not exists migrations (name text primary key, at timestamptz not null default now())"
+            )
+            done = {row["name"] for row in await connection.fetch("select name from migrations")}
+            applied = []
+            folder = files("maitre.sql") / "migrations"
+            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+                if file.name.endswith(".sql") and file.name not in done:
+                    await connection.execute(file.read_text("utf-8"))
+                    await connection.execute("insert into migrations (name) values ($1)", file.name)
+                    applied.append(file.name)
+            return applied
+
+        return await self.transaction(apply)
+
+    async def close(self) -> None:
+        """Give the connections back; those that do not close in time are cut."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                await asyncio.wait_for(pool.close(), self._timeout)
+            except _DOWN:
+                pool.terminate()
+
+
+async def _as_json(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")

@@ -1,0 +1,64 @@
+"""What a turn reports of each call, and who hears it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One call, or one refusal (then `model` answered nothing and `verdict` says why).
+
+    `input` and `output` are None where recording them is not allowed. `cost` is in the currency.
+    """
+
+    trace_id: str  # 32 hex digits: calls of one turn share it
+    request_id: str
+    name: str
+    kind: str
+    door: str
+    user_id: str
+    email: str
+    session_id: str
+    plan: str
+    assistant: str
+    provider: str
+    model: str
+    verdict: str
+    status: str
+    started: datetime
+    ended: datetime
+    first_token_at: datetime | None
+    parameters: Mapping[str, Any]
+    input: Any
+    output: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost: Decimal
+    currency: str
+    problem: str  # empty when all went well
+
+
+class Tracer(Protocol):
+    """Hears of every call. Never raises, never blocks, never grows without bound."""
+
+    def report(self, report: Report) -> None:
+        """Take the report, or drop and count it."""
+
+    def counters(self) -> Mapping[str, int]:
+        """`traces_sent`, `traces_dropped`."""
+
+
+class NullTracer:
+    """Nobody listens."""
+
+    def report(self, report: Report) -> None:
+        del report
+
+    def counters(self) -> Mapping[str, int]:
+        return {}
