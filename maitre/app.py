@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue_postgres import PostgresCatalogue
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
+from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, Stamp, TurnRequest
 from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
@@ -34,6 +36,7 @@ from maitre.quota.window import periods
 from maitre.settings import House
 from maitre.sql.postgres import Database
 from maitre.tracing.langfuse_tracer import LangfuseTracer
+from maitre.tracing.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +85,8 @@ class Engine:
             clock=lambda: datetime.now(UTC),
             new_id=lambda: uuid.uuid4().hex,
         )
+        self._foreign = ForeignTurns(self.turns, self._store, self._ledger)
+        self._witness = Witness(self._tracer, house.record)
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -121,6 +126,41 @@ class Engine:
         clean = inlet.without_key(body)
         mark = inlet.stamp_of(clean, user_id=user_id, model=model, turn_id=uuid.uuid4().hex, now=time.time())
         return {**clean, stamp.KEY: stamp.sign(mark, self._secret)}
+
+    async def filter_inlet(
+        self, body: Mapping[str, Any], user: Mapping[str, Any] | None, assistant_for: str
+    ) -> dict[str, Any]:
+        """The quota filter's inlet: stamp a turn of ours, admit or refuse somebody else's."""
+        clean = inlet.without_key(body)
+        base = inlet.base_model(clean)
+        user_id = str((user or {}).get("id") or "")
+        if inlet.is_ours(base):
+            return self.stamped(clean, user_id, base)
+        guest = Guest(user_id, str((user or {}).get("email") or ""), str((user or {}).get("name") or ""))
+        try:
+            return await self._foreign.admit(guest, clean, assistant_for)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
+            refused = self.turns.refusal_of(fault)
+            mark = inlet.stamp_of(
+                clean, user_id=user_id, model=inlet.REFUSED, turn_id=uuid.uuid4().hex, now=time.time()
+            )
+            text = self.turns.sentence(refused, TurnRequest(guest, base, (), {}, mark))
+            told = replace(mark, refusal=text, refusal_status=refused.status)
+            return {**clean, "model": inlet.REFUSED, stamp.KEY: stamp.sign(told, self._secret)}
+
+    async def filter_outlet(self, body: dict[str, Any], user: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The quota filter's outlet: settle a turn of somebody else's model. The body is never changed."""
+        await self._foreign.settle(str((user or {}).get("id") or ""), body)
+        return body
+
+    def trace_inlet(self, body: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
+        """The tracing filter's inlet: remember the beginning of a turn of somebody else's model."""
+        if not inlet.is_ours(inlet.base_model(body)):
+            self._witness.begin(body, user or {}, datetime.now(UTC))
+
+    def trace_outlet(self, body: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
+        """The tracing filter's outlet: report the turn that the inlet remembered."""
+        self._witness.end(body, user or {}, datetime.now(UTC))
 
     def request(self, model: str, body: Mapping[str, Any]) -> TurnRequest:
         """The request that a pipe was called with. Raises BadRequest when nobody asks."""

@@ -9,6 +9,7 @@ MaitreError
     ├── Unavailable      ours to mend: a store or the provider is down
     ├── BadRequest       the request itself cannot be served
     ├── UnknownModel     no such assistant or model, or it is not for this plan
+    ├── Told             refused at an earlier place; the sentence is ready
     └── ProviderError    the upstream answered with an error
 
 A refusal carries the *key* of its sentence and the values in it; `maitre.chat.sentences` renders it in the
@@ -84,6 +85,16 @@ class UnknownModel(Refusal):
 
     status = 404
     code = "model_not_found"
+
+
+class Told(Refusal):
+    """Refused at an earlier place, whose sentence and HTTP status came along."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__("told", text=text)
+        self.status = status
+        if status == QuotaExceeded.status:
+            self.code, self.type = QuotaExceeded.code, QuotaExceeded.type
 
 
 class ProviderError(Refusal):

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from maitre.assistants.answer_jsonschema import schema_problem
 from maitre.assistants.assistant import OVERRIDABLE, Assistant
 from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
@@ -445,6 +446,8 @@ def _check_references(
     for file, assistant in found.values():
         if assistant.json_schema is not None and not assistant.json_answer:
             problems.append(f"{file}: json_schema: needs json_answer: true")
+        elif assistant.json_schema is not None and (wrong := schema_problem(assistant.json_schema)):
+            problems.append(f"{file}: json_schema: {wrong}")
     known("maitre.yaml: default_plan", [house.default_plan], house.plans, "plan")
     known("maitre.yaml: prices.models", house.prices.models, models, "model")
     for slug, plan in house.plans.items():

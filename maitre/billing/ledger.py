@@ -18,6 +18,9 @@ class Ledger(Protocol):
     async def withdraw(self, request_id: str) -> bool:
         """Remove an open row whose upstream call was never made."""
 
+    async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
+        """The oldest open row of the account at this door for this model, of this turn if one is named."""
+
     async def settle(self, settlement: Settlement, words: Words | None) -> bool:
         """Close the open row, once; False when it was closed before."""
 

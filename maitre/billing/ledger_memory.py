@@ -26,6 +26,13 @@ class MemoryLedger:
             return False
         return self.calls.pop(request_id, None) is not None
 
+    async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
+        for id, call in self.calls.items():
+            ours = (call.user_id, call.door, call.model) == (user_id, door, model)
+            if ours and id not in self.settled and turn_id in (None, call.turn_id):
+                return call
+        return None
+
     async def settle(self, settlement: Settlement, words: Words | None) -> bool:
         if settlement.request_id not in self.calls or settlement.request_id in self.settled:
             return False

@@ -30,6 +30,13 @@ select request_id, model, held_prompt, held_completion from ledger
 where status = 'open' and expires_at < $1 and ($2 = '' or user_id = $2)
 order by request_id for update skip locked
 """
+_FIND_OPEN = """
+select request_id, turn_id, chat_id, trace_id, at, user_id, plan, door, assistant, provider, model, kind,
+       counted = 1 as counted, held_prompt, held_completion, expires_at, currency
+from ledger
+where user_id = $1 and door = $2 and model = $3 and status = 'open' and ($4::text is null or turn_id = $4)
+order by id limit 1
+"""
 _TOTALS = """
 select coalesce(sum(counted) filter (where at >= $2), 0)                             as requests_day,
        coalesce(sum(counted) filter (where at >= $3), 0)                             as requests_month,
@@ -46,7 +53,7 @@ from ledger where user_id = $1 and (at >= $2 or status = 'open')
 """
 #: The public names of a row's fields, in the order of `cli usage --json`.
 COLUMNS = (
-    "id, request_id, turn_id, chat_id, trace_id, at, ended_at, first_token_ms, user_id as \"user\", plan, door,"
+    'id, request_id, turn_id, chat_id, trace_id, at, ended_at, first_token_ms, user_id as "user", plan, door,'
     " assistant, provider, model, kind, counted, prompt_tokens, completion_tokens, estimated,"
     " cost, currency, price_version, status"
 )
@@ -84,6 +91,10 @@ class PostgresLedger:
     async def withdraw(self, request_id: str) -> bool:
         gone = await self._database.execute("delete from ledger where request_id = $1 and status = 'open'", request_id)
         return gone == 1
+
+    async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
+        row = await self._database.fetchrow(_FIND_OPEN, user_id, door, model, turn_id)
+        return None if row is None else Call(**row)
 
     async def settle(self, settlement: Settlement, words: Words | None) -> bool:
         async def work(connection: asyncpg.Connection) -> bool:

@@ -31,6 +31,8 @@ class Stamp:
     chat_id: str = ""
     browser: bool = False
     language: str = ""
+    refusal: str = ""  # the sentence of a turn that was refused before it came to us
+    refusal_status: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from maitre.chat.text import shown
-from maitre.errors import Refusal
+from maitre.errors import Refusal, Told
 
 LANGUAGES = ("en", "uk", "ru")
 
@@ -178,6 +178,8 @@ def moment(at: datetime, now: datetime, zone: ZoneInfo, code: str) -> str:
 
 def sentence(refusal: Refusal, *, code: str, now: datetime, zone: ZoneInfo) -> str:
     """The refusal's one sentence in the language `code`. Names in it are made safe to show."""
+    if isinstance(refusal, Told):
+        return str(refusal.values["text"])
     values = {name: shown(value) if isinstance(value, str) else value for name, value in refusal.values.items()}
     resets_at = refusal.values.get("resets_at")
     if isinstance(resets_at, datetime):

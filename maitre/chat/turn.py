@@ -32,10 +32,10 @@ from maitre.billing.ledger import Ledger
 from maitre.billing.price import PriceTable
 from maitre.billing.row import Call, Settlement, Words
 from maitre.chat import openai_wire, prompt, sse
-from maitre.chat.message import TurnRequest, Usage
+from maitre.chat.message import Guest, TurnRequest, Usage
 from maitre.chat.sentences import language, sentence
 from maitre.chat.terms import Terms, strictest
-from maitre.errors import BadRequest, ProviderError, QuotaExceeded, Refusal, StoreDown, Unavailable, UnknownModel
+from maitre.errors import BadRequest, ProviderError, QuotaExceeded, Refusal, StoreDown, Told, Unavailable, UnknownModel
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios, weigh
 from maitre.providers.upstream import Upstream
@@ -156,7 +156,7 @@ class Turns:
                 else:
                     await self._stream_relayed(prepared, emit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
-            refused = self._refusal(fault)
+            refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             await emit(openai_wire.error_chunk(refused, self.sentence(refused, request)))
 
@@ -172,7 +172,7 @@ class Turns:
                 call, body = await self._admit(prepared)
                 return await self._complete(prepared, call, body)
         except Exception as fault:
-            refused = self._refusal(fault)
+            refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             raise refused from fault
 
@@ -185,13 +185,11 @@ class Turns:
     # ── 1–3 who, which, prompt ───────────────────────────────────────────────────────────────────────────
 
     async def _prepare(self, request: TurnRequest) -> Prepared:
-        guest = request.guest
-        account, version = await self._accounts.arrive(guest.user_id, guest.email, guest.name)
-        if version != self.catalogue.version:
-            await self.refresh()
-        plan = self._plan(account)
+        guest, stamp = request.guest, request.stamp
+        if stamp is not None and stamp.refusal:
+            raise Told(stamp.refusal, stamp.refusal_status)
+        account, plan = await self.arrive(guest)
         assistant, model = self._which(request.model, plan)
-        stamp = request.stamp
         kind = stamp.kind if stamp else "turn"
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)
         prepared = Prepared(
@@ -210,16 +208,20 @@ class Turns:
         )
         return await self._sized(prepared, prompt.wanted_tokens(assistant, request.params))
 
-    async def refresh(self) -> None:
-        """Read the catalogue again."""
-        self.catalogue = await self._source.read()
-
-    def _plan(self, account: Account) -> Plan:
+    async def arrive(self, guest: Guest) -> tuple[Account, Plan]:
+        """The guest's account and plan, under the current catalogue. Raises UnknownModel without a plan."""
+        account, version = await self._accounts.arrive(guest.user_id, guest.email, guest.name)
+        if version != self.catalogue.version:
+            await self.refresh()
         plans = self.catalogue.plans
         plan = plans.get(account.plan or "") or plans.get(self.terms.default_plan or "")
         if plan is None:
             raise UnknownModel("no_plan")
-        return plan
+        return account, plan
+
+    async def refresh(self) -> None:
+        """Read the catalogue again."""
+        self.catalogue = await self._source.read()
 
     def _which(self, public: str, plan: Plan) -> tuple[Assistant | None, Model]:
         door, _, name = public.partition(".")
@@ -559,7 +561,8 @@ class Turns:
             )
         )
 
-    def _refusal(self, fault: Exception) -> Refusal:
+    def refusal_of(self, fault: Exception) -> Refusal:
+        """What the guest is told of a fault; the operator's part of it goes to the log."""
         match fault:
             case ProviderError():
                 log.warning("The upstream failed: %s %s", fault.key, fault.detail)

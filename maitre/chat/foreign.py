@@ -1,0 +1,147 @@
+"""Turns of models that an operator connects to Open WebUI besides ours: refused early, counted as well as can be.
+
+A filter cannot enforce a quota (facts/open-webui.md: filters fail open, some doors run none, an outlet can be
+forged), so such a model's row is opened at the inlet with a hold of prompt and largest answer. The outlet settles
+it; a turn whose outlet never comes (Stop, tasks) is charged its hold when that expires. What an outlet says can
+lower the prompt's charge to half of what was held for it, never below. Exact metering needs a model behind our manifolds.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from maitre.billing.ledger import Ledger
+from maitre.billing.row import Call, Settlement
+from maitre.chat import prompt
+from maitre.chat.message import Guest
+from maitre.chat.turn import Turns
+from maitre.errors import StoreDown
+from maitre.providers.size import Ratios, weigh
+from maitre.quota.admission import admit
+from maitre.quota.reservation import Denied, ask, refusal
+from maitre.quota.store import QuotaStore
+from maitre.quota.window import periods
+
+log = logging.getLogger(__name__)
+
+DOOR = "filter"
+PROVIDER = "open-webui"
+
+#: No single answer has more tokens than this; a larger number in an outlet is forged or broken.
+ABSURD = 10_000_000
+
+
+class ForeignTurns:
+    """Admission and settlement for the quota filter."""
+
+    def __init__(self, turns: Turns, store: QuotaStore, ledger: Ledger) -> None:
+        self._turns, self._store, self._ledger = turns, store, ledger
+        self._ratios = Ratios()
+
+    async def admit(self, guest: Guest, body: Mapping[str, Any], assistant_for: str) -> dict[str, Any]:
+        """The body to send on, with the plan's largest answer. Raises Refusal or StoreDown."""
+        account, plan = await self._turns.arrive(guest)
+        terms = self._turns.terms
+        metadata = body.get("metadata") or {}
+        kind = "task" if metadata.get("task") else "turn"
+        model = str(body.get("model") or "")
+        changed = self._under_assistant(dict(body), model, assistant_for) if kind == "turn" else dict(body)
+        weight, extra = weigh({**changed, "messages": changed.get("messages") or []})
+        cap = plan.max_answer_tokens if kind == "turn" else min(plan.max_answer_tokens, terms.task_max_tokens)
+        asked_for = changed.get("max_tokens")
+        cap = min(cap, asked_for) if isinstance(asked_for, int) and asked_for > 0 else cap
+        now = datetime.now(UTC)
+        tokens = self._ratios.tokens(model, weight) + extra
+        asked = ask(
+            plan,
+            user_id=account.user_id,
+            hold_id=uuid.uuid4().hex,
+            turn_id=str(metadata.get("message_id") or uuid.uuid4().hex),
+            kind=kind,
+            tokens=tokens + cap,
+            now=now,
+            ttl=terms.hold_ttl,
+            zone=terms.zone,
+        )
+        verdict = await admit(self._store, self._ledger, asked)
+        if isinstance(verdict, Denied):
+            raise refusal(plan, asked, verdict)
+        call = Call(
+            request_id=asked.hold_id,
+            turn_id=asked.turn_id,
+            chat_id=str(metadata.get("chat_id") or ""),
+            trace_id="",
+            at=now,
+            user_id=account.user_id,
+            plan=plan.slug,
+            door=DOOR,
+            assistant="",
+            provider=PROVIDER,
+            model=model,
+            kind=kind,
+            counted=verdict.counted,
+            held_prompt=tokens,
+            held_completion=cap,
+            expires_at=asked.expires_at,
+            currency=terms.currency,
+        )
+        await self._ledger.open(call)
+        return {**changed, "max_tokens": cap}
+
+    def _under_assistant(self, body: dict[str, Any], model: str, assistant_for: str) -> dict[str, Any]:
+        """Put an assistant's prompt before the messages, where the operator asked for it (`model=slug, …`)."""
+        pairs = dict(pair.strip().split("=", 1) for pair in assistant_for.split(",") if "=" in pair)
+        assistant = self._turns.catalogue.assistants.get(pairs.get(model, "").strip())
+        if assistant is None or not assistant.enabled:
+            return body
+        ours = {"role": "system", "content": prompt.system_text(assistant)}
+        return {**body, "messages": [ours, *(body.get("messages") or [])]}
+
+    async def settle(self, user_id: str, body: Mapping[str, Any]) -> None:
+        """Settle the turn that an outlet tells of. An outlet must not raise: Open WebUI would swallow it."""
+        try:
+            turn_id = str(body.get("id") or "") if body.get("chat_id") else None
+            call = await self._ledger.find_open(user_id, DOOR, str(body.get("model") or ""), turn_id)
+            if call is not None:
+                await self._settle(call, body)
+        except StoreDown as down:
+            log.warning("A foreign turn will be charged its hold: %s", down)
+
+    async def _settle(self, call: Call, body: Mapping[str, Any]) -> None:
+        last: Mapping[str, Any] = next(
+            (message for message in reversed(body.get("messages") or []) if message.get("role") == "assistant"), {}
+        )
+        usage = last.get("usage") or (last.get("info") or {}).get("usage") or {}
+        # In a tool loop only the normalised names are summed over its calls.
+        told = [_tokens(usage.get(name)) for name in ("input_tokens", "output_tokens")]
+        known = all(told)
+        written = len(prompt.text_of(last.get("content")).encode("utf-8", "replace"))
+        counted = self._ratios.tokens(call.model, written)
+        # Half of the cautious estimate is about a token for four bytes: no honest prompt has much less.
+        prompt_tokens = max(told[0], call.held_prompt // 2) if known else call.held_prompt
+        completion_tokens = told[1] if known else counted
+        settlement = Settlement(
+            request_id=call.request_id,
+            ended_at=datetime.now(UTC),
+            first_token_ms=None,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            estimated=not known,
+            cost=0,
+            price_version="",
+            status="done",
+        )
+        await self._ledger.settle(settlement, None)
+        fields = periods(call.at, self._turns.terms.zone).fields("tokens")
+        await self._store.settle(
+            call.user_id, call.request_id, dict.fromkeys(fields, prompt_tokens + completion_tokens)
+        )
+
+
+def _tokens(value: object) -> int:
+    """A believable count, or 0."""
+    return value if isinstance(value, int) and 0 < value < ABSURD else 0

@@ -1,0 +1,122 @@
+"""The import rules of docs/architecture.md, enforced on the source itself."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OPERATOR = ("commands", "provisioning", "devstack", "cli", "compose", "traefik")
+OURS = ("maitre", "pipelines", "gateway", "rag_service", "tests", "benchmarks", *OPERATOR)
+TECHNOLOGY = ("redis_", "postgres", "http", "langfuse", "jsonschema", "telegram")
+
+#: Files of `maitre` that are neither pure nor adapters: the edge, the roots, and the async stories over Protocols.
+EDGE = {"maitre/settings.py", "maitre/app.py", "maitre/portal.py", "maitre/door.py"}
+STORIES = {
+    "maitre/chat/turn.py",
+    "maitre/chat/foreign.py",
+    "maitre/quota/admission.py",
+    "maitre/quota/store.py",
+    "maitre/quota/memory_store.py",
+    "maitre/billing/ledger.py",
+    "maitre/billing/ledger_memory.py",
+    "maitre/providers/upstream.py",
+}
+MAITRE = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "maitre").rglob("*.py"))
+
+
+def adapter(path: str) -> bool:
+    """Whether the file's name says a technology."""
+    return any(word in Path(path).stem for word in TECHNOLOGY)
+
+
+def imports(path: str) -> set[str]:
+    """The modules that a file imports, ours in full, others by their top name; those inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            if node.module.split(".")[0] in OURS:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name if name.split(".")[0] in OURS else name.split(".")[0] for name in found}
+
+
+def files_of(names: set[str]) -> set[str]:
+    """Those of the modules that are files of `maitre`."""
+    paths = {name.replace(".", "/") + ".py" for name in names}
+    return {path for path in paths if (ROOT / path).is_file() and path.startswith("maitre/")}
+
+
+@pytest.mark.parametrize("path", [path for path in MAITRE if path not in EDGE | STORIES and not adapter(path)])
+def test_a_pure_file_imports_the_standard_library_errors_and_pure_files(path: str) -> None:
+    """No client, no clock, no loop gets into a decision."""
+    for name in imports(path):
+        top = name.split(".")[0]
+        assert top in sys.stdlib_module_names or top == "maitre", f"{path} imports {name}"
+        assert top not in ("asyncio", "threading", "subprocess", "socket", "os"), f"{path} imports {name}"
+    for other in files_of(imports(path)):
+        assert other not in EDGE, f"{path} imports {other}"
+        assert not adapter(other), f"{path} imports {other}"
+    tree = ast.parse((ROOT / path).read_text("utf-8"))
+    if "Protocol" not in imports(path) and not path.endswith("upstream.py"):
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)], f"{path} is async"
+
+
+@pytest.mark.parametrize("path", sorted(STORIES))
+def test_a_story_over_protocols_imports_no_adapter(path: str) -> None:
+    """The turn and its like see Protocols only."""
+    for other in files_of(imports(path)):
+        assert not adapter(other), f"{path} imports {other}"
+        assert other not in EDGE, f"{path} imports {other}"
+
+
+def test_only_the_composition_root_imports_adapters() -> None:
+    """Whoever wants another store changes one file."""
+    sources = [str(file.relative_to(ROOT)) for name in OURS for file in (ROOT / name).rglob("*.py")]
+    for path in sources:
+        if path == "maitre/app.py" or path.startswith("tests/") or adapter(path):
+            continue
+        # The edge asks the adapter for JSON Schema whether a schema is one.
+        allowed = {"maitre/assistants/answer_jsonschema.py"} if path == "maitre/settings.py" else set()
+        found = {other for other in files_of(imports(path)) if adapter(other)} - allowed
+        assert not found, f"{path} imports {found}"
+
+
+def test_nothing_imports_the_operators_side_back() -> None:
+    """Doors and the domain run without the command line, the provisioning and the embedded house."""
+    for name in ("maitre", "pipelines"):
+        for file in (ROOT / name).rglob("*.py"):
+            tops = {module.split(".")[0] for module in imports(str(file.relative_to(ROOT)))}
+            assert not tops & {*OPERATOR, "tests", "benchmarks"}, f"{file.name} imports {tops}"
+
+
+def test_the_operators_side_sees_settings_errors_app_and_pure_files_only() -> None:
+    """An operator's command never reaches around the composition root."""
+    for name in OPERATOR:
+        for file in [*(ROOT / name).rglob("*.py"), *ROOT.glob(f"{name}.py")]:
+            for other in files_of(imports(str(file.relative_to(ROOT)))):
+                assert not adapter(other), f"{file} imports {other}"
+                assert other not in {"maitre/portal.py", "maitre/door.py"}, f"{file} imports {other}"
+
+
+def test_doors_import_the_app_the_portal_and_pure_files() -> None:
+    """A plugin file holds no logic and no client of its own."""
+    for file in (ROOT / "pipelines").glob("*.py"):
+        for name in imports(str(file.relative_to(ROOT))):
+            assert name.split(".")[0] in {"maitre", "pydantic", *sys.stdlib_module_names}, f"{file.name}: {name}"
+        assert len(file.read_text("utf-8").splitlines()) < 100, f"{file.name} is not short"
+
+
+def test_the_plugins_folder_holds_only_plugin_files() -> None:
+    """The server loads every file there, and renames what is no plugin."""
+    assert {file.name for file in (ROOT / "pipelines").iterdir() if file.is_file()} == {
+        "assistants.py",
+        "models.py",
+        "quota_filter.py",
+        "tracing_filter.py",
+    }
