@@ -18,7 +18,11 @@ from maitre.settings import House, find_house, load_house
 
 HouseOption = Annotated[
     Path | None,
-    typer.Option("--house", metavar="DIR", help="The house's folder. Default: MAITRE_HOUSE, else the nearest maitre.yaml, else config/."),
+    typer.Option(
+        "--house",
+        metavar="DIR",
+        help="The house's folder. Default: MAITRE_HOUSE, else the nearest maitre.yaml, else config/.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")]
@@ -27,7 +31,8 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show the traceba
 FAILED, WRONG = 1, 2
 
 # rich leaves colours out by itself when the output is a pipe, and honours NO_COLOR.
-console = Console(soft_wrap=not sys.stdout.isatty())
+# A pipe has no width: tables are then as wide as a wide terminal.
+console = Console(width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
 
 
@@ -50,7 +55,10 @@ def one_sentence(verbose: bool = False) -> Iterator[None]:
         if verbose or os.environ.get("MAITRE_VERBOSE"):
             raise
         if isinstance(error, ConfigError):
-            errors.print(f"[bold red]{len(error.problems)} mistakes in the house:[/]" if len(error.problems) > 1 else "[bold red]A mistake in the house:[/]")
+            count = len(error.problems)
+            errors.print(
+                f"{count} mistakes in the house:" if count > 1 else "A mistake in the house:", style="bold red"
+            )
             for problem in error.problems:
                 errors.print(f"  {problem}", markup=False)
             raise typer.Exit(WRONG) from error

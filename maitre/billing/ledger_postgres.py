@@ -53,7 +53,7 @@ from ledger where user_id = $1 and (at >= $2 or status = 'open')
 """
 #: The public names of a row's fields, in the order of `cli usage --json`.
 COLUMNS = (
-    'id, request_id, turn_id, chat_id, trace_id, at, ended_at, first_token_ms, user_id as "user", plan, door,'
+    'id, request_id, turn_id, chat_id, trace_id, at, ended_at, first_token_ms, user_id as "user", email, l.plan, door,'
     " assistant, provider, model, kind, counted, prompt_tokens, completion_tokens, estimated,"
     " cost, currency, price_version, status"
 )
@@ -170,7 +170,8 @@ class PostgresLedger:
     async def rows(self, user_id: str | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
         """The newest rows first, with their public names."""
         found: Sequence[asyncpg.Record] = await self._database.fetch(
-            f"select {COLUMNS} from ledger where ($1::text is null or user_id = $1)"
+            f"select {COLUMNS} from ledger l left join accounts a using (user_id)"
+            " where ($1::text is null or l.user_id = $1)"
             " and ($2::timestamptz is null or at >= $2) order by id desc limit $3",
             user_id,
             since,

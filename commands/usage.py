@@ -1,0 +1,106 @@
+"""`cli usage`: the newest rows of the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
+from maitre.errors import HouseError
+from maitre.settings import House
+
+EPILOG = """\
+[bold]Examples[/]
+
+cli usage                                 the newest calls of everybody
+
+cli usage free@maitre.example --since 2h
+
+cli usage --since 2026-11-01 --limit 1000 --json
+"""
+
+_NUMBERS = ("prompt", "answer", "cost")
+_SPANS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def usage(
+    user: Annotated[str | None, typer.Argument(metavar="[USER]", help="An e-mail or an Open WebUI user id.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="A date (2026-11-01), or 30m, 2h, 7d ago.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many rows at most.")] = 20,
+    as_json: JsonOption = False,
+    house: HouseOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show the ledger: one row for every upstream call, the newest first."""
+    with one_sentence(verbose):
+        checked = house_of(house)
+        rows = asyncio.run(rows_of(checked, user, moment(since, checked), limit))
+    if as_json:
+        print_json([_plain(row) for row in rows])
+    elif rows:
+        console.print(table(rows, checked))
+    else:
+        console.print("No calls yet." if user is None else f"No calls of {user}.", markup=False)
+
+
+def moment(text: str | None, house: House) -> datetime | None:
+    """A point in the past: a date or time in the house's time zone, or so long ago. Raises HouseError."""
+    if text is None:
+        return None
+    if ago := re.fullmatch(r"(\d{1,5})([mhd])", text):
+        return datetime.now(UTC) - timedelta(**{_SPANS[ago[2]]: int(ago[1])})
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as bad:
+        raise HouseError(f"“{text}” is no point in time; try 2026-11-01, 2026-11-01T18:00, 30m, 2h or 7d.") from bad
+    return at if at.tzinfo else at.replace(tzinfo=house.zone)
+
+
+async def rows_of(house: House, user: str | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
+    """The newest rows. Raises HouseError for an unknown user."""
+    from maitre.app import open_books
+
+    async with open_books(house) as books:
+        account = None
+        if user is not None and (account := await books.find_account(user)) is None:
+            raise HouseError(f"Nobody here is called “{user}”.")
+        return await books.usage(account, since, limit)
+
+
+def money(nano: int, currency: str) -> str:
+    """An amount in 10⁻⁹ of the currency as people read it."""
+    return f"{Decimal(nano) / Decimal(10**9):.6f} {currency}"
+
+
+def table(rows: list[dict[str, Any]], house: House) -> Table:
+    """The rows for people."""
+    names = ("at", "user", "what", "kind", "door", "prompt", "answer", "cost", "status")
+    columns = (Column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left") for name in names)
+    shown = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        about = "~" if row["estimated"] else ""
+        shown.add_row(
+            f"{row['at'].astimezone(house.zone):%d %b %H:%M:%S}",
+            escape(row["email"] or row["user"][:13]),
+            escape(row["assistant"] or row["model"]),
+            row["kind"] + ("" if row["counted"] else " ·"),
+            row["door"],
+            str(row["prompt_tokens"]),
+            about + str(row["completion_tokens"]),
+            money(row["cost"], row["currency"]),
+            row["status"] if row["status"] == "done" else f"[yellow]{row['status']}[/]",
+        )
+    return shown
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
