@@ -1,0 +1,109 @@
+"""One running house for the end-to-end suite, on the real parts, with a scripted upstream beside the real model."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from maitre.errors import HouseError
+from maitre.settings import load_house
+from tests.e2e.inn import Guest, Inn
+from tests.upstream import ScriptedUpstream, running_upstream
+
+ROOT = Path(__file__).parent.parent.parent
+
+#: Assistants and plans of the tests' own, on the scripted upstream.
+ASSISTANTS: dict[str, tuple[dict[str, Any], str]] = {
+    "scripted": (
+        {"name": "Scripted", "model": "scripted", "overrides": ["max_tokens", "temperature"]},
+        "You are read from a script.",
+    ),
+    "scripted-tools": ({"name": "Scripted tools", "model": "scripted", "tools": True}, "You use tools."),
+    "scripted-once": ({"name": "Scripted once", "model": "scripted", "type": "one-shot"}, "You hear one message."),
+    "scripted-json": (
+        {
+            "name": "Scripted JSON",
+            "model": "scripted",
+            "json_answer": True,
+            "json_schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+        },
+        "You answer in JSON.",
+    ),
+    "scripted-off": ({"name": "Scripted off", "model": "scripted", "enabled": False}, "You are switched off."),
+}
+PLANS: dict[str, dict[str, Any]] = {
+    "wide": {"name": "Wide", "price": 0, "max_answer_tokens": 4000, "models": ["scripted", "smollm2"]},
+    "narrow": {"name": "Narrow", "price": 0, "tokens_per_day": 2000, "max_answer_tokens": 20, "models": ["scripted"]},
+}
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[ScriptedUpstream]:
+    """The scripted upstream of the house; its log is of the whole session."""
+    with running_upstream() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def running_house(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Inn]:
+    """A house that is up and seeded. Skipped by name where Open WebUI is not installed."""
+    from commands.init import init
+    from devstack.house import running
+    from devstack.places import open_webui_python
+    from provisioning.seed import seed
+
+    if not open_webui_python().exists():
+        pytest.skip("Open WebUI is not installed; `make install` installs it")
+    folder = tmp_path_factory.mktemp("house")
+    folder.chmod(0o755)
+    write_house(folder, upstream.url)
+    init(house=folder)
+    house = load_house(folder)
+    with running(house):
+        seed(house)
+        yield Inn(house)
+
+
+def write_house(folder: Path, upstream_url: str) -> None:
+    """The example house, with the tests' plans and assistants besides."""
+    shutil.copytree(ROOT / "config" / "assistants", folder / "assistants")
+    example = yaml.safe_load((ROOT / "config" / "maitre.yaml").read_text("utf-8"))
+    example["providers"]["scripted"] = {
+        "kind": "openai",
+        "base_url": f"{upstream_url}/v1",
+        "models": {"scripted": {"name": "Scripted model"}},
+    }
+    example["prices"]["models"]["scripted"] = {"input": "1", "output": "2"}
+    example["plans"] |= PLANS
+    example["open_webui"] |= {"follow_up_generation": True, "tags_generation": True}
+    (folder / "maitre.yaml").write_text(yaml.safe_dump(example, allow_unicode=True), "utf-8")
+    for slug, (front, prompt) in ASSISTANTS.items():
+        text = f"---\n{yaml.safe_dump(front, allow_unicode=True)}---\n{prompt}\n"
+        (folder / "assistants" / f"{slug}.md").write_text(text, "utf-8")
+
+
+@pytest.fixture
+def guest(running_house: Inn) -> Callable[..., Guest]:
+    """Makes a fresh guest with a plan: `guest("free")`."""
+    return running_house.new_guest
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Waits until a look gives something true, and returns it; fails with a sentence after `seconds`."""
+
+    def wait(look: Callable[[], Any], what: str = "it did not happen", seconds: float = 30) -> Any:
+        until = time.monotonic() + seconds
+        while not (found := look()):
+            if time.monotonic() > until:
+                raise HouseError(what)
+            time.sleep(0.1)
+        return found
+
+    return wait
