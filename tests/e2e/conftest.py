@@ -67,7 +67,20 @@ def running_house(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUp
     house = load_house(folder)
     with running(house):
         seed(house)
-        yield Inn(house)
+        inn = Inn(house)
+        yield inn
+        _compare_the_books(inn, upstream)
+
+
+def _compare_the_books(inn: Inn, upstream: ScriptedUpstream) -> None:
+    """After everything that the suite did: every call of the upstream is one row, and every row one call."""
+    until = time.monotonic() + 30
+    while [row for row in inn.all_rows() if row["status"] == "open"] and time.monotonic() < until:
+        time.sleep(0.2)
+    rows = [row["request_id"] for row in inn.all_rows() if row["provider"] == "scripted"]
+    calls = [call.request_id for call in upstream.calls]
+    assert sorted(rows) == sorted(call for call in calls if call)
+    assert None not in calls
 
 
 def write_house(folder: Path, upstream_url: str) -> None:

@@ -107,6 +107,22 @@ class Inn:
 
         return asyncio.run(read())
 
+    def all_rows(self) -> list[dict[str, Any]]:
+        """Everybody's ledger rows."""
+
+        async def read() -> list[dict[str, Any]]:
+            async with open_books(self.house) as books:
+                return await books.usage(None, None, 1_000_000)
+
+        return asyncio.run(read())
+
+    def trace(self, trace_id: str) -> dict[str, Any] | None:
+        """A trace with its observations, over Langfuse's public API; None until it is there."""
+        keys = (self.house.secret("langfuse_public_key"), self.house.secret("langfuse_secret_key"))
+        url = f"{self.house.endpoint('traces')}/api/public/traces/{trace_id}"
+        answer = requests.get(url, auth=keys, timeout=TIMEOUT)
+        return answer.json() if answer.status_code == 200 else None
+
     def settled(self, guest: Guest) -> list[dict[str, Any]] | None:
         """The guest's rows when none is open, else None: to be waited for."""
         rows = self.rows(guest)
