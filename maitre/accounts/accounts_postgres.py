@@ -41,7 +41,7 @@ class PostgresAccounts:
         """The account with this Open WebUI user id or e-mail."""
         row = await self._database.fetchrow(
             "select user_id, email, name, role, plan from accounts where user_id = $1 or lower(email) = lower($1)"
-            " order by user_id = $1 desc limit 1",
+            " order by user_id = $1 desc, created_at desc limit 1",
             who,
         )
         return None if row is None else Account(**row)

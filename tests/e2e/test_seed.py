@@ -4,68 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
-import requests
 
 from maitre.settings import House, User
 from provisioning.change import Change
 from provisioning.seed import seed
+from tests.e2e.inn import Guest, Inn
 
 pytestmark = pytest.mark.e2e
-
-
-class Running(Protocol):
-    """The fixture `running_house`: a house that is up and seeded."""
-
-    house: House
-
-    def login(self, email: str) -> requests.Session: ...
 
 
 class WebUI:
     """Open WebUI as its administrator uses it, by hand."""
 
-    def __init__(self, running: Running) -> None:
-        self.url = running.house.endpoint("open_webui")
-        admin = next(user.email for user in running.house.users if user.role == "admin")
-        self.session = running.login(admin)
+    def __init__(self, inn: Inn) -> None:
+        self._inn = inn
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._inn.call(method, path, json=body)
+        answer.raise_for_status()
+        return answer.json()
 
     def get(self, path: str) -> Any:
-        answer = self.session.get(self.url + path)
-        answer.raise_for_status()
-        return answer.json()
+        return self.ask("GET", path)
 
     def post(self, path: str, body: Any) -> Any:
-        answer = self.session.post(self.url + path, json=body)
-        answer.raise_for_status()
-        return answer.json()
+        return self.ask("POST", path, body)
 
 
 def work(changes: list[Change]) -> list[Change]:
     return [change for change in changes if change.action != "skip"]
 
 
-def visible(running: Running, session: requests.Session) -> set[str]:
-    """The models that the browser of this user offers."""
-    models = session.get(running.house.endpoint("open_webui") + "/api/models").json()["data"]
+def visible(inn: Inn, guest: Guest) -> set[str]:
+    """The models that the browser of this guest offers."""
+    models = inn.call("GET", "/api/models", guest).json()["data"]
     return {model["id"] for model in models if not model["info"]["meta"].get("hidden")}
 
 
 @pytest.fixture
-def webui(running_house: Running) -> Iterator[WebUI]:
-    """The administrator's hands; afterwards the house is as its files say again."""
+def webui(running_house: Inn) -> Iterator[WebUI]:
+    """The administrator's hands; before and afterwards the house is as its files say."""
+    seed(running_house.house)
     yield WebUI(running_house)
     seed(running_house.house)
 
 
-def test_a_seeded_house_needs_nothing(running_house: Running) -> None:
+def test_a_seeded_house_needs_nothing(running_house: Inn, webui: WebUI) -> None:
     """Twice is once, on the real parts."""
     assert work(seed(running_house.house)) == []
 
 
-def test_each_guest_is_offered_exactly_what_their_plan_allows(running_house: Running) -> None:
+def test_each_guest_is_offered_exactly_what_their_plan_allows(running_house: Inn, webui: WebUI) -> None:
     """The models that Open WebUI lists for a user are the assistants open to their plan and its plain models."""
     house = running_house.house
     for user in (user for user in house.users if user.demo and user.plan and user.role != "admin"):
@@ -75,7 +67,7 @@ def test_each_guest_is_offered_exactly_what_their_plan_allows(running_house: Run
         assert allowed == visible(running_house, running_house.login(user.email))
 
 
-def test_what_an_administrator_undid_is_planned_then_mended(running_house: Running, webui: WebUI) -> None:
+def test_what_an_administrator_undid_is_planned_then_mended(running_house: Inn, webui: WebUI) -> None:
     """A dry run tells what the run then does, and leaves everything as the administrator left it."""
     permissions = "/api/v1/users/default/permissions"
     undone = webui.get(permissions)
@@ -98,7 +90,7 @@ def test_what_an_administrator_undid_is_planned_then_mended(running_house: Runni
     }
 
 
-def test_what_others_made_stays(running_house: Running, webui: WebUI) -> None:
+def test_what_others_made_stays(running_house: Inn, webui: WebUI) -> None:
     """A foreign group, its grant on an assistant, a workspace model and a connection survive a run that mends."""
     group = webui.post("/api/v1/groups/create", {"name": "Theirs", "description": ""})
     row = webui.get("/api/v1/models/model?id=assistants.general")
@@ -133,10 +125,10 @@ def test_what_others_made_stays(running_house: Running, webui: WebUI) -> None:
         webui.post("/openai/config/update", before)
         webui.post("/api/v1/models/model/delete", {"id": "theirs"})
         webui.post("/api/v1/models/model/update", {**row, "params": {}})
-        webui.session.delete(f"{webui.url}/api/v1/groups/id/{group['id']}/delete").raise_for_status()
+        webui.ask("DELETE", f"/api/v1/groups/id/{group['id']}/delete")
 
 
-def test_a_change_in_the_files_reaches_the_guests(running_house: Running, webui: WebUI) -> None:
+def test_a_change_in_the_files_reaches_the_guests(running_house: Inn, webui: WebUI) -> None:
     """An assistant that went is no longer offered, a new one is, and both are undone by seeding the old files."""
     house = running_house.house
     guest = running_house.login(_guest(house).email)
@@ -151,7 +143,7 @@ def test_a_change_in_the_files_reaches_the_guests(running_house: Running, webui:
     assert visible(running_house, guest) == before
 
 
-def test_a_plan_that_changed_moves_the_guest_to_its_group(running_house: Running, webui: WebUI) -> None:
+def test_a_plan_that_changed_moves_the_guest_to_its_group(running_house: Inn, webui: WebUI) -> None:
     """Maitre's database decides the plan; Open WebUI's groups, and with them the models, follow."""
     house = running_house.house
     guest = _guest(house)

@@ -1,0 +1,38 @@
+"""What is there now, in Maitre's database and in Open WebUI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provisioning.books import Entries, OpenBooks
+from provisioning.openwebui_http import OpenWebUI
+from provisioning.resources import connection, groups, models, settings, users, valves
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Both sides at one moment. `valves` is None while Open WebUI cannot ask the Pipelines server."""
+
+    entries: Entries
+    users: Mapping[str, users.WebUser]
+    groups: Sequence[groups.WebGroup]
+    models: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Mapping[str, Any]]
+    connections: Mapping[str, Any]
+    valves: Mapping[str, Mapping[str, Any]] | None
+
+
+def read(web: OpenWebUI, books: OpenBooks, pipelines: connection.Connection) -> Live:
+    """Read everything that a plan compares. Changes nothing."""
+    connections = connection.read(web)
+    return Live(
+        entries=books.read(),
+        users=users.read(web),
+        groups=groups.read(web),
+        models=models.read(web),
+        settings=settings.read(web),
+        connections=connections,
+        valves=valves.read(web, connections, pipelines),
+    )

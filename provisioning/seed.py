@@ -1,0 +1,73 @@
+"""`cli seed`: bring Open WebUI and Maitre's database to what the house's files say. Twice is once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from maitre.settings import House
+from provisioning.apply import apply, verify
+from provisioning.books import OpenBooks, opened
+from provisioning.change import Change
+from provisioning.live import Live, read
+from provisioning.logins import passwords_of, signed_in
+from provisioning.openwebui_http import OpenWebUI
+from provisioning.plan import plan_of
+from provisioning.resources import groups
+from provisioning.resources.connection import Connection
+from provisioning.wanted import Wanted, wanted_of
+from provisioning.world import World
+
+Progress = Callable[[str], None]
+
+#: Made first, and outside the plan's order, because nothing can be compared without tables.
+TABLES = Change("database", "update", "tables", "Bring the tables of Maitre's database up to date.")
+
+PATIENCE = 30.0  # seconds, until the Pipelines server must serve what was seeded
+
+
+def seed(house: House, *, dry_run: bool = False, progress: Progress | None = None) -> list[Change]:
+    """Plan and, unless `dry_run`, carry out. The plan is the answer; changes with the action “skip” are notes.
+
+    `progress` hears the sentence of every change once it is made. Raises HouseError with one sentence when a
+    part does not answer, a password is wrong, or a change fails.
+    """
+    from maitre.app import open_books  # here, because it loads the database drivers
+
+    passwords = passwords_of(house)
+    connection = Connection(house.endpoint("pipelines").rstrip("/"), house.secret("pipelines_key"))
+    web = OpenWebUI(house.endpoint("open_webui"))
+    signed_in(house, web, passwords)
+    with opened(open_books(house)) as books:
+        return provision(wanted_of(house, connection, passwords), web, books, dry_run=dry_run, progress=progress)
+
+
+def provision(
+    wanted: Wanted,
+    web: OpenWebUI,
+    books: OpenBooks,
+    *,
+    dry_run: bool,
+    progress: Progress | None = None,
+    patience: float = PATIENCE,
+) -> list[Change]:
+    """The same with both sides open."""
+    migrated = [] if dry_run else books.do(books.books.migrate())
+    live = read(web, books, wanted.connection)
+    tables = [TABLES] if migrated or not live.entries.tables else []
+    changes = plan_of(wanted, live)
+    if not dry_run:
+        if tables and progress is not None:
+            progress(TABLES.sentence)
+        world = _world(web, books, wanted, live)
+        apply(changes, world, wanted.connection, progress)
+        verify(wanted.models, world, wanted.connection, patience)
+    return [*tables, *changes]
+
+
+def _world(web: OpenWebUI, books: OpenBooks, wanted: Wanted, live: Live) -> World:
+    return World(
+        web,
+        books,
+        user_ids={email: user.id for email, user in live.users.items()},
+        group_ids={key: group.id for key, group in groups.matched(wanted.groups, live.groups).items()},
+    )

@@ -1,0 +1,35 @@
+"""What the house wants, as plain values; nothing is read here but the house."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from maitre.settings import House
+from provisioning.resources import groups, models, settings, users
+from provisioning.resources.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The house and what follows from it for Open WebUI."""
+
+    house: House
+    connection: Connection
+    users: list[users.WantedUser]
+    groups: list[groups.WantedGroup]
+    models: list[models.WantedModel]
+    settings: dict[str, dict[str, Any]]
+
+
+def wanted_of(house: House, connection: Connection, passwords: Mapping[str, str]) -> Wanted:
+    """All of it. `passwords` of demo users, by e-mail."""
+    return Wanted(
+        house=house,
+        connection=connection,
+        users=users.wanted(house.users, passwords),
+        groups=groups.wanted(house.plans, house.groups),
+        models=models.wanted(house.assistants, house.models, house.plans),
+        settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan),
+    )

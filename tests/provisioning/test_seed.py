@@ -1,0 +1,149 @@
+"""Seeding from end to end, on an Open WebUI and books in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from maitre.errors import HouseError
+from provisioning.change import Change
+from provisioning.openwebui_http import OpenWebUI
+from provisioning.resources.connection import Connection
+from provisioning.seed import provision
+from provisioning.wanted import wanted_of
+from tests.provisioning.house import GENERAL, HOUSE, SERVED, MemoryBooks, make_house, on_a_loop
+from tests.provisioning.open_webui import PASSWORD, PIPELINES, URL, FakeOpenWebUI
+
+
+class Scene:
+    """A house's folder, an Open WebUI and books; `seed` does what the command does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.webui = FakeOpenWebUI(list(SERVED))
+        self.books = MemoryBooks()
+        self.heard: list[str] = []
+
+    def seed(self, yaml: str = HOUSE, dry_run: bool = False, **assistants: str) -> list[Change]:
+        house = make_house(self.folder, yaml, **assistants)
+        web = OpenWebUI(URL, self.webui.session())
+        web.sign_in("admin@x.io", PASSWORD)
+        passwords = {"admin@x.io": PASSWORD, "fran@x.io": "secret of fran"}
+        wanted = wanted_of(house, Connection(*PIPELINES), passwords)
+        with on_a_loop(self.books) as books:
+            return provision(wanted, web, books, dry_run=dry_run, progress=self.heard.append, patience=0)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def work(changes: list[Change]) -> list[Change]:
+    return [change for change in changes if change.action != "skip"]
+
+
+def test_twice_is_once(scene: Scene) -> None:
+    """The second run finds nothing to do and writes nothing."""
+    assert work(scene.seed())
+    scene.webui.asked.clear()
+
+    assert work(scene.seed()) == []
+    assert scene.webui.written == []
+
+
+def test_a_dry_run_changes_nothing_and_tells_what_the_run_does(scene: Scene) -> None:
+    """`--dry-run` writes to neither side, and its sentences are those of the run that follows."""
+    planned = scene.seed(dry_run=True)
+
+    assert scene.webui.written == []
+    assert not scene.books.migrated
+    assert scene.books.empty
+    assert planned == scene.seed()
+    assert scene.heard == [change.sentence for change in work(planned)]
+
+
+def test_the_house_stands_on_both_sides(scene: Scene) -> None:
+    """Plans, accounts, groups, rows, settings and valves are as the files say."""
+    scene.seed()
+
+    assert scene.books.plan("fran@x.io") == "free"
+    assert scene.webui.group("Plan: Free") == {"fran@x.io"}
+    assert scene.webui.group("Plan: Pro") == {"admin@x.io"}
+    assert scene.webui.group("coaches") == {"fran@x.io"}
+    assert set(scene.webui.rows) == set(SERVED)
+    assert scene.webui.rows["assistants.general"]["meta"]["capabilities"]["usage"] is True
+    assert scene.webui.documents["/api/v1/users/default/permissions"]["chat"] == {
+        "file_upload": False, "web_upload": False, "stt": False, "tts": False, "call": False, "edit": True
+    }  # fmt: skip
+    assert scene.webui.valves == {"quota_filter": {"pipelines": ["*"], "priority": 7}}
+    assert scene.webui.documents["/openai/config"]["OPENAI_API_BASE_URLS"] == ["http://theirs/v1", "http://pipes:9099"]
+
+
+def test_a_newcomer_leaves_the_default_group_for_their_plan(scene: Scene) -> None:
+    """Open WebUI puts a new user into the default plan's group; after one run they are in their own plan's only."""
+    scene.seed()
+    scene.seed(HOUSE + "  - {email: fran2@x.io, name: F, plan: pro, demo: true}\n")
+    scene.webui.add_user("nina@x.io", "pending")
+
+    scene.seed()
+
+    assert scene.webui.group("Plan: Pro") == {"admin@x.io", "nina@x.io"}
+    assert scene.webui.group("Plan: Free") == {"fran@x.io"}
+    assert scene.books.plan("nina@x.io") == "pro"
+
+
+def test_a_guest_whom_the_files_do_not_name_is_in_the_group_of_their_plan(scene: Scene) -> None:
+    """Who signed up alone is on the default plan, so that they see its assistants."""
+    scene.webui.add_user("guest@x.io", "user")
+
+    scene.seed()
+
+    assert scene.webui.group("Plan: Free") == {"fran@x.io", "guest@x.io"}
+
+
+def test_what_vanished_from_the_files_goes_and_what_others_made_stays(scene: Scene) -> None:
+    """A vanished assistant loses its row and is disabled in the database; foreign rows and groups are untouched."""
+    scene.seed()
+    scene.webui.rows["theirs"] = {"id": "theirs", "name": "T", "meta": {}, "access_grants": []}
+    scene.webui.groups["g-theirs"] = {"id": "g-theirs", "name": "theirs", "description": "", "data": None}
+
+    scene.seed(HOUSE.replace("groups: {coaches: Trainers}", "").replace(", groups: [coaches]", ""), general=GENERAL)
+
+    assert set(scene.webui.rows) == {"assistants.general", "assistants.refused", "models.small", "theirs"}
+    assert scene.books.personas["planner"].enabled is False
+    assert {group["name"] for group in scene.webui.groups.values()} == {"Plan: Free", "Plan: Pro", "theirs"}
+
+
+def test_an_assistant_that_a_plan_lost_is_hidden_from_it(scene: Scene) -> None:
+    """Grants follow the files, although Open WebUI's update of a row leaves grants alone."""
+    scene.seed()
+
+    scene.seed(general=GENERAL.replace("model: small", "model: small\nplans: [pro]"), planner=GENERAL)
+
+    (grant,) = scene.webui.rows["assistants.general"]["access_grants"]
+    assert scene.webui.groups[grant["principal_id"]]["name"] == "Plan: Pro"
+
+
+def test_a_failed_change_is_named_and_the_next_run_completes_it(scene: Scene) -> None:
+    """The error says which change failed and why; what was done before stays, the rest follows in the next run."""
+    scene.webui.broken = "/api/v1/models/create"
+
+    with pytest.raises(HouseError) as failed:
+        scene.seed()
+
+    assert "Make the model row assistants.general" in str(failed.value)
+    assert "out of paper" in str(failed.value)
+    scene.webui.broken = None
+    again = work(scene.seed())
+    assert {change.resource for change in again} == {"models", "settings", "valves"}
+    assert work(scene.seed()) == []
+
+
+def test_a_model_that_open_webui_does_not_list_is_an_error(scene: Scene) -> None:
+    """A row without a served model would be a dead entry, so seeding ends with a sentence that names it."""
+    scene.webui.served.remove("assistants.planner")
+
+    with pytest.raises(HouseError, match=r"does not list assistants\.planner.*http://pipes:9099"):
+        scene.seed()
