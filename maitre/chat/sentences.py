@@ -81,9 +81,9 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "ru": "Запрос не удаётся прочитать: {detail}.",
     },
     "too_long": {
-        "en": "The conversation is too long for “{model}”. Start a new chat or send less text.",
-        "uk": "Розмова задовга для «{model}». Почніть новий чат або надішліть менше тексту.",
-        "ru": "Разговор слишком длинный для «{model}». Начните новый чат или отправьте меньше текста.",
+        "en": "The conversation is too long for this model. Start a new chat or send less text.",
+        "uk": "Розмова задовга для цієї моделі. Почніть новий чат або надішліть менше тексту.",
+        "ru": "Разговор слишком длинный для этой модели. Начните новый чат или отправьте меньше текста.",
     },
     "store_down": {
         "en": "The house cannot check your plan right now, so nothing was asked. Try again in a minute.",

@@ -241,7 +241,7 @@ class Turns:
         """The prompt's size, and the largest answer: what was wanted, capped by the plan and the context."""
         weight, extra = weigh(prepared.body)
         context = prepared.model.context
-        too_long = BadRequest("too_long", model=prepared.name)
+        too_long = BadRequest("too_long")
         if weight > LARGEST_PROMPT or (context and weight * FEWEST_TOKENS_PER_BYTE > context):
             raise too_long
         upstream = self._upstreams[prepared.model.provider]
@@ -342,13 +342,16 @@ class Turns:
                 if chunk is not None:
                     answer.see(chunk, self._clock())
                     if answer.error is not None:
-                        raise ProviderError("provider_error", status=502, detail=answer.error, upstream_status="error")
+                        raise _failed_in_stream(answer)
                 await emit(event)
             if answer.finish_reason is None:
                 raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
             status = "done"
         except asyncio.CancelledError:
             status = "stopped"
+            raise
+        except ProviderError as fault:
+            answer.error = answer.error or fault.detail
             raise
         finally:
             self._later(self._settle(prepared, call, answer, status))
@@ -366,6 +369,9 @@ class Turns:
             status = "done"
         except asyncio.CancelledError:
             status = "stopped"
+            raise
+        except ProviderError as fault:
+            answer.error = answer.error or fault.detail
             raise
         finally:
             self._later(self._settle(prepared, call, answer, status))
@@ -581,3 +587,10 @@ class Turns:
 
     def _created(self) -> int:
         return int(self._clock().timestamp())
+
+
+def _failed_in_stream(answer: openai_wire.Answer) -> ProviderError:
+    """An error event of the upstream: before the first token it is an answer, after it the answer broke off."""
+    if answer.deltas:
+        return ProviderError("provider_broke", status=502, detail=answer.error or "")
+    return ProviderError("provider_error", status=502, detail=answer.error or "", upstream_status="502")

@@ -152,7 +152,7 @@ def _down(fault: Exception) -> ProviderError:
 def _error(status: int, detail: str) -> Refusal:
     # llama.cpp says exceed_context_size_error, OpenAI and vLLM say context_length_exceeded.
     if status == 400 and ("exceed_context_size" in detail or "context_length_exceeded" in detail):
-        return BadRequest("too_long", model="the model")
+        return BadRequest("too_long")
     return ProviderError(
         "provider_error", status=502 if status >= 500 else status, detail=detail, upstream_status=status
     )
