@@ -3,7 +3,8 @@
 A filter cannot enforce a quota (facts/open-webui.md: filters fail open, some doors run none, an outlet can be
 forged), so such a model's row is opened at the inlet with a hold of prompt and largest answer. The outlet settles
 it; a turn whose outlet never comes (Stop, tasks) is charged its hold when that expires. What an outlet says can
-lower the prompt's charge to half of what was held for it, never below. Exact metering needs a model behind our manifolds.
+lower the prompt's charge to half of what was held for it, never below. Exact metering needs a model behind our
+manifolds.
 """
 
 from __future__ import annotations

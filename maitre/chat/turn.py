@@ -366,6 +366,7 @@ class Turns:
         try:
             whole = await self._upstreams[call.provider].complete(body, call.request_id)
             answer.see(whole, self._clock())
+            answer.first_token_at = None  # a whole answer does not tell when it began
             status = "done"
         except asyncio.CancelledError:
             status = "stopped"

@@ -60,7 +60,7 @@ def test_an_answer_is_a_row_with_the_upstreams_usage(
         "USD",
     )
     assert row["door"] == ("api" if door == "/api" else "openai")
-    assert row["first_token_ms"] is not None
+    assert (row["first_token_ms"] is not None) == stream
     assert row["ended_at"] >= row["at"]
 
 
