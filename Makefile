@@ -1,0 +1,82 @@
+# Maitre's commands. `make up` and `make test` are all that a newcomer needs; `make help` shows the rest.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BEGAN := $(shell date +%s)
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := .venv/bin
+CLI := $(BIN)/cli
+UV := requirements/uv.sh
+LOCKED := pip install --quiet --no-deps --require-hashes
+
+.PHONY: help install up down status test lint browser bench lock clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+up: install ## install, start the whole house, show where it is and who can sign in
+	@$(CLI) init
+	@$(CLI) up
+	@echo; echo "Ready $$(( $$(date +%s) - $(BEGAN) )) seconds after \`make up\`. \`make down\` stops it."
+
+down: ## stop the house; its data stays
+	@if [ -x $(CLI) ]; then $(CLI) down; else echo "Nothing to do: Maitre is not installed here."; fi
+
+status: install ## what runs, and where
+	@$(CLI) status
+
+install: .venv/installed .venv-open-webui/installed ## the two Python environments, from hash-locked lists
+
+test: install browser lint ## lint, then every test
+	@$(BIN)/python -m pytest
+
+lint: install ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/mypy
+
+bench: install ## the measurements of docs/, side by side with the rival; takes minutes
+	@$(BIN)/python -m benchmarks
+
+lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=--upgrade: newer ones too)
+	@echo uv | $(UV) $(COMPILE) -o requirements/uv.txt -
+	@$(UV) $(COMPILE) --all-extras --overrides requirements/dev-overrides.txt -o requirements/dev.txt pyproject.toml
+	@echo open-webui==0.12.4 | $(UV) $(COMPILE) --overrides requirements/open-webui-overrides.txt \
+		-o requirements/open-webui.txt -
+	@! grep -n '://\|^--' requirements/*.txt || { echo "A lock file names a place; it must not."; exit 1; }
+
+# Nothing younger than a week: time for a bad release to be withdrawn.
+COMPILE = pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--exclude-newer '1 week' $(UPGRADE)
+
+browser: # what the browser tests need from the system
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the browser tests."; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } \
+			>/dev/null || echo "Chromium could not be installed; the browser tests will be skipped."; \
+	else echo "Chromium is missing (Debian: chromium, fonts-liberation); the browser tests will be skipped."; fi
+
+clean: down ## remove the environments and caches; houses keep their data
+	rm -rf .venv .venv-open-webui .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
+		{ echo "Maitre needs Python 3.11 or 3.12; name one with make PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing (Debian: python3-venv)."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/installed: .venv/bin/uv requirements/dev.txt pyproject.toml
+	@echo "Installing Maitre into .venv"
+	@$(UV) $(LOCKED) --python $(BIN)/python -r requirements/dev.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@touch $@
+
+.venv-open-webui/installed: .venv/bin/uv requirements/open-webui.txt
+	@echo "Installing Open WebUI into .venv-open-webui (1 GB)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-open-webui
+	@$(UV) $(LOCKED) --python .venv-open-webui/bin/python -r requirements/open-webui.txt
+	@touch $@

@@ -1,0 +1,17 @@
+"""`cli status`: every part, asked just now."""
+
+from __future__ import annotations
+
+from commands.output import HouseOption, JsonOption, VerboseOption, house_of, one_sentence, print_json
+
+
+def status(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
+    """Show the parts of the house, their addresses and health, and who can sign in."""
+    from commands.house_view import show, status_json
+
+    with one_sentence(verbose):
+        checked = house_of(house)
+        if as_json:
+            print_json(status_json(checked))
+        else:
+            show(checked)

@@ -1,0 +1,134 @@
+"""What `cli doctor` looks at: each look is one finding, good or bad, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack import house as whole
+from devstack import places, ports, privilege, state
+from devstack.pipelines import server_folder
+from devstack.process import alive
+from maitre.errors import ConfigError, HouseError, MaitreError
+from maitre.settings import GENERATED_SECRETS, House, load_house
+
+OPEN_WEBUI = "0.12.4"
+NEEDED = 2  # free GB on the house's disk
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One look: what was looked at, whether it is well, what was seen, and what to do if it is not."""
+
+    what: str
+    ok: bool
+    seen: str
+    remedy: str = ""
+
+
+def look(directory: Path) -> Iterator[Finding]:
+    """Look at everything, the machine first. A house that cannot be read ends the tour early."""
+    yield from _machine()
+    yield from _packages()
+    try:
+        house = load_house(directory)
+    except ConfigError as wrong:
+        for problem in wrong.problems:
+            yield Finding("house", False, problem, "mend the file")
+        return
+    except MaitreError as missing:
+        yield Finding("house", False, str(missing), f"cli init --house {directory}")
+        return
+    yield Finding("house", True, f"{directory}: {len(house.assistants)} assistants, {len(house.plans)} plans")
+    yield from _secrets(house)
+    yield from _disk(house)
+    yield from _root(house)
+    yield from _running(house)
+
+
+def _machine() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = (3, 11) <= sys.version_info[:2] < (3, 13)
+    yield Finding("python", good, version, "" if good else "use Python 3.11 or 3.12")
+    here = f"{platform.system()} {platform.machine()}"
+    good = here == "Linux x86_64"
+    yield Finding("machine", good, here, "" if good else "the embedded parts are for x86-64 Linux")
+
+
+def _packages() -> Iterator[Finding]:
+    parts = {
+        "postgres": places.postgres_binaries,
+        "valkey": places.valkey_binary,
+        "llama.cpp": lambda: places.package_folder("xllamacpp"),
+        "model": places.chat_model,
+        "pipelines server": server_folder,
+    }
+    for name, find in parts.items():
+        try:
+            found = find()
+        except (HouseError, StopIteration) as missing:
+            yield Finding(name, False, str(missing) or "is missing", "make install")
+        else:
+            yield Finding(name, found.exists(), f"{found.name} is installed", "" if found.exists() else "make install")
+    home = places.open_webui_python().parent.parent
+    versions = [path.name.split("-")[1] for path in home.glob("lib/python*/site-packages/open_webui-*.dist-info")]
+    found_version = versions[0].removesuffix(".dist") if versions else "is missing"
+    good = found_version == OPEN_WEBUI
+    yield Finding("open webui", good, found_version, "" if good else f"make install (it wants {OPEN_WEBUI})")
+
+
+def _secrets(house: House) -> Iterator[Finding]:
+    missing = []
+    for name in GENERATED_SECRETS:
+        try:
+            house.secret(name)
+        except HouseError:
+            missing.append(name)
+    remedy = f"cli init --house {house.directory}" if missing else ""
+    yield Finding("secrets", not missing, f"missing: {', '.join(missing)}" if missing else "all there", remedy)
+    private = [house.state / name for name in ("logins.json", "state.json", "endpoints.json", "secrets")]
+    private += (house.state / "secrets").glob("*")
+    for path in private:
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Finding("mode", False, f"others may read {path}", f"chmod go= {path}")
+
+
+def _disk(house: House) -> Iterator[Finding]:
+    free = shutil.disk_usage(house.directory).free / 1e9
+    good = free >= NEEDED
+    yield Finding("disk", good, f"{free:.0f} GB free", "" if good else f"a house wants {NEEDED} GB")
+
+
+def _root(house: House) -> Iterator[Finding]:
+    if os.geteuid() != 0 or not house.state.is_dir():
+        return
+    try:
+        words = privilege.dropped(house.state / "postgres", places.postgres_binaries())
+    except HouseError as cannot:
+        yield Finding("root", False, str(cannot), "see the sentence")
+        return
+    good = shutil.which(words[0]) is not None
+    yield Finding("root", good, f"Postgres runs as {privilege.ACCOUNT}", "" if good else "install util-linux (setpriv)")
+
+
+def _running(house: House) -> Iterator[Finding]:
+    try:
+        started = state.read(house.state)
+        ours = {one.port for one in started.values() if alive(one.who)}
+        for name, port in ports.read(house.state / "ports.json").items():
+            if port not in ours and not ports.free(port):
+                yield Finding("port", False, f"{port} of {name} is somebody else's", "cli up chooses another one")
+        if not started:
+            yield Finding("running", True, "the house is down; `cli up` starts it")
+            return
+        for one in whole.status(house):
+            remedy = "" if one.healthy else "cli up"
+            yield Finding(one.name, one.healthy, "healthy" if one.healthy else one.fault, remedy)
+    except HouseError as broken:
+        yield Finding("running", False, str(broken), "see the sentence")

@@ -1,0 +1,96 @@
+"""Open WebUI 0.12.4, unmodified, from an environment of its own without torch.
+
+Its settings are rows of its database after the first start: what stands here is what it begins with, and
+`cli seed` keeps the rest. What cannot work in this house is switched off here, not left to fail.
+"""
+
+from __future__ import annotations
+
+from devstack.part import Part
+from devstack.places import environment, folder, open_webui_python
+from devstack.probe import http_json
+from devstack.process import Command
+from maitre.errors import HouseError
+from maitre.settings import House
+from provisioning.logins import administrator_of, passwords_of
+
+#: Needs an embedding model, a search engine, speech or picture models, a code sandbox, or the world outside.
+OFF = (
+    "ENABLE_OLLAMA_API", "ENABLE_WEB_SEARCH", "ENABLE_IMAGE_GENERATION", "ENABLE_IMAGE_EDIT",
+    "ENABLE_IMAGE_PROMPT_GENERATION", "ENABLE_CODE_EXECUTION", "ENABLE_CODE_INTERPRETER", "ENABLE_MEMORIES",
+    "ENABLE_SEARCH_QUERY_GENERATION", "ENABLE_RETRIEVAL_QUERY_GENERATION", "ENABLE_AUTOCOMPLETE_GENERATION",
+    "ENABLE_DIRECT_CONNECTIONS", "ENABLE_DIRECT_INTEGRATIONS", "ENABLE_COMMUNITY_SHARING",
+    "ENABLE_VERSION_UPDATE_CHECK", "ENABLE_EVALUATION_ARENA_MODELS", "ENABLE_GOOGLE_DRIVE_INTEGRATION",
+    "ENABLE_ONEDRIVE_INTEGRATION", "ENABLE_AUTOMATIONS", "ENABLE_SUBAGENTS",
+    "ENABLE_PIP_INSTALL_FRONTMATTER_REQUIREMENTS",
+    *(f"USER_PERMISSIONS_CHAT_{name}" for name in ("FILE_UPLOAD", "WEB_UPLOAD", "STT", "TTS", "CALL")),
+    *(f"USER_PERMISSIONS_FEATURES_{name}" for name in
+      ("WEB_SEARCH", "IMAGE_GENERATION", "CODE_INTERPRETER", "MEMORIES", "AUTOMATIONS", "DIRECT_TOOL_SERVERS")),
+)  # fmt: skip
+
+
+def part(house: House, port: int, pipelines_url: str) -> Part:
+    """The house's Open WebUI. Its data lies in `.maitre/open-webui`."""
+    home, python = house.state / "open-webui", open_webui_python()
+    if not python.exists():
+        raise HouseError(f"Open WebUI is not installed ({python} is missing). `make install` installs it.")
+    words = (
+        *(str(python), "-m", "uvicorn", "open_webui.main:app", "--host", "127.0.0.1", "--port", str(port)),
+        *("--log-level", "warning", "--timeout-graceful-shutdown", "2"),
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def prepare() -> None:
+        for place in (home, home / "data", home / "static", home / "models"):
+            folder(place)
+
+    return Part(
+        name="open_webui",
+        title="Open WebUI 0.12.4",
+        port=port,
+        url=url,
+        command=Command(words, house.state, environment(**settings(house, url, pipelines_url))),
+        prepare=prepare,
+        healthy=lambda: http_json(port, "/health") == {"status": True},
+        patience=300,
+    )
+
+
+def settings(house: House, url: str, pipelines_url: str) -> dict[str, str]:
+    """Open WebUI's environment in this house."""
+    home, wish = house.state / "open-webui", house.webui
+    email, password = administrator_of(house, passwords_of(house))
+    name = next(user.name for user in house.users if user.email == email)
+    on = {
+        "ENABLE_SIGNUP": wish.sign_up,
+        "ENABLE_TITLE_GENERATION": wish.title_generation,
+        "ENABLE_TAGS_GENERATION": wish.tags_generation,
+        "ENABLE_FOLLOW_UP_GENERATION": wish.follow_up_generation,
+        "ENABLE_API_KEYS": wish.api_keys,
+        "USER_PERMISSIONS_FEATURES_API_KEYS": wish.api_keys,
+    }
+    return {
+        "FROM_INIT_PY": "true",  # as its own `serve` sets: data, frontend and version as an installed package
+        "DATA_DIR": str(home / "data"),
+        "STATIC_DIR": str(home / "static"),  # else it writes into its installed package, which houses share
+        "HF_HOME": str(home / "models"),
+        "WEBUI_SECRET_KEY": house.secret("webui_secret_key"),
+        "WEBUI_NAME": wish.name,
+        "WEBUI_URL": url,
+        "CORS_ALLOW_ORIGIN": url,
+        "WEBUI_ADMIN_EMAIL": email,
+        "WEBUI_ADMIN_PASSWORD": password,
+        "WEBUI_ADMIN_NAME": name,
+        "OPENAI_API_BASE_URLS": pipelines_url,
+        "OPENAI_API_KEYS": house.secret("pipelines_key"),
+        "RAG_EMBEDDING_ENGINE": "openai",  # else it loads a model that is not there
+        "BYPASS_EMBEDDING_AND_RETRIEVAL": "true",
+        "OFFLINE_MODE": "true",
+        "HF_HUB_OFFLINE": "1",
+        "ANONYMIZED_TELEMETRY": "false",
+        "DO_NOT_TRACK": "true",
+        "SCARF_NO_ANALYTICS": "true",
+        "GLOBAL_LOG_LEVEL": "WARNING",
+        **dict.fromkeys(OFF, "false"),
+        **{key: str(value).lower() for key, value in on.items()},
+    }

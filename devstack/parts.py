@@ -1,0 +1,34 @@
+"""Which parts a house has, and who talks to whom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from devstack import llama_cpp, open_webui, pipelines, postgres, traces, valkey
+from devstack.part import Part
+from maitre.settings import Endpoint, House
+
+
+def names(house: House) -> tuple[Endpoint, ...]:
+    """The parts of the house, in the order in which they are started: the slowest first."""
+    upstream: tuple[Endpoint, ...] = ("upstream",) if llama_cpp.wanted(house) else ()
+    return ("open_webui", "postgres", "valkey", *upstream, "traces", "pipelines")
+
+
+def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> dict[Endpoint, Part]:
+    """The wanted parts, each on its port, in the order of `names`. Raises HouseError when something that they
+    need is missing from the machine or the house."""
+    below = {"postgres": postgres.part, "valkey": valkey.part, "upstream": llama_cpp.part, "traces": traces.part}
+    every: dict[str, Part] = {name: make(house, ports[name]) for name, make in below.items() if name in wanted}
+    if "pipelines" in wanted:
+        urls = {part.name: part.url for part in every.values()}
+        every["pipelines"] = pipelines.part(house, ports["pipelines"], urls, _secrets_of_the_shell())
+    if "open_webui" in wanted:
+        every["open_webui"] = open_webui.part(house, ports["open_webui"], f"http://127.0.0.1:{ports['pipelines']}")
+    return {name: every[name] for name in names(house) if name in every}
+
+
+def _secrets_of_the_shell() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("MAITRE_SECRET_")}

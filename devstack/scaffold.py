@@ -1,0 +1,64 @@
+"""A house's first hour: its files from the example, its secrets, and passwords for its demo users.
+
+Everything is made only where it is missing; nothing that exists is ever changed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+
+from devstack.places import EXAMPLE_HOUSE, folder, state_folder, write_private
+from maitre.errors import HouseError
+from maitre.settings import GENERATED_SECRETS, House
+
+PREFIXES = {"langfuse_public_key": "pk-lf-", "langfuse_secret_key": "sk-lf-"}
+
+
+def copy_example(directory: Path) -> list[str]:
+    """Give a folder without a house the example's files; their names. The example in this copy of Maitre is
+    the only source."""
+    if (directory / "maitre.yaml").exists():
+        return []
+    if not (EXAMPLE_HOUSE / "maitre.yaml").is_file():
+        raise HouseError(
+            f"This copy of Maitre has no example house ({EXAMPLE_HOUSE} is missing). Run it from its clone."
+        )
+    made = []
+    for file in sorted(path for path in EXAMPLE_HOUSE.rglob("*") if path.is_file()):
+        name = file.relative_to(EXAMPLE_HOUSE)
+        if name.parts[0] != ".maitre" and not (directory / name).exists():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, directory / name)
+            made.append(str(name))
+    return made
+
+
+def make_secrets(directory: Path) -> list[str]:
+    """Generate the secrets that are missing; their names."""
+    state = state_folder(directory / ".maitre")
+    if not (state / ".gitignore").exists():
+        (state / ".gitignore").write_text("*\n")
+    home, made = folder(state / "secrets"), []
+    for name in GENERATED_SECRETS:
+        if not (home / name).exists():
+            write_private(home / name, PREFIXES.get(name, "") + secrets.token_urlsafe(32) + "\n")
+            made.append(name)
+    return made
+
+
+def make_logins(house: House) -> list[str]:
+    """Make up a password for every demo user without one; their e-mails."""
+    file = house.state / "logins.json"
+    try:
+        logins = json.loads(file.read_text("utf-8")) if file.exists() else []
+        known = {login["email"] for login in logins}
+    except (OSError, ValueError, KeyError, TypeError) as spoilt:
+        raise HouseError(f"{file} cannot be read ({spoilt}). Mend it or delete it.") from spoilt
+    fresh = [user for user in house.users if user.demo and user.email not in known]
+    if fresh:
+        more = [{"email": user.email, "password": secrets.token_urlsafe(12), "plan": user.plan} for user in fresh]
+        write_private(file, json.dumps([*logins, *more], indent=2) + "\n")
+    return [user.email for user in fresh]

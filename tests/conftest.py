@@ -1,0 +1,41 @@
+"""What every test may rely on: no settings of the operator's shell, and real stores where a test asks for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from maitre.settings import House
+
+#: What the shell may still say to the tests: where Open WebUI's environment lies.
+KEPT = ("MAITRE_OPEN_WEBUI_VENV",)
+
+
+def pytest_configure() -> None:
+    """Forget the shell's MAITRE_* before anything reads them."""
+    for name in list(os.environ):
+        if name.startswith("MAITRE_") and name not in KEPT:
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[House]:
+    """A house whose Postgres and Valkey run for the whole session. Tests share it, each in a corner of its own."""
+    from tests.stores import running_stores
+
+    with running_stores() as house:
+        yield house
+
+
+@pytest.fixture(scope="session")
+def postgres_url(stores: House) -> str:
+    """A running Postgres, as the role that owns the database. Ask `fresh_schema` for an empty corner of it."""
+    return stores.endpoint("postgres")
+
+
+@pytest.fixture(scope="session")
+def valkey_url(stores: House) -> str:
+    """A running Valkey. Every test uses a key prefix of its own."""
+    return stores.endpoint("valkey")
