@@ -97,7 +97,7 @@ class Engine:
         down = False
         while True:
             try:
-                await self.turns.refresh()
+                await self.turns.reception.refresh()
                 await self.turns.sweep()
                 await self._ledger.forget(datetime.now(UTC))
                 await self._store.count(str(os.getpid()), self._tracer.counters())
@@ -115,7 +115,7 @@ class Engine:
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""
         if door == "assistants":
-            listed = [(one.slug, one.name) for one in self.turns.catalogue.assistants.values() if one.enabled]
+            listed = [(one.slug, one.name) for one in self.turns.reception.catalogue.assistants.values() if one.enabled]
             listed.append((inlet.REFUSED.partition(".")[2], "Refused"))
         else:
             listed = [(model.id, model.name) for model in self.house.models.values()]

@@ -18,6 +18,9 @@ EDGE = {"maitre/settings.py", "maitre/app.py", "maitre/portal.py", "maitre/door.
 STORIES = {
     "maitre/chat/turn.py",
     "maitre/chat/foreign.py",
+    "maitre/chat/holds.py",
+    "maitre/chat/reception.py",
+    "maitre/chat/settlements.py",
     "maitre/quota/admission.py",
     "maitre/quota/store.py",
     "maitre/quota/memory_store.py",

@@ -45,7 +45,7 @@ class ForeignTurns:
 
     async def admit(self, guest: Guest, body: Mapping[str, Any], assistant_for: str) -> dict[str, Any]:
         """The body to send on, with the plan's largest answer. Raises Refusal or StoreDown."""
-        account, plan = await self._turns.arrive(guest)
+        account, plan = await self._turns.reception.arrive(guest)
         terms = self._turns.terms
         metadata = body.get("metadata") or {}
         kind = "task" if metadata.get("task") else "turn"
@@ -96,7 +96,7 @@ class ForeignTurns:
     def _under_assistant(self, body: dict[str, Any], model: str, assistant_for: str) -> dict[str, Any]:
         """Put an assistant's prompt before the messages, where the operator asked for it (`model=slug, …`)."""
         pairs = dict(pair.strip().split("=", 1) for pair in assistant_for.split(",") if "=" in pair)
-        assistant = self._turns.catalogue.assistants.get(pairs.get(model, "").strip())
+        assistant = self._turns.reception.catalogue.assistants.get(pairs.get(model, "").strip())
         if assistant is None or not assistant.enabled:
             return body
         ours = {"role": "system", "content": prompt.system_text(assistant)}

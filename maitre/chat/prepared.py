@@ -1,0 +1,40 @@
+"""A request that is understood and sized, but not yet admitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from maitre.accounts.account import Account
+from maitre.assistants.assistant import Assistant
+from maitre.chat.message import TurnRequest
+from maitre.providers.provider import Model
+from maitre.quota.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a turn knows before it asks for a place. Sizes are in tokens, but for `weight`."""
+
+    request: TurnRequest
+    account: Account
+    plan: Plan
+    assistant: Assistant | None
+    model: Model
+    body: dict[str, Any]
+    kind: str  # turn | task | repair
+    turn_id: str
+    weight: int  # UTF-8 bytes of text in the prompt
+    prompt_tokens: int
+    max_tokens: int
+    record: str
+
+    @property
+    def name(self) -> str:
+        """What the guest calls it."""
+        return self.assistant.name if self.assistant else self.model.name
+
+    @property
+    def checked(self) -> bool:
+        """Whether the answer is held until it is valid JSON."""
+        return self.assistant is not None and self.assistant.json_answer and self.kind != "task"

@@ -1,0 +1,84 @@
+"""What is reported of a call, and of a refusal. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from maitre.billing.row import Call, Settlement
+from maitre.chat.openai_wire import Answer
+from maitre.chat.prepared import Prepared
+from maitre.errors import QuotaExceeded, Refusal
+from maitre.tracing.trace import Report
+
+#: Characters of an input or an output that a trace keeps.
+TRACED = 32_000
+
+
+def of_call(prepared: Prepared, call: Call, settled: Settlement, answer: Answer, spoken: str) -> Report:
+    """The report of a settled call. `spoken` is its messages as JSON."""
+    full = prepared.record == "full"
+    parameters = {name: value for name, value in prepared.body.items() if isinstance(value, str | int | float)}
+    messages: Any = prepared.body["messages"] if len(spoken) <= TRACED else spoken[:TRACED]
+    return Report(
+        trace_id=call.trace_id,
+        request_id=call.request_id,
+        name=prepared.name,
+        kind=call.kind,
+        door=call.door,
+        user_id=call.user_id,
+        email=prepared.account.email,
+        session_id=call.chat_id,
+        plan=call.plan,
+        assistant=call.assistant,
+        provider=call.provider,
+        model=call.model,
+        verdict="admitted",
+        status=settled.status,
+        started=call.at,
+        ended=settled.ended_at,
+        first_token_at=answer.first_token_at,
+        parameters={**parameters, "max_tokens": call.held_completion},
+        input=messages if full else None,
+        output=answer.written[:TRACED] if full else None,
+        prompt_tokens=settled.prompt_tokens,
+        completion_tokens=settled.completion_tokens,
+        estimated=settled.estimated,
+        cost=Decimal(settled.cost) / Decimal(10**9),
+        currency=call.currency,
+        problem=(answer.error or "the upstream failed")[:500] if settled.status == "error" else "",
+    )
+
+
+def of_refusal(prepared: Prepared, refused: Refusal, currency: str, now: datetime) -> Report:
+    """The report of a turn that was refused before any call."""
+    stamp = prepared.request.stamp
+    return Report(
+        trace_id=prepared.turn_id,
+        request_id="",
+        name=prepared.name,
+        kind=prepared.kind,
+        door=prepared.request.door,
+        user_id=prepared.account.user_id,
+        email=prepared.account.email,
+        session_id=stamp.chat_id if stamp else "",
+        plan=prepared.plan.slug,
+        assistant=prepared.assistant.slug if prepared.assistant else "",
+        provider="",
+        model="",
+        verdict=f"refused: {refused.key}",
+        status="refused" if isinstance(refused, QuotaExceeded) else "error",
+        started=now,
+        ended=now,
+        first_token_at=None,
+        parameters={},
+        input=None,
+        output=None,
+        prompt_tokens=0,
+        completion_tokens=0,
+        estimated=False,
+        cost=Decimal(0),
+        currency=currency,
+        problem=refused.key,
+    )

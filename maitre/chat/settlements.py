@@ -1,0 +1,129 @@
+"""The last steps of a turn: what a call used, its row closed, its hold replaced, its report made.
+
+Exactly once, always, off the guest's path: the upstream's usage, else ours and marked estimated. A step whose
+store is down is repeated; what cannot be settled before the hold expires is charged its hold by the sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from maitre.billing.ledger import Ledger
+from maitre.billing.price import PriceTable
+from maitre.billing.row import Call, Settlement, Words
+from maitre.chat import openai_wire
+from maitre.chat.message import Usage
+from maitre.chat.prepared import Prepared
+from maitre.chat.reports import of_call
+from maitre.chat.terms import Terms
+from maitre.errors import StoreDown
+from maitre.providers.size import Ratios
+from maitre.providers.upstream import Upstream
+from maitre.quota.store import QuotaStore
+from maitre.quota.window import periods
+from maitre.tracing.trace import Tracer
+
+log = logging.getLogger(__name__)
+
+
+class Settlements:
+    """Settles calls in the background."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        store: QuotaStore,
+        ledger: Ledger,
+        upstreams: Mapping[str, Upstream],
+        prices: PriceTable,
+        ratios: Ratios,
+        tracer: Tracer,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._terms, self._store, self._ledger = terms, store, ledger
+        self._upstreams, self._prices, self._ratios = upstreams, prices, ratios
+        self._tracer, self._clock = tracer, clock
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer) -> Usage:
+        """The upstream's usage, else ours: the prompt as it was held, the answer counted."""
+        if answer.usage is not None:
+            return answer.usage
+        if answer.size == 0:
+            return Usage(call.held_prompt, 0, estimated=True)
+        upstream = self._upstreams[call.provider]
+        tokens = await upstream.count_text(prepared.model.upstream, answer.written)
+        if tokens is None or answer.size > openai_wire.KEPT:
+            tokens = self._ratios.tokens(call.model, answer.size)
+        # The clamp sent upstream bounds what the model wrote, whatever our estimate says.
+        return Usage(call.held_prompt, min(tokens, call.held_completion), estimated=True)
+
+    async def settle(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> None:
+        """Close the call's row and its hold, once each, however long the stores are down; then report it."""
+        ended = self._clock()
+        if status == "error" and answer.deltas == 0 and answer.usage is None:
+            usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
+        else:
+            usage = await self.count(prepared, call, answer)
+        if not usage.estimated and usage.prompt_tokens:
+            self._ratios.learn(call.model, prepared.weight, usage.prompt_tokens)
+        cost = self._prices.cost(call.model, usage.prompt_tokens, usage.completion_tokens)
+        first = answer.first_token_at
+        settlement = Settlement(
+            request_id=call.request_id,
+            ended_at=ended,
+            first_token_ms=None if first is None else int((first - call.at).total_seconds() * 1000),
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            estimated=usage.estimated,
+            cost=cost,
+            price_version=self._prices.version,
+            status=status,
+        )
+        spoken = json.dumps(prepared.body["messages"], ensure_ascii=False)
+        words = None
+        if prepared.record == "full":
+            delete_at = ended + timedelta(days=self._terms.retention_days)
+            words = Words(spoken[: openai_wire.KEPT], answer.written, delete_at)
+        tokens = dict.fromkeys(
+            periods(call.at, self._terms.zone).fields("tokens"), usage.prompt_tokens + usage.completion_tokens
+        )
+        await self.until_done(call.expires_at, lambda: self._ledger.settle(settlement, words))
+        await self.until_done(call.expires_at, lambda: self._store.settle(call.user_id, call.request_id, tokens))
+        if prepared.record != "none":
+            self._tracer.report(of_call(prepared, call, settlement, answer, spoken))
+
+    async def until_done(self, deadline: datetime, step: Callable[[], Awaitable[object]]) -> None:
+        """Repeat an idempotent step while its store is down. Past the hold's expiry the sweep charges the hold."""
+        pause = 0.1
+        while True:
+            try:
+                await step()
+                return
+            except StoreDown as down:
+                if self._clock() >= deadline:
+                    log.error("A call could not be settled in time; the sweep will charge its hold: %s", down)
+                    return
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Off the guest's path, and safe from the cancellation of the guest's own task."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("Settling a call failed.", exc_info=fault)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is being settled, so long; what is left the sweep will charge."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=seconds)
