@@ -26,6 +26,7 @@ from maitre.chat import inlet, stamp
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, Stamp, TurnRequest
 from maitre.chat.terms import Terms
+from maitre.chat.text import clean
 from maitre.chat.turn import Turns
 from maitre.errors import BadRequest, StoreDown
 from maitre.providers.openai_http import OpenAIUpstream
@@ -136,7 +137,7 @@ class Engine:
         user_id = str((user or {}).get("id") or "")
         if inlet.is_ours(base):
             return self.stamped(clean, user_id, base)
-        guest = Guest(user_id, str((user or {}).get("email") or ""), str((user or {}).get("name") or ""))
+        guest = _guest(user or {})
         try:
             return await self._foreign.admit(guest, clean, assistant_for)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
@@ -167,7 +168,7 @@ class Engine:
         user = body.get("user")
         if not isinstance(user, Mapping) or not user.get("id"):
             raise BadRequest("bad_request", detail="it does not say who asks")
-        guest = Guest(str(user["id"]), str(user.get("email") or ""), str(user.get("name") or ""))
+        guest = _guest(user)
         return TurnRequest(guest, model, body.get("messages") or (), body, self._verified(body, guest, model))
 
     def _verified(self, body: Mapping[str, Any], guest: Guest, model: str) -> Stamp | None:
@@ -183,6 +184,12 @@ class Engine:
             await upstream.close()
         await self._store.close()
         await self._database.close()
+
+
+def _guest(user: Mapping[str, Any]) -> Guest:
+    """Somebody as Open WebUI tells it; names may hold anything, database columns may not."""
+    id, email, name = (clean(str(user.get(field) or ""))[:300] for field in ("id", "email", "name"))
+    return Guest(id, email, name)
 
 
 class Books:

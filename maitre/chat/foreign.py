@@ -19,6 +19,7 @@ from maitre.billing.ledger import Ledger
 from maitre.billing.row import Call, Settlement
 from maitre.chat import prompt
 from maitre.chat.message import Guest
+from maitre.chat.text import clean
 from maitre.chat.turn import Turns
 from maitre.errors import StoreDown
 from maitre.providers.size import Ratios, weigh
@@ -49,7 +50,7 @@ class ForeignTurns:
         terms = self._turns.terms
         metadata = body.get("metadata") or {}
         kind = "task" if metadata.get("task") else "turn"
-        model = str(body.get("model") or "")
+        model = clean(str(body.get("model") or ""))[:200]
         changed = self._under_assistant(dict(body), model, assistant_for) if kind == "turn" else dict(body)
         weight, extra = weigh({**changed, "messages": changed.get("messages") or []})
         cap = plan.max_answer_tokens if kind == "turn" else min(plan.max_answer_tokens, terms.task_max_tokens)
@@ -61,7 +62,7 @@ class ForeignTurns:
             plan,
             user_id=account.user_id,
             hold_id=uuid.uuid4().hex,
-            turn_id=str(metadata.get("message_id") or uuid.uuid4().hex),
+            turn_id=clean(str(metadata.get("message_id") or uuid.uuid4().hex))[:200],
             kind=kind,
             tokens=tokens + cap,
             now=now,
@@ -74,7 +75,7 @@ class ForeignTurns:
         call = Call(
             request_id=asked.hold_id,
             turn_id=asked.turn_id,
-            chat_id=str(metadata.get("chat_id") or ""),
+            chat_id=clean(str(metadata.get("chat_id") or ""))[:200],
             trace_id="",
             at=now,
             user_id=account.user_id,

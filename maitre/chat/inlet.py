@@ -11,6 +11,7 @@ from typing import Any
 
 from maitre.chat.message import Stamp
 from maitre.chat.stamp import KEY, LIFETIME
+from maitre.chat.text import clean
 
 #: The ids of our two manifolds; every model of ours begins with one of them.
 OURS = ("assistants.", "models.")
@@ -38,7 +39,7 @@ def without_key(body: Mapping[str, Any]) -> dict[str, Any]:
 def stamp_of(body: Mapping[str, Any], *, user_id: str, model: str, turn_id: str, now: float) -> Stamp:
     """The stamp of the turn that this body begins."""
     metadata = _dict(body.get("metadata"))
-    task = str(metadata.get("task") or "")
+    task = _text(metadata.get("task"))
     return Stamp(
         user_id=user_id,
         model=model,
@@ -46,11 +47,16 @@ def stamp_of(body: Mapping[str, Any], *, user_id: str, model: str, turn_id: str,
         expires=int(now) + LIFETIME,
         kind="task" if task else "turn",
         task=task,
-        chat_id=str(metadata.get("chat_id") or ""),
+        chat_id=_text(metadata.get("chat_id")),
         browser=bool(metadata.get("session_id")),
-        language=str(_dict(metadata.get("variables")).get("{{USER_LANGUAGE}}") or ""),
+        language=_text(_dict(metadata.get("variables")).get("{{USER_LANGUAGE}}")),
     )
 
 
 def _dict(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    # On some doors the chat id is the guest's own word: it must fit a database column and a trace.
+    return clean(str(value or ""))[:200]

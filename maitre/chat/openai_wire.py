@@ -27,6 +27,7 @@ class Answer:
     finish_reason: str | None = None
     error: str | None = None
     deltas: int = 0
+    began: bool = False  # whether the upstream set to work: it sent a delta, or broke off after its headers
 
     def see(self, chunk: Mapping[str, Any], now: datetime) -> None:
         """Take note of one streamed chunk."""
@@ -39,6 +40,7 @@ class Answer:
             wrote = _written(choice.get("delta") or choice.get("message") or {})
             if wrote:
                 self.deltas += 1
+                self.began = True
                 self.first_token_at = self.first_token_at or now
                 self.write(wrote)
 

@@ -171,9 +171,10 @@ def moment(at: datetime, now: datetime, zone: ZoneInfo, code: str) -> str:
     if at.microsecond:
         at = at.replace(microsecond=0) + timedelta(seconds=1)
     local, today = at.astimezone(zone), now.astimezone(zone)
+    clock = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
     if local.date() == today.date():
         return _AT[code].format(time=f"{local:%H:%M:%S}")
-    return _ON[code].format(day=local.day, month=_MONTHS[code][local.month - 1], time=f"{local:%H:%M}")
+    return _ON[code].format(day=local.day, month=_MONTHS[code][local.month - 1], time=clock)
 
 
 def sentence(refusal: Refusal, *, code: str, now: datetime, zone: ZoneInfo) -> str:

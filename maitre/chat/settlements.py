@@ -21,6 +21,7 @@ from maitre.chat.message import Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.reports import of_call
 from maitre.chat.terms import Terms
+from maitre.chat.text import clean
 from maitre.errors import StoreDown
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
@@ -66,7 +67,7 @@ class Settlements:
     async def settle(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> None:
         """Close the call's row and its hold, once each, however long the stores are down; then report it."""
         ended = self._clock()
-        if status == "error" and answer.deltas == 0 and answer.usage is None:
+        if status == "error" and not answer.began and answer.usage is None:
             usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
         else:
             usage = await self.count(prepared, call, answer)
@@ -89,7 +90,8 @@ class Settlements:
         words = None
         if prepared.record == "full":
             delete_at = ended + timedelta(days=self._terms.retention_days)
-            words = Words(spoken[: openai_wire.KEPT], answer.written, delete_at)
+            # Postgres text holds no NUL and no lone surrogate, and a model may write both.
+            words = Words(clean(spoken[: openai_wire.KEPT]), clean(answer.written), delete_at)
         tokens = dict.fromkeys(
             periods(call.at, self._terms.zone).fields("tokens"), usage.prompt_tokens + usage.completion_tokens
         )

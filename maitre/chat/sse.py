@@ -52,7 +52,7 @@ def _lines(block: bytes) -> bytes:
 def payload(event: bytes) -> dict[str, Any] | None:
     """The JSON object of an event, or None when it has none."""
     try:
-        value = json.loads(event[5:])
+        value = json.loads(event[5:] if b"\n" not in event else event[5:].replace(b"\ndata:", b"\n"))
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

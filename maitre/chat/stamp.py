@@ -25,7 +25,7 @@ LIFETIME = 1800
 
 def sign(stamp: Stamp, secret: str) -> str:
     """The stamp as text, signed with the house's secret."""
-    raw = json.dumps(asdict(stamp), separators=(",", ":"), ensure_ascii=False).encode()
+    raw = json.dumps(asdict(stamp), separators=(",", ":")).encode("ascii")
     payload = base64.urlsafe_b64encode(raw).decode()
     return f"{payload}.{_mac(payload, secret)}"
 

@@ -146,6 +146,7 @@ class Turns:
             raise
         except ProviderError as fault:
             answer.error = answer.error or fault.detail
+            answer.began = answer.began or fault.key == "provider_broke"
             raise
         finally:
             self._settlements.later(self._settlements.settle(prepared, call, answer, status))
@@ -167,6 +168,7 @@ class Turns:
             raise
         except ProviderError as fault:
             answer.error = answer.error or fault.detail
+            answer.began = answer.began or fault.key == "provider_broke"
             raise
         finally:
             self._settlements.later(self._settlements.settle(prepared, call, answer, status))

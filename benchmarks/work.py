@@ -1,0 +1,98 @@
+"""The work of a streaming benchmark, what one target cost in one round, and what the rounds say together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much is asked of each target in each round."""
+
+    rounds: int
+    streams: int
+    chunks: int  # content deltas of a stream
+    interval_ms: float  # between two of them
+    log_level: str  # GLOBAL_LOG_LEVEL of every Pipelines server
+    cpus: tuple[int, ...]  # the servers' and everybody else's
+    seed: int  # of the order within the rounds
+
+    @property
+    def pinned(self) -> bool:
+        """Whether there are CPUs enough to keep servers and load apart."""
+        return len(self.cpus) > 1
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a round may take: many times its ideal."""
+        return 30 + 10 * self.chunks * self.interval_ms / 1000
+
+    def warm_up(self) -> Work:
+        """The same work, shorter and at full speed."""
+        return replace(self, chunks=min(self.chunks, 50), interval_ms=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one target cost in one round."""
+
+    target: str
+    number: int
+    cpu_seconds: float
+    stores_cpu_seconds: float  # Postgres and Valkey
+    chunks: int  # upstream events without [DONE]
+    delivered: int  # the client's events without [DONE]
+    first_byte_ms: float  # median
+    gap_ms: float  # 95th percentile of the time between two arrivals in a stream
+    seconds: float  # of the slowest stream
+    pss_mb: float
+
+    @property
+    def cost(self) -> float:
+        """CPU milliseconds for 1,000 upstream chunks."""
+        return self.cpu_seconds * 1e6 / self.chunks
+
+    @property
+    def stores_cost(self) -> float:
+        """The same of Postgres and Valkey."""
+        return self.stores_cpu_seconds * 1e6 / self.chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median with its extremes."""
+
+    median: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        digits = 2 if self.median < 10 else 0
+        return f"{self.median:.{digits}f} ({self.least:.{digits}f}..{self.most:.{digits}f})"
+
+
+def gap(arrivals: Sequence[Sequence[float]]) -> float:
+    """The 95th percentile of the pauses within streams, given when their pieces arrived."""
+    pauses = sorted(after - before for times in arrivals for before, after in pairwise(times))
+    return pauses[len(pauses) * 95 // 100] if pauses else 0.0
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Of at least one value."""
+    return Spread(median(values), min(values), max(values))
+
+
+def ratios(rounds: Sequence[Round], ours: str, theirs: str) -> Spread:
+    """Our cost as a part of theirs, round by round."""
+    costs = {(one.target, one.number): one.cost for one in rounds}
+    numbers = sorted({one.number for one in rounds})
+    return spread([costs[ours, number] / costs[theirs, number] for number in numbers])
+
+
+def to_json(rounds: Sequence[Round]) -> list[dict[str, Any]]:
+    """Every round, with its derived numbers."""
+    return [{**asdict(one), "cost": one.cost, "stores_cost": one.stores_cost} for one in rounds]
