@@ -14,6 +14,18 @@ from commands.traces import traces
 from commands.up import up
 from commands.usage import usage
 
+#: Examples below each command's options in its help.
+EXAMPLES = {
+    "init": ("cli init", "cli init --house ~/my-house"),
+    "up": ("cli up", "cli up --once   (the whole story in half a minute, then the house is down again)"),
+    "down": ("cli down", "cli down --house ~/my-house"),
+    "status": ("cli status", "cli status --json | jq .endpoints.open_webui.url"),
+    "seed": ("cli seed --dry-run   (what would be done; changes nothing)", "cli seed"),
+    "usage": ("cli usage", "cli usage free@maitre.example --since 2h", "cli usage --since 2026-11-01 --json"),
+    "traces": ("cli traces", "cli traces free@maitre.example --limit 5 --json"),
+    "doctor": ("cli doctor", "cli doctor --json"),
+}
+
 app = typer.Typer(
     name="cli",
     help="Maitre, the maître d' of Open WebUI: plans, quotas, a ledger and traces.",
@@ -23,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (init, up, down, status, seed, usage, traces, doctor):
-    app.command()(command)
+    app.command(epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
 
 

@@ -15,17 +15,9 @@ from commands.output import HouseOption, JsonOption, VerboseOption, console, hou
 from maitre.errors import HouseError
 from maitre.settings import House
 
-EPILOG = """\
-[bold]Examples[/]
-
-cli traces
-
-cli traces free@maitre.example --limit 5 --json
-"""
-
 
 def traces(
-    user: Annotated[str | None, typer.Argument(metavar="[USER]", help="An e-mail or an Open WebUI user id.")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="How many traces at most.")] = 20,
     as_json: JsonOption = False,
     house: HouseOption = None,

@@ -16,22 +16,12 @@ from commands.output import HouseOption, JsonOption, VerboseOption, console, hou
 from maitre.errors import HouseError
 from maitre.settings import House
 
-EPILOG = """\
-[bold]Examples[/]
-
-cli usage                                 the newest calls of everybody
-
-cli usage free@maitre.example --since 2h
-
-cli usage --since 2026-11-01 --limit 1000 --json
-"""
-
 _NUMBERS = ("prompt", "answer", "cost")
 _SPANS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def usage(
-    user: Annotated[str | None, typer.Argument(metavar="[USER]", help="An e-mail or an Open WebUI user id.")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="WHEN", help="A date (2026-11-01), or 30m, 2h, 7d ago.")
     ] = None,
