@@ -1,0 +1,339 @@
+"""The documentation says what the code does: commands, fields, JSON forms, dependencies, links and words."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from cli import app
+from commands.house_view import NAMES
+from devstack.checks import Finding
+from maitre import settings
+from maitre.accounts.account import Account
+from maitre.billing.ledger_postgres import COLUMNS
+from maitre.billing.row import KINDS, STATUSES
+from maitre.quota.explain import explain
+from maitre.quota.plan import Plan
+from maitre.quota.window import periods
+from provisioning.change import Change
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+
+
+def text(name: str) -> str:
+    """A page of docs/."""
+    return (DOCS / name).read_text("utf-8")
+
+
+def section(page: str, title: str) -> str:
+    """The part of a page below the heading `title`, up to the next heading of the same or a higher level."""
+    found = re.search(rf"^(#+) {re.escape(title)}$", page, re.MULTILINE)
+    assert found, f"no heading “{title}”"
+    rest = page[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def rows(table: str) -> dict[str, list[str]]:
+    """The rows of the Markdown tables in a text whose first cell is one `word`, by that word."""
+    lines = re.findall(r"^\| `([^`]+)` \|(.*)\|$", table, re.MULTILINE)
+    return {word: [cell.strip() for cell in rest.split(" | ")] for word, rest in lines}
+
+
+# ── the command line ─────────────────────────────────────────────────────────────────────────────────────
+
+
+ROOT_COMMAND: Any = typer.main.get_command(app)
+
+
+def commands(group: Any = ROOT_COMMAND, path: str = "cli") -> Iterator[tuple[str, Any]]:
+    """Every command with its full name."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def usage_of(name: str, command: Any) -> str:
+    """A command with its arguments, as a heading has it."""
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    words = [param.name.upper() if param.required else f"[{param.name.upper()}]" for param in arguments]
+    return f"`{' '.join([name, *words])}`"
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*pair, id=pair[0]) for pair in commands()])
+def test_every_command_and_option_stands_in_cli_md(name: str, command: Any) -> None:
+    """A command has a section, and an option stands in it or among those of every command."""
+    page = text("cli.md")
+    own, everywhere = section(page, usage_of(name, command)), section(page, "Options of every command")
+    for param in command.params:
+        if param.param_type_name == "option":
+            assert f"| `{param.opts[0]}" in own + everywhere, f"{name} {param.opts[0]}"
+
+
+def test_cli_md_names_no_command_that_is_not_there() -> None:
+    """A reader who types what the page says gets no “No such command”."""
+    assert set(re.findall(r"^## (`cli .*`)$", text("cli.md"), re.MULTILINE)) == {
+        usage_of(name, command) for name, command in commands()
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_call_commands_and_targets_that_exist(page: Path) -> None:
+    """`cli X` and `make X` in any page are a command and a target."""
+    said = page.read_text("utf-8")
+    known = {name.split()[1] for name, _ in commands()}
+    assert set(re.findall(r"`(?:\$ )?(?:\.venv/bin/)?cli ([a-z]+)", said)) <= known
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", said, re.MULTILINE)) <= targets
+
+
+def test_readme_shows_the_two_commands_first() -> None:
+    """A newcomer finds `make up` and `make test` on the first screen."""
+    first = (ROOT / "README.md").read_text("utf-8").splitlines()[:25]
+    assert any(line.startswith("make up") for line in first)
+    assert any(line.startswith("make test") for line in first)
+
+
+# ── JSON forms ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def form(name: str) -> Any:
+    """The example of a public JSON form in cli.md."""
+    found = re.search(rf"<!-- form: {name} -->\n```json\n(.*?)```", text("cli.md"), re.DOTALL)
+    assert found, f"cli.md has no form “{name}”"
+    return json.loads(found[1])
+
+
+def test_the_form_of_usage() -> None:
+    """A ledger row has exactly the documented fields, in that order, and each of its words is explained."""
+    names = [name.strip().split(" as ")[-1].strip('"').removeprefix("l.") for name in COLUMNS.split(",")]
+    assert list(form("usage")[0]) == names
+    page = section(text("cli.md"), "`cli usage [USER]`")
+    for word in (*KINDS, *STATUSES, "browser", "api", "openai", "filter"):
+        assert f"`{word}`" in page, word
+
+
+def test_the_form_of_status() -> None:
+    """Every part that the house may have stands in the example."""
+    assert set(form("status")["endpoints"]) == set(get_args(settings.Endpoint)) == set(NAMES)
+    assert list(form("status")) == ["mode", "endpoints", "logins", "counters"]
+
+
+def test_the_form_of_quota_explain() -> None:
+    """The example has the fields of a window, and a real plan's windows are those that the page lists."""
+    plan = Plan("free", "Free", 0, "USD", requests_per_minute=5)
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    told = explain(Account("id", "a@b.example", "A"), plan, None, None, now, periods(now, ZoneInfo("UTC")))
+    assert set(form("explain")) == set(told)
+    for window in form("explain")["windows"]:
+        assert set(window) == set(told["windows"][0])
+    assert {(window["resource"], window["window"]) for window in told["windows"]} == {
+        ("requests", "minute"),
+        ("requests", "month"),
+        ("tokens", "day"),
+        ("tokens", "month"),
+        ("tokens", "total"),
+    }
+
+
+def test_the_form_of_seed() -> None:
+    """A change has the documented fields, and every resource and action is named."""
+    assert set(form("seed")["changes"][0]) == set(Change("plans", "create", "x", "X.").to_json())
+    page = section(text("cli.md"), "`cli seed`")
+    resources = {file.stem for file in (ROOT / "provisioning" / "resources").glob("[a-z]*.py")}
+    for word in (*resources, "database", "create", "update", "remove", "skip"):
+        assert f"`{word}`" in page, word
+
+
+def test_the_form_of_doctor() -> None:
+    """A finding has the documented fields."""
+    assert [set(finding) for finding in form("doctor")["findings"]] == [{one.name for one in fields(Finding)}] * 2
+
+
+# ── configuration ────────────────────────────────────────────────────────────────────────────────────────
+
+#: Where each section of the files is described.
+SECTIONS = {
+    "_House": "The house",
+    "_Provider": "`providers.<slug>`",
+    "_Model": "`providers.<slug>.models.<id>`",
+    "_Prices": "`prices`",
+    "_Price": "`prices.models.<id>`",
+    "_Plan": "`plans.<slug>`",
+    "_User": "`users[]`",
+    "_WebUI": "`open_webui`",
+    "_Assistant": "`assistants/*.md`",
+}
+FIELDS = [
+    pytest.param(name, field, id=f"{name}.{field}")
+    for name in SECTIONS
+    for field in getattr(settings, name).model_fields
+]
+#: Defaults that are told in words.
+WORDED = {
+    None: {"none", "unknown", "unlimited", "the id", "the file's name", "the provider's", "the plan's"},
+    "": {"empty"},
+}
+
+
+def test_every_section_of_the_files_is_described() -> None:
+    """A new pydantic model of the settings needs a section here."""
+    models = {
+        name
+        for name, one in vars(settings).items()
+        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == settings.__name__
+    }
+    assert models - {"_Section"} == set(SECTIONS)
+
+
+@pytest.mark.parametrize(("name", "field"), FIELDS)
+def test_every_field_stands_in_configuration_md_with_its_default(name: str, field: str) -> None:
+    """A field has a row with its type, its true default and its meaning."""
+    described = rows(section(text("configuration.md"), SECTIONS[name]))
+    assert field in described
+    default, info = described[field][1], getattr(settings, name).model_fields[field]
+    if info.is_required():
+        assert default == "required"
+    elif isinstance(info.default, BaseModel):
+        assert default == "all defaults"
+    elif info.default in (None, ""):
+        assert default in WORDED[info.default]
+    else:
+        told = json.dumps(info.default) if isinstance(info.default, bool | dict) else str(info.default)
+        assert default.strip("`") == told.replace("'", "")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_configuration_md_describes_no_field_that_is_not_there(name: str) -> None:
+    """A field that was removed leaves the page too."""
+    known = set(getattr(settings, name).model_fields)
+    assert set(rows(section(text("configuration.md"), SECTIONS[name]))) == known
+
+
+@pytest.mark.parametrize(("name", "field"), [one for one in FIELDS if one.values[0] != "_Assistant"])
+def test_every_field_stands_in_the_example_house(name: str, field: str) -> None:
+    """maitre.yaml shows each of its fields, if only in a comment."""
+    example = (ROOT / "config" / "maitre.yaml").read_text("utf-8")
+    assert re.search(rf"(?:^|[ {{#]){field}:", example, re.MULTILINE), f"{name}.{field}"
+
+
+def test_the_example_assistant_is_valid_and_shows_every_field(tmp_path: Path) -> None:
+    """The file in configuration.md can be copied as it stands."""
+    found = re.search(r"<!-- example: assistant -->\n```markdown\n(.*?)```", text("configuration.md"), re.DOTALL)
+    assert found
+    shutil.copytree(ROOT / "config", tmp_path / "house", ignore=shutil.ignore_patterns(".maitre"))
+    (tmp_path / "house" / "assistants" / "example.md").write_text(found[1], "utf-8")
+    assert "recipes" in settings.load_house(tmp_path / "house").assistants
+    for field in settings._Assistant.model_fields:
+        assert re.search(rf"^{field}:", found[1], re.MULTILINE), field
+
+
+def test_every_environment_variable_is_described() -> None:
+    """What the code reads from the environment stands in configuration.md."""
+    folders = ("maitre", "commands", "devstack", "provisioning")
+    sources = [file.read_text("utf-8") for name in folders for file in (ROOT / name).rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r"MAITRE_[A-Z_]*[A-Z]\b", source)}
+    described = set(rows(section(text("configuration.md"), "The environment")))
+    assert read | {"MAITRE_SECRET_<NAME>", "MAITRE_<PART>_URL"} <= described
+    page = section(text("configuration.md"), "The environment")
+    for part in get_args(settings.Endpoint):
+        assert f"`{part.upper()}`" in page
+
+
+# ── dependencies, links, words ───────────────────────────────────────────────────────────────────────────
+
+
+def declared() -> dict[str, set[str]]:
+    """The names of pyproject.toml's dependencies by extra; the core is “”."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = {"": project["dependencies"], **project["optional-dependencies"]}
+    return {extra: {re.split(r"[\[<>=~!; ]", one)[0].lower() for one in names} for extra, names in groups.items()}
+
+
+@pytest.mark.parametrize("extra", declared())
+def test_every_dependency_is_accounted_for(extra: str) -> None:
+    """Each stands with its reason and licence, and nothing else does."""
+    titles = re.findall(r"^## (.*)$", text("dependencies.md"), re.MULTILINE)
+    title = next(one for one in titles if one.startswith(f"`{extra}`" if extra else "The core"))
+    lines = [line for line in section(text("dependencies.md"), title).splitlines() if line.startswith("| `")]
+    described = {name.split("[")[0] for line in lines for name in re.findall(r"`([^`]+)`", line.split(" | ")[0])}
+    assert described == declared()[extra]
+    for line in lines:
+        name, why, licence = (cell.strip() for cell in line.strip("| ").split(" | "))
+        assert why, name
+        assert licence, name
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    """Files, pictures and headings that a page points to are there."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert target.is_relative_to(ROOT), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(target.read_text("utf-8")), f"{page.name}: {link}"
+
+
+def test_the_folders_of_architecture_md_are_there() -> None:
+    """The captioned tree names every folder of the source, and none that is not there."""
+    cells = re.findall(r"^\| (`.*?`) \|", section(text("architecture.md"), "The tree"), re.MULTILINE)
+    named = {name.rstrip("/") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    assert all((ROOT / name).exists() for name in named), named
+    nouns = {f"maitre/{path.name}" for path in (ROOT / "maitre").iterdir() if (path / "__init__.py").exists()}
+    assert nouns <= named
+
+
+WORDS = (
+    "account guest plan group role window limit hold reservation settle release sweep turn call kind counted door stamp"
+    " assistant manifold filter provider upstream record house seed task repair estimated catalogue request trace"
+    " operator refusal engine portal pure adapter twin"
+)
+
+
+@pytest.mark.parametrize(
+    "word", [*WORDS.split(), "ledger row", "tool loop", "request log", "price table", "plain model"]
+)
+def test_the_glossary_has_the_word(word: str) -> None:
+    """The words of the code are fixed in one place, each once."""
+    assert len(re.findall(rf"^\| \*\*{word}\*\* \| \S", text("glossary.md"), re.MULTILINE)) == 1
+
+
+def test_the_pictures_are_pictures() -> None:
+    """A picture that a page shows is a real PNG."""
+    for picture in (DOCS / "images").glob("*"):
+        assert picture.read_bytes().startswith(b"\x89PNG\r\n"), picture.name
+
+
+def test_the_licence_is_the_one_that_is_declared() -> None:
+    """LICENSE holds the text of the Apache License 2.0, whole."""
+    licence = (ROOT / "LICENSE").read_text("utf-8")
+    assert "Apache License\n" in licence
+    assert "END OF TERMS AND CONDITIONS" in licence
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["license"] == "Apache-2.0"
+    assert f"## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
