@@ -75,7 +75,8 @@ def _packages() -> Iterator[Finding]:
         except (HouseError, StopIteration) as missing:
             yield Finding(name, False, str(missing) or "is missing", "make install")
         else:
-            yield Finding(name, found.exists(), f"{found.name} is installed", "" if found.exists() else "make install")
+            what = "is installed" if found.is_dir() else f"{found.name} is installed"
+            yield Finding(name, found.exists(), what, "" if found.exists() else "make install")
     home = places.open_webui_python().parent.parent
     versions = [path.name.split("-")[1] for path in home.glob("lib/python*/site-packages/open_webui-*.dist-info")]
     found_version = versions[0].removesuffix(".dist") if versions else "is missing"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -25,10 +24,10 @@ from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, Stamp, TurnRequest
-from maitre.chat.terms import Terms
+from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import clean
 from maitre.chat.turn import Turns
-from maitre.errors import BadRequest, StoreDown
+from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.providers.openai_http import OpenAIUpstream
 from maitre.quota.explain import explain
 from maitre.quota.plan import Plan
@@ -64,6 +63,7 @@ class Engine:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self._id = uuid.uuid4().hex
         self._secret = house.secret("stamp")
         self._database = Database(house.endpoint("postgres"))
         self._store = RedisQuotaStore(house.endpoint("valkey"))
@@ -87,7 +87,7 @@ class Engine:
             new_id=lambda: uuid.uuid4().hex,
         )
         self._foreign = ForeignTurns(self.turns, self._store, self._ledger)
-        self._witness = Witness(self._tracer, house.record)
+        self._witness = Witness(self._tracer)
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -101,7 +101,7 @@ class Engine:
                 await self.turns.reception.refresh()
                 await self.turns.sweep()
                 await self._ledger.forget(datetime.now(UTC))
-                await self._store.count(str(os.getpid()), self._tracer.counters())
+                await self._store.count(self._id, self._tracer.counters())
                 if down:
                     log.warning("The stores answer again.")
                 down = False
@@ -159,9 +159,14 @@ class Engine:
         if not inlet.is_ours(inlet.base_model(body)):
             self._witness.begin(body, user or {}, datetime.now(UTC))
 
-    def trace_outlet(self, body: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
-        """The tracing filter's outlet: report the turn that the inlet remembered."""
-        self._witness.end(body, user or {}, datetime.now(UTC))
+    async def trace_outlet(self, body: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
+        """The tracing filter's outlet: report the turn that the inlet remembered, as far as the guest's plan allows."""
+        try:
+            _, plan = await self.turns.reception.arrive(_guest(user or {}))
+            record = strictest(self.house.record, plan.record)
+        except (StoreDown, UnknownModel):
+            record = "none"
+        self._witness.end(body, user or {}, datetime.now(UTC), record)
 
     def request(self, model: str, body: Mapping[str, Any]) -> TurnRequest:
         """The request that a pipe was called with. Raises BadRequest when nobody asks."""

@@ -1,7 +1,7 @@
 """From a synchronous plugin to the asynchronous engine: one event loop in one thread owns every turn.
 
 The Pipelines server calls `pipe()` in a pool thread and is not told when its reader leaves: a generator's
-`finally` may run minutes later, on any thread (facts/open-webui.md). So a turn is a task of our own loop, and
+`finally` may run minutes later, on any thread (docs/why.md). So a turn is a task of our own loop, and
 `pipe()` only drains a bounded channel. A channel that has events but that nobody has pulled for ABANDONED seconds
 has lost its reader; its turn is cancelled, and settles itself.
 """

@@ -23,19 +23,19 @@ class Pipeline:
         self.id = "tracing_filter"
         self.name = "Maitre: tracing"
         self.valves = self.Valves()
-        self.engine = None
+        self.portal = None
 
     async def on_startup(self):
-        self.engine = (await asyncio.to_thread(portal.join)).engine
+        self.portal = await asyncio.to_thread(portal.join)
 
     async def on_shutdown(self):
-        self.engine = None
+        self.portal = None
         await asyncio.to_thread(portal.leave)
 
     async def inlet(self, body, user=None):
-        self.engine.trace_inlet(body, user)
+        self.portal.engine.trace_inlet(body, user)
         return body
 
     async def outlet(self, body, user=None):
-        self.engine.trace_outlet(body, user)
+        await asyncio.wrap_future(self.portal.submit(self.portal.engine.trace_outlet(body, user)))
         return body

@@ -1,6 +1,6 @@
 """Turns of models that an operator connects to Open WebUI besides ours: refused early, counted as well as can be.
 
-A filter cannot enforce a quota (facts/open-webui.md: filters fail open, some doors run none, an outlet can be
+A filter cannot enforce a quota (docs/why.md: filters fail open, some doors run none, an outlet can be
 forged), so such a model's row is opened at the inlet with a hold of prompt and largest answer. The outlet settles
 it; a turn whose outlet never comes (Stop, tasks) is charged its hold when that expires. What an outlet says can
 lower the prompt's charge to half of what was held for it, never below. Exact metering needs a model behind our

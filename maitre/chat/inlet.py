@@ -1,7 +1,7 @@
 """What an inlet knows of a turn, from the body that Open WebUI hands to filters. Pure.
 
 Open WebUI replaces a client's `metadata` by its own on every way that runs an inlet, so it can be believed there;
-the key that our pipe trusts must be removed first, since a client's survives (facts: forged body keys).
+the key that our pipe trusts must be removed first, since a client's survives (docs/why.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A report waits in a bounded queue; the thread makes the spans and hands them to an exporter that posts each batch
 at once and counts what it could not deliver. Langfuse being down, slow or hanging costs the guest nothing, memory
-stays bounded, and closing takes at most CLOSE seconds (facts: the SDK's own flush() blocked for 80 s).
+stays bounded, and closing takes at most CLOSE seconds (the SDK's own flush() was seen to block for 80 s).
 """
 
 from __future__ import annotations

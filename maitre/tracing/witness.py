@@ -21,30 +21,29 @@ REMEMBERED = 2000  # turns whose outlet is awaited
 class Witness:
     """Sees the beginning and the end of somebody else's turns."""
 
-    def __init__(self, tracer: Tracer, record: str) -> None:
+    def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        self._record = record
         self._begun: OrderedDict[tuple[str, str], datetime] = OrderedDict()
 
     def begin(self, body: Mapping[str, Any], user: Mapping[str, Any], now: datetime) -> None:
         """Remember when a turn began. Tasks have no outlet and are not awaited."""
         metadata = body.get("metadata") or {}
         message_id = str(metadata.get("message_id") or "")
-        if message_id and not metadata.get("task") and self._record != "none":
+        if message_id and not metadata.get("task"):
             self._begun[str(user.get("id")), message_id] = now
             while len(self._begun) > REMEMBERED:
                 self._begun.popitem(last=False)
 
-    def end(self, body: Mapping[str, Any], user: Mapping[str, Any], now: datetime) -> None:
-        """Report the turn, if its beginning was seen; only the first outlet of a message counts."""
+    def end(self, body: Mapping[str, Any], user: Mapping[str, Any], now: datetime, record: str) -> None:
+        """Report the turn, if its beginning was seen and `record` allows; only a message's first outlet counts."""
         message_id = str(body.get("id") or "")
         begun = self._begun.pop((str(user.get("id")), message_id), None)
-        if begun is None:
+        if begun is None or record == "none":
             return
         messages = list(body.get("messages") or [])
         last = messages[-1] if messages else {}
         usage = last.get("usage") or (last.get("info") or {}).get("usage") or {}
-        full = self._record == "full"
+        full = record == "full"
         self._tracer.report(
             Report(
                 trace_id=hashlib.sha256(message_id.encode()).hexdigest()[:32],
