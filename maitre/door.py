@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import HTTPException
@@ -23,7 +24,8 @@ def serve(model: str, body: Mapping[str, Any]) -> Iterator[str] | dict[str, Any]
     try:
         request = engine.request(model, body)
         if body.get("stream"):
-            return portal.current().stream(lambda emit: engine.turns.stream(request, emit))
+            serve_it = partial(engine.turns.stream, request)
+            return portal.current().stream(serve_it, heartbeat=request.door == "browser")
         return portal.current().call(engine.turns.answer(request))
     except Refusal as refused:
         text = engine.turns.sentence(refused, request)

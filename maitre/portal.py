@@ -26,11 +26,17 @@ from maitre.settings import find_house, load_house
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-ABANDONED = 5.0  # seconds without a pull, while there is something to pull
+ABANDONED = 3.0  # seconds without a pull by the reader
+HEARTBEAT = 2.0  # seconds after which a waiting reader of a browser's turn gets an empty chunk
+POOL = 40  # threads of the Pipelines server's pool (AnyIO's default)
 BUFFER = 1024 * 1024  # bytes that may wait for a slow reader before the upstream is no longer read
 BEAT = 0.025  # seconds that an event may wait for others
 TICK = 0.5  # seconds between looks for abandoned channels
 START = 10.0  # seconds that starting the engine may take
+
+
+#: An own event for browser chats that says nothing.
+EMPTY = 'data: {"object":"chat.completion.chunk","choices":[]}'
 
 
 class Beat:
@@ -59,15 +65,16 @@ class Beat:
 class Channel:
     """A turn's events on their way to the reader. The loop puts; one pool thread at a time pulls."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, beat: Beat) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, beat: Beat, heartbeat: bool) -> None:
         self._loop = loop
         self._beat = beat
+        self._patience = HEARTBEAT if heartbeat else None
         self._waiting: list[bytes] = []
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         # Each number has one writer: the loop counts what went in, the reader what came out.
         self._put = self._taken = 0
         self._room: asyncio.Future[None] | None = None
-        self._pulling = False
+        self.pulling = False
         self._left_at = time.monotonic()
         self.gone = False  # set by the reader's finalizer
         self._ended = False
@@ -105,15 +112,15 @@ class Channel:
 
     def abandoned(self, now: float) -> bool:
         """Whether the reader has left."""
-        return self.gone or (not self._pulling and not self._queue.empty() and now - self._left_at > ABANDONED)
+        return self.gone or (not self.pulling and now - self._left_at > ABANDONED)
 
     def pull(self) -> str:
         """The events that wait, joined; blocks until there is one. Raises StopIteration after the last."""
         if self._ended:
             raise StopIteration
-        self._pulling = True
+        self.pulling = True
         try:
-            first = self._queue.get()
+            first = self._queue.get(timeout=self._patience)
             batch = [] if first is None else [first]
             self._ended = first is None
             while not self._ended:
@@ -125,9 +132,13 @@ class Channel:
                     self._ended = True
                 else:
                     batch.append(event)
+        except Empty:
+            # Nothing yet. While a reader waits here nobody learns that its guest has pressed Stop; coming back,
+            # the server notices. Open WebUI passes over a chunk without choices.
+            return EMPTY
         finally:
             self._left_at = time.monotonic()
-            self._pulling = False
+            self.pulling = False
         if not batch:
             raise StopIteration
         self._taken += sum(map(len, batch))
@@ -169,6 +180,8 @@ class Portal:
         self._loop = _new_loop()
         self._beat = Beat(self._loop)
         self._channels: set[Channel] = set()
+        self._callers = 0  # threads that wait in `call`
+        self._counting = threading.Lock()
         self._watch: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="maitre-engine", daemon=True)
         self._thread.start()
@@ -189,11 +202,18 @@ class Portal:
 
     def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Run something on the engine's loop and wait for it, from another thread."""
-        return self.submit(work).result(timeout)
+        with self._counting:
+            self._callers += 1
+        try:
+            return self.submit(work).result(timeout)
+        finally:
+            with self._counting:
+                self._callers -= 1
 
-    def stream(self, serve: Callable[[Emit], Coroutine[Any, Any, None]]) -> Reader:
-        """Start a turn; the reader yields its events and ends with one [DONE]."""
-        channel = Channel(self._loop, self._beat)
+    def stream(self, serve: Callable[[Emit], Coroutine[Any, Any, None]], *, heartbeat: bool = False) -> Reader:
+        """Start a turn; the reader yields its events and ends with one [DONE]. With a heartbeat a reader that
+        leaves before the first event is noticed as well; it is for browser chats only."""
+        channel = Channel(self._loop, self._beat, heartbeat)
         channel.task = self.submit(self._serve(channel, serve))
         return Reader(channel)
 
@@ -209,6 +229,8 @@ class Portal:
         while True:
             await asyncio.sleep(TICK)
             now = time.monotonic()
+            if self._callers + sum(channel.pulling for channel in self._channels) >= POOL - 4:
+                continue  # readers may be waiting for a thread of the server's pool
             for channel in list(self._channels):
                 if channel.abandoned(now) and channel.task is not None:
                     channel.task.cancel()

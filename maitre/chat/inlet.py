@@ -39,6 +39,7 @@ def without_key(body: Mapping[str, Any]) -> dict[str, Any]:
 def stamp_of(body: Mapping[str, Any], *, user_id: str, model: str, turn_id: str, now: float) -> Stamp:
     """The stamp of the turn that this body begins."""
     metadata = _dict(body.get("metadata"))
+    variables = _dict(metadata.get("variables"))
     task = _text(metadata.get("task"))
     return Stamp(
         user_id=user_id,
@@ -49,7 +50,8 @@ def stamp_of(body: Mapping[str, Any], *, user_id: str, model: str, turn_id: str,
         task=task,
         chat_id=_text(metadata.get("chat_id")),
         browser=bool(metadata.get("session_id")),
-        language=_text(_dict(metadata.get("variables")).get("{{USER_LANGUAGE}}")),
+        language=_text(variables.get("{{USER_LANGUAGE}}")),
+        zone=_text(variables.get("{{CURRENT_TIMEZONE}}")),
     )
 
 

@@ -31,6 +31,7 @@ class Stamp:
     chat_id: str = ""
     browser: bool = False
     language: str = ""
+    zone: str = ""  # the guest's own time zone
     refusal: str = ""  # the sentence of a turn that was refused before it came to us
     refusal_status: int = 0
 

@@ -23,7 +23,8 @@ class Answer:
     first_token_at: datetime | None = None
     text: list[str] = field(default_factory=list)
     size: int = 0  # UTF-8 bytes of everything the model wrote, whether kept or not
-    usage: Usage | None = None
+    usage: Usage | None = None  # the upstream's
+    counted: Usage | None = None  # ours, where the upstream sent none
     finish_reason: str | None = None
     error: str | None = None
     deltas: int = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from maitre.chat.text import shown
 from maitre.errors import Refusal, Told
@@ -166,8 +166,16 @@ def language(*wanted: str | None) -> str:
     return "en"
 
 
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of that name, or None: a browser may say anything."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
 def moment(at: datetime, now: datetime, zone: ZoneInfo, code: str) -> str:
-    """When something happens, in the house's time, rounded up to the second: the clock for today, else the date."""
+    """When something happens, by the clocks of `zone`, rounded up to the second: the clock for today, else the date."""
     if at.microsecond:
         at = at.replace(microsecond=0) + timedelta(seconds=1)
     local, today = at.astimezone(zone), now.astimezone(zone)

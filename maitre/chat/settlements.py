@@ -55,14 +55,20 @@ class Settlements:
         """The upstream's usage, else ours: the prompt as it was held, the answer counted."""
         if answer.usage is not None:
             return answer.usage
+        if answer.counted is None:
+            counted = await self._count(prepared, call, answer)
+            answer.counted = answer.counted or counted  # the guest and the ledger get the same numbers
+        return answer.counted
+
+    async def _count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer) -> Usage:
         if answer.size == 0:
             return Usage(call.held_prompt, 0, estimated=True)
         upstream = self._upstreams[call.provider]
         tokens = await upstream.count_text(prepared.model.upstream, answer.written)
         if tokens is None or answer.size > openai_wire.KEPT:
             tokens = self._ratios.tokens(call.model, answer.size)
-        # The clamp sent upstream bounds what the model wrote, whatever our estimate says.
-        return Usage(call.held_prompt, min(tokens, call.held_completion), estimated=True)
+        # A delta is a token at least, and the clamp sent upstream bounds what the model wrote.
+        return Usage(call.held_prompt, min(max(tokens, answer.deltas), call.held_completion), estimated=True)
 
     async def settle(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> None:
         """Close the call's row and its hold, once each, however long the stores are down; then report it."""

@@ -31,8 +31,9 @@ from maitre.chat.holds import Holds
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.reception import Accounts, CatalogueSource, Reception
+from maitre.chat.refused import RefusedChats
 from maitre.chat.reports import of_refusal
-from maitre.chat.sentences import language, sentence
+from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
 from maitre.errors import ProviderError, Refusal, StoreDown, Unavailable
@@ -78,6 +79,7 @@ class Turns:
         self._upstreams, self._ledger = upstreams, ledger
         self._check, self._tracer = check, tracer
         self._clock, self._new_id = clock, new_id
+        self._refused = RefusedChats()
         ratios = Ratios()
         self.reception = Reception(terms, accounts, source, upstreams, models, ratios, new_id)
         self._settlements = Settlements(terms, store, ledger, upstreams, prices, ratios, tracer, clock)
@@ -91,6 +93,9 @@ class Turns:
         prepared: Prepared | None = None
         try:
             async with asyncio.timeout(self.terms.max_turn_seconds):
+                if self._refused.spare(request):
+                    await emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
+                    return
                 prepared = await self.reception.prepare(request)
                 if prepared.checked:
                     await self._stream_checked(prepared, emit)
@@ -98,7 +103,7 @@ class Turns:
                     await self._stream_relayed(prepared, emit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.refusal_of(fault)
-            self._report_refusal(prepared, refused)
+            self._report_refusal(request, prepared, refused)
             await emit(openai_wire.error_chunk(refused, self.sentence(refused, request)))
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
@@ -106,6 +111,8 @@ class Turns:
         prepared: Prepared | None = None
         try:
             async with asyncio.timeout(self.terms.max_turn_seconds):
+                if self._refused.spare(request):
+                    return openai_wire.completion(self._new_id(), request.model, self._created(), "", Usage(0, 0))
                 prepared = await self.reception.prepare(request)
                 if prepared.checked:
                     text, usage, id = await self._checked_answer(prepared)
@@ -114,20 +121,22 @@ class Turns:
                 return await self._complete(prepared, call, body)
         except Exception as fault:
             refused = self.refusal_of(fault)
-            self._report_refusal(prepared, refused)
+            self._report_refusal(request, prepared, refused)
             raise refused from fault
 
     def sentence(self, refused: Refusal, request: TurnRequest | None) -> str:
         """A refusal in the guest's language."""
-        known = request.stamp.language if request and request.stamp else None
-        code = language(known, self.terms.language)
-        return sentence(refused, code=code, now=self._clock(), zone=self.terms.zone)
+        stamp = request.stamp if request else None
+        code = language(stamp.language if stamp else None, self.terms.language)
+        zone = zone_of(stamp.zone if stamp else "") or self.terms.zone
+        return sentence(refused, code=code, now=self._clock(), zone=zone)
 
     # ── complete ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _stream_relayed(self, prepared: Prepared, emit: Emit) -> None:
         """Relay the upstream's events unchanged, in order."""
         call, body = await self._holds.take(prepared)
+        self._refused.admitted(prepared.request)
         answer = openai_wire.Answer(call.at)
         status = "error"
         try:
@@ -226,7 +235,9 @@ class Turns:
                 log.error("A turn failed (%s).", number, exc_info=fault)
                 return Unavailable("internal", number=number)
 
-    def _report_refusal(self, prepared: Prepared | None, refused: Refusal) -> None:
+    def _report_refusal(self, request: TurnRequest, prepared: Prepared | None, refused: Refusal) -> None:
+        if not isinstance(refused, ProviderError):
+            self._refused.refused(request)
         # Nobody we know, nothing to record, or already reported with its call.
         if prepared is not None and prepared.record != "none" and not isinstance(refused, ProviderError):
             self._tracer.report(of_refusal(prepared, refused, self.terms.currency, self._clock()))

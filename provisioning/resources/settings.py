@@ -30,6 +30,8 @@ _OFF = (
     "chat.stt",
     "chat.tts",
     "chat.call",
+    "chat.valves",
+    "features.calendar",
     "features.web_search",
     "features.image_generation",
     "features.code_interpreter",
@@ -61,6 +63,7 @@ def wanted(
 ) -> dict[str, dict[str, Any]]:
     """Document -> dotted key -> value."""
     admin: dict[str, Any] = {"ENABLE_SIGNUP": webui.sign_up, "ENABLE_API_KEYS": webui.api_keys}
+    admin |= {"ENABLE_CALENDAR": False, "ENABLE_USER_STATUS": False}  # nobody asked for them; each is a tool more
     if default_plan is not None:
         admin["DEFAULT_GROUP_ID"] = GroupId(PLAN + default_plan)  # a newcomer sees the default plan's assistants
     default = default_model(assistants, plans)

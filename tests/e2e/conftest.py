@@ -94,7 +94,7 @@ def write_house(folder: Path, upstream_url: str) -> None:
     }
     example["prices"]["models"]["scripted"] = {"input": "1", "output": "2"}
     example["plans"] |= PLANS
-    example["open_webui"] |= {"follow_up_generation": True, "tags_generation": True}
+    example["open_webui"] |= dict.fromkeys(("title_generation", "follow_up_generation", "tags_generation"), True)
     (folder / "maitre.yaml").write_text(yaml.safe_dump(example, allow_unicode=True), "utf-8")
     for slug, (front, prompt) in ASSISTANTS.items():
         text = f"---\n{yaml.safe_dump(front, allow_unicode=True)}---\n{prompt}\n"
