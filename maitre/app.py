@@ -41,7 +41,7 @@ from maitre.tracing.witness import Witness
 log = logging.getLogger(__name__)
 
 REFRESH = 2.0  # seconds between looks at the catalogue, the sweep and the counters
-DRAIN = 3.0  # seconds that open settlements get when the engine closes
+DRAIN = 2.0  # seconds that open settlements get when the engine closes
 
 
 def terms_of(house: House) -> Terms:
@@ -116,7 +116,10 @@ class Engine:
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""
         if door == "assistants":
-            listed = [(one.slug, one.name) for one in self.turns.reception.catalogue.assistants.values() if one.enabled]
+            catalogue = self.turns.reception.catalogue
+            # Until Postgres was read once, the house's files are the best guess; what is served is never guessed.
+            assistants = catalogue.assistants if catalogue.version else self.house.assistants
+            listed = [(one.slug, one.name) for one in assistants.values() if one.enabled]
             listed.append((inlet.REFUSED.partition(".")[2], "Refused"))
         else:
             listed = [(model.id, model.name) for model in self.house.models.values()]
@@ -183,8 +186,7 @@ class Engine:
         """Settle what can be settled, then close the stores."""
         if self._keeping is not None:
             self._keeping.cancel()
-        await self.turns.drain(DRAIN)
-        await asyncio.to_thread(self._tracer.close)
+        await asyncio.gather(self.turns.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
         await self._store.close()

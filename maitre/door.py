@@ -10,6 +10,7 @@ from fastapi import HTTPException
 
 from maitre import portal
 from maitre.chat import openai_wire
+from maitre.chat.sentences import language
 from maitre.errors import Refusal
 
 
@@ -25,7 +26,9 @@ def serve(model: str, body: Mapping[str, Any]) -> Iterator[str] | dict[str, Any]
         request = engine.request(model, body)
         if body.get("stream"):
             serve_it = partial(engine.turns.stream, request)
-            return portal.current().stream(serve_it, heartbeat=request.door == "browser")
+            told = request.stamp.language if request.stamp else ""
+            broken = partial(portal.broke_off, language(told, engine.turns.terms.language))
+            return portal.current().stream(serve_it, heartbeat=request.door == "browser", broken=broken)
         return portal.current().call(engine.turns.answer(request))
     except Refusal as refused:
         text = engine.turns.sentence(refused, request)

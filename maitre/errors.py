@@ -98,10 +98,7 @@ class Told(Refusal):
 
 
 class ProviderError(Refusal):
-    """The upstream answered with an error, or its stream broke.
-
-    `sent` says whether any byte of an answer had already reached the guest.
-    """
+    """The upstream answered with an error, or its stream broke."""
 
     code = "upstream_error"
     type = "upstream_error"

@@ -18,9 +18,11 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from maitre.app import Engine
+from maitre.chat.openai_wire import error_chunk
+from maitre.chat.sentences import SENTENCES
 from maitre.chat.sse import DONE
 from maitre.chat.turn import Emit
-from maitre.errors import HouseError
+from maitre.errors import HouseError, ProviderError
 from maitre.settings import find_house, load_house
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,11 @@ BUFFER = 1024 * 1024  # bytes that may wait for a slow reader before the upstrea
 BEAT = 0.025  # seconds that an event may wait for others
 TICK = 0.5  # seconds between looks for abandoned channels
 START = 10.0  # seconds that starting the engine may take
+CLOSE = 5.0  # seconds that closing it may take
 
+
+#: Bytes of the blank line after an event.
+BLANK = 2
 
 #: An own event for browser chats that says nothing.
 EMPTY = 'data: {"object":"chat.completion.chunk","choices":[]}'
@@ -88,7 +94,7 @@ class Channel:
         self._waiting.append(event)
         if not self._put:
             self.hand_over()
-        self._put += len(event)
+        self._put += len(event) + BLANK
         while self._put - self._taken > BUFFER:
             self.hand_over()
             self._room = self._loop.create_future()
@@ -103,6 +109,11 @@ class Channel:
         if self._waiting:
             self._queue.put(b"\n\n".join(self._waiting))
             self._waiting.clear()
+
+    def tell(self, event: bytes) -> None:
+        """Put an event of ours, however full the buffer is."""
+        self._waiting.append(event)
+        self.hand_over()
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -141,7 +152,7 @@ class Channel:
             self.pulling = False
         if not batch:
             raise StopIteration
-        self._taken += sum(map(len, batch))
+        self._taken += sum(map(len, batch)) + BLANK * len(batch)
         if self._room is not None:
             self._loop.call_soon_threadsafe(self._wake)
         return b"\n\n".join(batch).decode("utf-8", "replace")
@@ -185,7 +196,11 @@ class Portal:
         self._watch: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="maitre-engine", daemon=True)
         self._thread.start()
-        self.engine = self.call(self._build(build), timeout=START)
+        try:
+            self.engine = self.call(self._build(build), timeout=START)
+        except BaseException:
+            self._stop()
+            raise
         self.submit(self.engine.start()).add_done_callback(_say_failure)
 
     def _run(self) -> None:
@@ -210,17 +225,33 @@ class Portal:
             with self._counting:
                 self._callers -= 1
 
-    def stream(self, serve: Callable[[Emit], Coroutine[Any, Any, None]], *, heartbeat: bool = False) -> Reader:
+    def stream(
+        self,
+        serve: Callable[[Emit], Coroutine[Any, Any, None]],
+        *,
+        heartbeat: bool = False,
+        broken: Callable[[], bytes] = lambda: broke_off("en"),
+    ) -> Reader:
         """Start a turn; the reader yields its events and ends with one [DONE]. With a heartbeat a reader that
-        leaves before the first event is noticed as well; it is for browser chats only."""
+        leaves before the first event is noticed as well; it is for browser chats only. `broken` gives the event
+        for a stream that does not reach its end."""
         channel = Channel(self._loop, self._beat, heartbeat)
-        channel.task = self.submit(self._serve(channel, serve))
+        channel.task = self.submit(self._serve(channel, serve, broken))
         return Reader(channel)
 
-    async def _serve(self, channel: Channel, serve: Callable[[Emit], Coroutine[Any, Any, None]]) -> None:
+    async def _serve(
+        self, channel: Channel, serve: Callable[[Emit], Coroutine[Any, Any, None]], broken: Callable[[], bytes]
+    ) -> None:
         self._channels.add(channel)
         try:
             await serve(channel.emit)
+        except asyncio.CancelledError:
+            # A reader who left reads no more; one who was only slow must not take the rest for the whole.
+            channel.tell(broken())
+            raise
+        except Exception:
+            log.exception("A turn failed.")
+            channel.tell(broken())
         finally:
             self._channels.discard(channel)
             channel.close()
@@ -243,11 +274,14 @@ class Portal:
         if self._watch is not None:
             self._loop.call_soon_threadsafe(self._watch.cancel)
         try:
-            self.call(self.engine.close(), timeout=8)
+            self.call(self.engine.close(), timeout=CLOSE)
         except TimeoutError:
             log.warning("The engine did not close in time; open calls will be charged by the sweep.")
+        self._stop()
+
+    def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(2)
+        self._thread.join(1)
 
 
 _lock = threading.Lock()
@@ -286,6 +320,12 @@ def current() -> Portal:
 def _say_failure(done: Future[None]) -> None:
     if not done.cancelled() and (fault := done.exception()) is not None:
         log.error("The engine could not start fully: %s", fault)
+
+
+def broke_off(code: str) -> bytes:
+    """The event at the end of a stream that broke off, in the language `code`."""
+    fault = ProviderError("provider_broke", status=502)
+    return error_chunk(fault, SENTENCES[fault.key][code])
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

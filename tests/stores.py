@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,5 +59,6 @@ def fresh_schema(url: str) -> str:
         finally:
             await connection.close()
 
-    asyncio.run(make())
+    with ThreadPoolExecutor(1) as apart:  # a loop may be running here
+        apart.submit(lambda: asyncio.run(make())).result()
     return f"{url}?search_path={name}"

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from cli import app
 from commands.house_view import NAMES
 from devstack.checks import Finding
-from maitre import settings
+from maitre import house_forms, settings
 from maitre.accounts.account import Account
 from maitre.billing.ledger_postgres import COLUMNS
 from maitre.billing.row import KINDS, STATUSES
@@ -170,20 +170,20 @@ def test_the_form_of_doctor() -> None:
 
 #: Where each section of the files is described.
 SECTIONS = {
-    "_House": "The house",
-    "_Provider": "`providers.<slug>`",
-    "_Model": "`providers.<slug>.models.<id>`",
-    "_Prices": "`prices`",
-    "_Price": "`prices.models.<id>`",
-    "_Plan": "`plans.<slug>`",
-    "_User": "`users[]`",
-    "_WebUI": "`open_webui`",
-    "_Assistant": "`assistants/*.md`",
+    "HouseForm": "The house",
+    "ProviderForm": "`providers.<slug>`",
+    "ModelForm": "`providers.<slug>.models.<id>`",
+    "PricesForm": "`prices`",
+    "PriceForm": "`prices.models.<id>`",
+    "PlanForm": "`plans.<slug>`",
+    "UserForm": "`users[]`",
+    "WebUIForm": "`open_webui`",
+    "AssistantForm": "`assistants/*.md`",
 }
 FIELDS = [
     pytest.param(name, field, id=f"{name}.{field}")
     for name in SECTIONS
-    for field in getattr(settings, name).model_fields
+    for field in getattr(house_forms, name).model_fields
 ]
 #: Defaults that are told in words.
 WORDED = {
@@ -196,10 +196,10 @@ def test_every_section_of_the_files_is_described() -> None:
     """A new pydantic model of the settings needs a section here."""
     models = {
         name
-        for name, one in vars(settings).items()
-        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == settings.__name__
+        for name, one in vars(house_forms).items()
+        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == house_forms.__name__
     }
-    assert models - {"_Section"} == set(SECTIONS)
+    assert models - {"Form"} == set(SECTIONS)
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
@@ -207,7 +207,7 @@ def test_every_field_stands_in_configuration_md_with_its_default(name: str, fiel
     """A field has a row with its type, its true default and its meaning."""
     described = rows(section(text("configuration.md"), SECTIONS[name]))
     assert field in described
-    default, info = described[field][1], getattr(settings, name).model_fields[field]
+    default, info = described[field][1], getattr(house_forms, name).model_fields[field]
     if info.is_required():
         assert default == "required"
     elif isinstance(info.default, BaseModel):
@@ -222,11 +222,11 @@ def test_every_field_stands_in_configuration_md_with_its_default(name: str, fiel
 @pytest.mark.parametrize("name", SECTIONS)
 def test_configuration_md_describes_no_field_that_is_not_there(name: str) -> None:
     """A field that was removed leaves the page too."""
-    known = set(getattr(settings, name).model_fields)
+    known = set(getattr(house_forms, name).model_fields)
     assert set(rows(section(text("configuration.md"), SECTIONS[name]))) == known
 
 
-@pytest.mark.parametrize(("name", "field"), [one for one in FIELDS if one.values[0] != "_Assistant"])
+@pytest.mark.parametrize(("name", "field"), [one for one in FIELDS if one.values[0] != "AssistantForm"])
 def test_every_field_stands_in_the_example_house(name: str, field: str) -> None:
     """maitre.yaml shows each of its fields, if only in a comment."""
     example = (ROOT / "config" / "maitre.yaml").read_text("utf-8")
@@ -240,7 +240,7 @@ def test_the_example_assistant_is_valid_and_shows_every_field(tmp_path: Path) ->
     shutil.copytree(ROOT / "config", tmp_path / "house", ignore=shutil.ignore_patterns(".maitre"))
     (tmp_path / "house" / "assistants" / "example.md").write_text(found[1], "utf-8")
     assert "recipes" in settings.load_house(tmp_path / "house").assistants
-    for field in settings._Assistant.model_fields:
+    for field in house_forms.AssistantForm.model_fields:
         assert re.search(rf"^{field}:", found[1], re.MULTILINE), field
 
 

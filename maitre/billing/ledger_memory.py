@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from maitre.billing.row import Call, Settlement, Totals, Words
-from maitre.quota.reservation import TURN_TTL
+from maitre.quota.reservation import TASKS_PER_REQUEST, TURN_TTL
 from maitre.quota.window import MINUTE, Periods
 
 
@@ -60,7 +60,9 @@ class MemoryLedger:
         fields = dict(zip(when.fields("requests"), map(requests, spans), strict=True))
         fields |= dict(zip(when.fields("tokens"), map(tokens, spans), strict=True))
         fields[when.fields("tasks")[0]] = sum(
-            call.kind == "task" and not call.counted and call.at >= when.day_starts for call in mine.values()
+            TASKS_PER_REQUEST if call.counted else 1
+            for call in mine.values()
+            if call.kind == "task" and call.at >= when.day_starts
         )
         turns: dict[str, int] = {}
         for call in mine.values():

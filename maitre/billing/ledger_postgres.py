@@ -10,7 +10,7 @@ import asyncpg
 
 from maitre.billing.price import PriceTable
 from maitre.billing.row import Call, Settlement, Totals, Words
-from maitre.quota.reservation import TURN_TTL
+from maitre.quota.reservation import TASKS_PER_REQUEST, TURN_TTL
 from maitre.quota.window import MINUTE, Periods
 from maitre.sql.postgres import Database
 
@@ -44,7 +44,8 @@ select coalesce(sum(counted) filter (where at >= $2), 0)                        
        coalesce(sum(prompt_tokens + completion_tokens) filter (where at >= $2), 0)   as tokens_day,
        coalesce(sum(prompt_tokens + completion_tokens) filter (where at >= $3), 0)   as tokens_month,
        coalesce(sum(prompt_tokens + completion_tokens), 0)                           as tokens_total,
-       count(*) filter (where at >= $2 and kind = 'task' and counted = 0)            as tasks_day
+       coalesce(sum(case when counted = 1 then $4::int else 1 end)
+                filter (where at >= $2 and kind = 'task'), 0)                        as tasks_day
 from ledger where user_id = $1
 """
 _RECENT = """
@@ -115,13 +116,14 @@ class PostgresLedger:
 
     async def totals(self, user_id: str, now: datetime, when: Periods) -> Totals:
         async def work(connection: asyncpg.Connection) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
-            await self._close_late(connection, now, user_id)
-            sums = await connection.fetchrow(_TOTALS, user_id, when.day_starts, when.month_starts)
+            sums = await connection.fetchrow(_TOTALS, user_id, when.day_starts, when.month_starts, TASKS_PER_REQUEST)
             since = now - timedelta(seconds=TURN_TTL)
             assert sums is not None, "sums are always one row"
             return sums, await connection.fetch(_RECENT, user_id, since)
 
-        sums, recent = await self._database.transaction(work)
+        await self._database.transaction(lambda connection: self._close_late(connection, now, user_id))
+        # Both reads see one moment: a call that is settled between them would be in neither.
+        sums, recent = await self._database.transaction(work, isolation="repeatable_read")
         fields: dict[str, int] = {}
         for resource in ("requests", "tokens"):
             for span, field in zip(("day", "month", "total"), when.fields(resource), strict=True):

@@ -23,8 +23,7 @@ from maitre.chat.text import clean
 from maitre.chat.turn import Turns
 from maitre.errors import StoreDown
 from maitre.providers.size import Ratios, weigh
-from maitre.quota.admission import admit
-from maitre.quota.reservation import Denied, ask, refusal
+from maitre.quota.reservation import ask
 from maitre.quota.store import QuotaStore
 from maitre.quota.window import periods
 
@@ -37,11 +36,16 @@ PROVIDER = "open-webui"
 ABSURD = 10_000_000
 
 
+#: Parameters that make more of an answer than `max_tokens` says.
+_LONGER = ("max_completion_tokens", "n", "best_of")
+
+
 class ForeignTurns:
     """Admission and settlement for the quota filter."""
 
     def __init__(self, turns: Turns, store: QuotaStore, ledger: Ledger) -> None:
-        self._turns, self._store, self._ledger = turns, store, ledger
+        self._turns, self._holds = turns, turns.holds
+        self._store, self._ledger = store, ledger
         self._ratios = Ratios()
 
     async def admit(self, guest: Guest, body: Mapping[str, Any], assistant_for: str) -> dict[str, Any]:
@@ -62,19 +66,17 @@ class ForeignTurns:
             plan,
             user_id=account.user_id,
             hold_id=uuid.uuid4().hex,
-            turn_id=clean(str(metadata.get("message_id") or uuid.uuid4().hex))[:200],
+            turn_id=uuid.uuid4().hex,  # not the message's id, which a client chooses: each inlet is a turn
             kind=kind,
             tokens=tokens + cap,
             now=now,
             ttl=terms.hold_ttl,
             zone=terms.zone,
         )
-        verdict = await admit(self._store, self._ledger, asked)
-        if isinstance(verdict, Denied):
-            raise refusal(plan, asked, verdict)
+        verdict = await self._holds.reserve(plan, asked)
         call = Call(
             request_id=asked.hold_id,
-            turn_id=asked.turn_id,
+            turn_id=clean(str(metadata.get("message_id") or asked.turn_id))[:200],
             chat_id=clean(str(metadata.get("chat_id") or ""))[:200],
             trace_id="",
             at=now,
@@ -91,8 +93,9 @@ class ForeignTurns:
             expires_at=asked.expires_at,
             currency=terms.currency,
         )
-        await self._ledger.open(call)
-        return {**changed, "max_tokens": cap}
+        await self._holds.open(call, asked.turn_id)
+        sent = {name: value for name, value in changed.items() if name not in _LONGER}
+        return {**sent, "max_tokens": cap}
 
     def _under_assistant(self, body: dict[str, Any], model: str, assistant_for: str) -> dict[str, Any]:
         """Put an assistant's prompt before the messages, where the operator asked for it (`model=slug, …`)."""

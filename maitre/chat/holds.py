@@ -14,7 +14,8 @@ from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
 from maitre.errors import Refusal, StoreDown
 from maitre.quota.admission import admit
-from maitre.quota.reservation import Denied, ask, refusal
+from maitre.quota.plan import Plan
+from maitre.quota.reservation import Ask, Denied, Granted, ask, refusal
 from maitre.quota.store import QuotaStore
 from maitre.quota.window import periods
 
@@ -59,9 +60,7 @@ class Holds:
             ttl=self._terms.hold_ttl,
             zone=self._terms.zone,
         )
-        verdict = await admit(self._store, self._ledger, asked)
-        if isinstance(verdict, Denied):
-            raise refusal(prepared.plan, asked, verdict)
+        verdict = await self.reserve(prepared.plan, asked)
         stamp = prepared.request.stamp
         call = Call(
             request_id=asked.hold_id,
@@ -82,13 +81,32 @@ class Holds:
             expires_at=asked.expires_at,
             currency=self._terms.currency,
         )
+        await self.open(call)
+        return call
+
+    async def reserve(self, plan: Plan, asked: Ask) -> Granted:
+        """Check every window and take the hold. Raises QuotaExceeded or StoreDown; then nothing stays held."""
+        try:
+            verdict = await admit(self._store, self._ledger, asked)
+        except StoreDown:
+            # The hold may be there all the same, if only the answer was lost.
+            self._settlements.later(
+                self._release(asked.user_id, asked.hold_id, asked.turn_id, asked.now, asked.expires_at)
+            )
+            raise
+        if isinstance(verdict, Denied):
+            raise refusal(plan, asked, verdict)
+        return verdict
+
+    async def open(self, call: Call, turn_id: str | None = None) -> None:
+        """Write the call's row. `turn_id` is what the hold was taken under, if not the row's. Raises StoreDown;
+        then the hold is given back."""
         try:
             await self._ledger.open(call)
         except Exception:
             # The row may be there all the same, if only the confirmation was lost.
-            self._settlements.later(self._give_back(call))
+            self._settlements.later(self._give_back(call, turn_id))
             raise
-        return call
 
     async def _give_back_when_taken(self, taking: asyncio.Task[Call]) -> None:
         try:
@@ -97,10 +115,11 @@ class Holds:
             return
         await self._give_back(call)
 
-    async def _give_back(self, call: Call) -> None:
+    async def _give_back(self, call: Call, turn_id: str | None = None) -> None:
         """Undo a hold whose upstream call was never made."""
-        requests = periods(call.at, self._terms.zone).fields("requests")
         await self._settlements.until_done(call.expires_at, lambda: self._ledger.withdraw(call.request_id))
-        await self._settlements.until_done(
-            call.expires_at, lambda: self._store.release(call.user_id, call.request_id, call.turn_id, requests)
-        )
+        await self._release(call.user_id, call.request_id, turn_id or call.turn_id, call.at, call.expires_at)
+
+    async def _release(self, user_id: str, hold_id: str, turn_id: str, at: datetime, expires_at: datetime) -> None:
+        requests = periods(at, self._terms.zone).fields("requests")
+        await self._settlements.until_done(expires_at, lambda: self._store.release(user_id, hold_id, turn_id, requests))

@@ -14,6 +14,13 @@ from maitre.errors import Refusal
 #: How much of an answer is kept for counting, the trace and the request log. Characters.
 KEPT = 256 * 1024
 
+#: No call has so many tokens; a provider that says so is broken, and its usage is none.
+ABSURD = 1_000_000_000
+
+
+#: Types of a content part that is an image.
+IMAGES = ("image_url", "image", "input_image")
+
 
 @dataclass(slots=True)
 class Answer:
@@ -24,6 +31,8 @@ class Answer:
     text: list[str] = field(default_factory=list)
     size: int = 0  # UTF-8 bytes of everything the model wrote, whether kept or not
     usage: Usage | None = None  # the upstream's
+    _told_after: int = 0  # deltas before the last usage
+    _room: int = KEPT  # characters that may still be kept
     counted: Usage | None = None  # ours, where the upstream sent none
     finish_reason: str | None = None
     error: str | None = None
@@ -34,7 +43,7 @@ class Answer:
         """Take note of one streamed chunk."""
         if chunk.get("error"):
             self.error = str(chunk["error"])[:2000]
-        self._see_usage(chunk.get("usage"))
+        told = self._see_usage(chunk.get("usage"))
         for choice in chunk.get("choices") or ():
             if choice.get("finish_reason"):
                 self.finish_reason = str(choice["finish_reason"])
@@ -44,19 +53,29 @@ class Answer:
                 self.began = True
                 self.first_token_at = self.first_token_at or now
                 self.write(wrote)
+        if told:
+            self._told_after = self.deltas
+
+    @property
+    def usage_is_last(self) -> bool:
+        """Whether nothing was written after the upstream told its usage."""
+        return self.usage is not None and self._told_after == self.deltas
 
     def write(self, text: str) -> None:
         """Add to what the model wrote."""
-        if self.size < KEPT:
-            self.text.append(text)
+        if self._room > 0:
+            self.text.append(text[: self._room])
+            self._room -= len(text)
         self.size += len(text.encode("utf-8", "replace"))
 
-    def _see_usage(self, usage: object) -> None:
-        # The last usage wins: some providers send cumulative ones. Anything but two counts >= 0 is no usage.
+    def _see_usage(self, usage: object) -> bool:
+        # The last usage wins: some providers send cumulative ones. Anything but two believable counts is no usage.
         if isinstance(usage, Mapping):
             counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
-            if all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
+            if all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count < ABSURD for count in counts):
                 self.usage = Usage(counts[0], counts[1])  # type: ignore[arg-type]
+                return True
+        return False
 
     @property
     def written(self) -> str:
@@ -65,9 +84,12 @@ class Answer:
 
 
 def _written(delta: Mapping[str, Any]) -> str:
-    parts = [delta.get("content"), delta.get("reasoning_content"), delta.get("reasoning"), delta.get("refusal")]
-    for call in delta.get("tool_calls") or ():
-        function = call.get("function") or {}
+    content = delta.get("content")
+    parts = [content, delta.get("reasoning_content"), delta.get("reasoning"), delta.get("refusal")]
+    if isinstance(content, list):  # Mistral's content parts
+        parts += [part.get("text") for part in content if isinstance(part, Mapping)]
+    functions = [call.get("function") or {} for call in delta.get("tool_calls") or ()]
+    for function in [*functions, delta.get("function_call") or {}]:
         parts += [function.get("name"), function.get("arguments")]
     return "".join(part for part in parts if isinstance(part, str))
 
@@ -107,4 +129,4 @@ def images_in(messages: Sequence[Mapping[str, Any]]) -> int:
     """How many images the messages carry."""
     contents = [message.get("content") for message in messages]
     parts = [part for content in contents if isinstance(content, list) for part in content]
-    return sum(part.get("type") in ("image_url", "image", "input_image") for part in parts)
+    return sum(part.get("type") in IMAGES for part in parts)

@@ -25,6 +25,7 @@ class Prepared:
     kind: str  # turn | task | repair
     turn_id: str
     weight: int  # UTF-8 bytes of text in the prompt
+    extra: int  # tokens of the prompt that are not text: the template's, images
     prompt_tokens: int
     max_tokens: int
     record: str

@@ -88,7 +88,7 @@ def _under(assistant: Assistant, spoken: list[dict[str, Any]], kind: str) -> lis
     theirs = [message for message in spoken if message["role"] in ("system", "developer")]
     if assistant.type == "one-shot" and kind != "task":
         talk, theirs = [message for message in talk if message["role"] == "user"][-1:], []
-        if not talk:
+        if not any(_says_something(message) for message in talk):
             raise BadRequest("empty_message")
     # One system message: several chat templates accept no second one.
     texts = [system_text(assistant), *(text for message in theirs if (text := text_of(message["content"])))]

@@ -80,6 +80,7 @@ class Reception:
             kind=kind,
             turn_id=stamp.turn_id if stamp else self._new_id(),
             weight=0,
+            extra=0,
             prompt_tokens=0,
             max_tokens=0,
             record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
@@ -133,4 +134,4 @@ class Reception:
             if context - tokens < SHORTEST_ANSWER:
                 raise too_long
             cap = min(cap, context - tokens)
-        return replace(prepared, weight=weight, prompt_tokens=tokens, max_tokens=cap)
+        return replace(prepared, weight=weight, extra=extra, prompt_tokens=tokens, max_tokens=cap)

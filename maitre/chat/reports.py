@@ -19,7 +19,8 @@ TRACED = 32_000
 def of_call(prepared: Prepared, call: Call, settled: Settlement, answer: Answer, spoken: str) -> Report:
     """The report of a settled call. `spoken` is its messages as JSON."""
     full = prepared.record == "full"
-    parameters = {name: value for name, value in prepared.body.items() if isinstance(value, str | int | float)}
+    kinds = str | int | float if full else int | float  # a guest's own words may stand in `stop`
+    parameters = {name: value for name, value in prepared.body.items() if isinstance(value, kinds)}
     messages: Any = prepared.body["messages"] if len(spoken) <= TRACED else spoken[:TRACED]
     return Report(
         trace_id=call.trace_id,

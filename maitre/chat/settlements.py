@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,9 +52,9 @@ class Settlements:
         self._tracer, self._clock = tracer, clock
         self._background: set[asyncio.Task[None]] = set()
 
-    async def count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer) -> Usage:
-        """The upstream's usage, else ours: the prompt as it was held, the answer counted."""
-        if answer.usage is not None:
+    async def count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, *, whole: bool = True) -> Usage:
+        """The upstream's usage of a whole answer, else ours: the prompt as it was held, the answer counted."""
+        if answer.usage is not None and whole:
             return answer.usage
         if answer.counted is None:
             counted = await self._count(prepared, call, answer)
@@ -61,14 +62,16 @@ class Settlements:
         return answer.counted
 
     async def _count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer) -> Usage:
+        told = answer.usage or Usage(call.held_prompt, 0)  # an upstream may tell its usage as it goes
         if answer.size == 0:
-            return Usage(call.held_prompt, 0, estimated=True)
+            return replace(told, estimated=True)
         upstream = self._upstreams[call.provider]
         tokens = await upstream.count_text(prepared.model.upstream, answer.written)
         if tokens is None or answer.size > openai_wire.KEPT:
             tokens = self._ratios.tokens(call.model, answer.size)
         # A delta is a token at least, and the clamp sent upstream bounds what the model wrote.
-        return Usage(call.held_prompt, min(max(tokens, answer.deltas), call.held_completion), estimated=True)
+        written = min(max(tokens, answer.deltas, told.completion_tokens), call.held_completion)
+        return Usage(told.prompt_tokens, written, estimated=True)
 
     async def settle(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> None:
         """Close the call's row and its hold, once each, however long the stores are down; then report it."""
@@ -76,9 +79,9 @@ class Settlements:
         if status == "error" and not answer.began and answer.usage is None:
             usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
         else:
-            usage = await self.count(prepared, call, answer)
+            usage = await self.count(prepared, call, answer, whole=status == "done" or answer.usage_is_last)
         if not usage.estimated and usage.prompt_tokens:
-            self._ratios.learn(call.model, prepared.weight, usage.prompt_tokens)
+            self._ratios.learn(call.model, prepared.weight, usage.prompt_tokens - prepared.extra)
         cost = self._prices.cost(call.model, usage.prompt_tokens, usage.completion_tokens)
         first = answer.first_token_at
         settlement = Settlement(
@@ -101,22 +104,23 @@ class Settlements:
         tokens = dict.fromkeys(
             periods(call.at, self._terms.zone).fields("tokens"), usage.prompt_tokens + usage.completion_tokens
         )
-        await self.until_done(call.expires_at, lambda: self._ledger.settle(settlement, words))
+        if not await self.until_done(call.expires_at, lambda: self._ledger.settle(settlement, words)):
+            return  # the sweep charges the hold, and the live windows learn of it from the ledger
         await self.until_done(call.expires_at, lambda: self._store.settle(call.user_id, call.request_id, tokens))
         if prepared.record != "none":
             self._tracer.report(of_call(prepared, call, settlement, answer, spoken))
 
-    async def until_done(self, deadline: datetime, step: Callable[[], Awaitable[object]]) -> None:
-        """Repeat an idempotent step while its store is down. Past the hold's expiry the sweep charges the hold."""
+    async def until_done(self, deadline: datetime, step: Callable[[], Awaitable[object]]) -> bool:
+        """Repeat an idempotent step while its store is down, until the hold expires; whether it was done."""
         pause = 0.1
         while True:
             try:
                 await step()
-                return
+                return True
             except StoreDown as down:
                 if self._clock() >= deadline:
                     log.error("A call could not be settled in time; the sweep will charge its hold: %s", down)
-                    return
+                    return False
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)
 

@@ -60,4 +60,4 @@ def payload(event: bytes) -> dict[str, Any] | None:
 
 def frame(value: dict[str, Any]) -> bytes:
     """An event of our own."""
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -36,7 +36,7 @@ from maitre.chat.reports import of_refusal
 from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
-from maitre.errors import ProviderError, Refusal, StoreDown, Unavailable
+from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
@@ -83,7 +83,7 @@ class Turns:
         ratios = Ratios()
         self.reception = Reception(terms, accounts, source, upstreams, models, ratios, new_id)
         self._settlements = Settlements(terms, store, ledger, upstreams, prices, ratios, tracer, clock)
-        self._holds = Holds(terms, store, ledger, self._settlements, clock, new_id)
+        self.holds = Holds(terms, store, ledger, self._settlements, clock, new_id)
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
@@ -92,15 +92,15 @@ class Turns:
         cancellation. The caller closes the stream with [DONE]."""
         prepared: Prepared | None = None
         try:
-            async with asyncio.timeout(self.terms.max_turn_seconds):
+            async with asyncio.timeout(self.terms.max_turn_seconds) as limit:
                 if self._refused.spare(request):
                     await emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
                 prepared = await self.reception.prepare(request)
                 if prepared.checked:
-                    await self._stream_checked(prepared, emit)
+                    await self._stream_checked(prepared, emit, limit)
                 else:
-                    await self._stream_relayed(prepared, emit)
+                    await self._stream_relayed(prepared, emit, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
@@ -110,15 +110,15 @@ class Turns:
         """Serve a turn whole. Raises Refusal; its sentence is `sentence()`'s."""
         prepared: Prepared | None = None
         try:
-            async with asyncio.timeout(self.terms.max_turn_seconds):
+            async with asyncio.timeout(self.terms.max_turn_seconds) as limit:
                 if self._refused.spare(request):
                     return openai_wire.completion(self._new_id(), request.model, self._created(), "", Usage(0, 0))
                 prepared = await self.reception.prepare(request)
                 if prepared.checked:
-                    text, usage, id = await self._checked_answer(prepared)
+                    text, usage, id = await self._checked_answer(prepared, limit)
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
-                call, body = await self._holds.take(prepared)
-                return await self._complete(prepared, call, body)
+                call, body = await self._admit(prepared)
+                return await self._complete(prepared, call, body, limit)
         except Exception as fault:
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
@@ -133,10 +133,14 @@ class Turns:
 
     # ── complete ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _stream_relayed(self, prepared: Prepared, emit: Emit) -> None:
-        """Relay the upstream's events unchanged, in order."""
-        call, body = await self._holds.take(prepared)
+    async def _admit(self, prepared: Prepared) -> tuple[Call, dict[str, Any]]:
+        taken = await self.holds.take(prepared)
         self._refused.admitted(prepared.request)
+        return taken
+
+    async def _stream_relayed(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
+        """Relay the upstream's events unchanged, in order."""
+        call, body = await self._admit(prepared)
         answer = openai_wire.Answer(call.at)
         status = "error"
         try:
@@ -151,7 +155,11 @@ class Turns:
                 raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
             status = "done"
         except asyncio.CancelledError:
-            status = "stopped"
+            answer.began = True
+            if limit.expired():
+                answer.error = "it took too long"
+            else:
+                status = "stopped"
             raise
         except ProviderError as fault:
             answer.error = answer.error or fault.detail
@@ -163,7 +171,9 @@ class Turns:
             usage = await self._settlements.count(prepared, call, answer)
             await emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
 
-    async def _complete(self, prepared: Prepared, call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _complete(
+        self, prepared: Prepared, call: Call, body: Mapping[str, Any], limit: asyncio.Timeout
+    ) -> dict[str, Any]:
         """One whole answer."""
         answer = openai_wire.Answer(call.at)
         status = "error"
@@ -173,7 +183,11 @@ class Turns:
             answer.first_token_at = None  # a whole answer does not tell when it began
             status = "done"
         except asyncio.CancelledError:
-            status = "stopped"
+            answer.began = True
+            if limit.expired():
+                answer.error = "it took too long"
+            else:
+                status = "stopped"
             raise
         except ProviderError as fault:
             answer.error = answer.error or fault.detail
@@ -185,23 +199,23 @@ class Turns:
             whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
         return whole
 
-    async def _stream_checked(self, prepared: Prepared, emit: Emit) -> None:
-        text, usage, id = await self._checked_answer(prepared)
+    async def _stream_checked(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
+        text, usage, id = await self._checked_answer(prepared, limit)
         model, created = prepared.request.model, self._created()
         await emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
         await emit(openai_wire.chunk(id, model, created, {}, "stop"))
         if prepared.request.door == "browser":
             await emit(openai_wire.usage_chunk(id, model, created, usage))
 
-    async def _checked_answer(self, prepared: Prepared) -> tuple[str, Usage, str]:
+    async def _checked_answer(self, prepared: Prepared, limit: asyncio.Timeout) -> tuple[str, Usage, str]:
         """A valid JSON answer, after one repair at most; the usage of both calls; the first call's id."""
         assert prepared.assistant is not None
         used = Usage(0, 0)
         first_id = ""
         for attempt in ("answer", "repair"):
-            call, body = await self._holds.take(prepared)
+            call, body = await self._admit(prepared)
             first_id = first_id or call.request_id
-            whole = await self._complete(prepared, call, body)
+            whole = await self._complete(prepared, call, body, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))
             counts = whole["usage"]
             used = Usage(
@@ -228,6 +242,8 @@ class Turns:
             case StoreDown():
                 log.error("Nothing is served: %s", fault)
                 return Unavailable("store_down", retry_after=60)
+            case RecursionError():
+                return BadRequest("bad_request", detail="it is nested too deeply")
             case TimeoutError():
                 return ProviderError("took_too_long", status=504, seconds=self.terms.max_turn_seconds)
             case _:

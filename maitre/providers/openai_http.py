@@ -76,8 +76,7 @@ class OpenAIUpstream:
         try:
             async with self._post(body, request_id) as response:
                 await self._check(response)
-                raw = await response.content.read(MAX_ANSWER)
-                answer = json.loads(raw)
+                answer = json.loads(await _whole(response))
         except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
             raise _down(fault) from fault
         except (aiohttp.ClientError, ValueError) as fault:
@@ -141,6 +140,16 @@ class OpenAIUpstream:
             await asyncio.sleep(0)
 
 
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_ANSWER:
+            raise ValueError("the answer is too large")
+    return b"".join(pieces)
+
+
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
@@ -153,6 +162,6 @@ def _error(status: int, detail: str) -> Refusal:
     # llama.cpp says exceed_context_size_error, OpenAI and vLLM say context_length_exceeded.
     if status == 400 and ("exceed_context_size" in detail or "context_length_exceeded" in detail):
         return BadRequest("too_long")
-    return ProviderError(
-        "provider_error", status=502 if status >= 500 else status, detail=detail, upstream_status=status
-    )
+    # What the upstream has against us (401, 404, …) is not the guest's fault; what it has against the request is.
+    told = status if status == 429 else 400 if status in (400, 413, 422) else 502
+    return ProviderError("provider_error", status=told, detail=detail, upstream_status=status)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from maitre.chat.openai_wire import images_in
+from maitre.chat.openai_wire import IMAGES, images_in
 
 CAUTIOUS = 0.5  # tokens a UTF-8 byte
 MARGIN = 1.1  # above what was learned, so that the hold rarely falls short
@@ -34,12 +34,21 @@ def weigh(body: Mapping[str, Any]) -> tuple[int, int]:
 
 def _bytes(message: Mapping[str, Any]) -> int:
     content = message.get("content")
-    texts = [content] if isinstance(content, str) else []
-    if isinstance(content, list):
-        texts = [str(part.get("text") or "") for part in content if isinstance(part, Mapping)]
+    texts = [str(message[name]) for name in ("name", "refusal") if message.get(name)]
+    if isinstance(content, str):
+        texts.append(content)
+    elif isinstance(content, list):
+        texts += [_part(part) for part in content if isinstance(part, Mapping)]
     if message.get("tool_calls"):
         texts.append(json.dumps(message["tool_calls"], ensure_ascii=False))
     return sum(len(text.encode("utf-8", "replace")) for text in texts)
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    if part.get("type") == "text":
+        return str(part.get("text") or "")
+    # Images are counted apiece; audio, files and what else there may be weigh what they are.
+    return "" if part.get("type") in IMAGES else json.dumps(part, ensure_ascii=False)
 
 
 class Ratios:

@@ -12,6 +12,6 @@ for _ = 1, tonumber(ARGV[6]) do redis.call('ZADD', KEYS[2], ARGV[at], ARGV[at + 
 for _ = 1, tonumber(ARGV[7]) do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) at = at + 2 end
 for i = 5, #KEYS do redis.call('SET', KEYS[i], ARGV[at], 'EX', ARGV[4]) at = at + 1 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('PEXPIRE', KEYS[2], 61000)
+redis.call('PEXPIRE', KEYS[2], 121000)
 redis.call('EXPIRE', KEYS[3], ARGV[3])
 return 1

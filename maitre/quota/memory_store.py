@@ -22,6 +22,7 @@ class _Account:
     turns: Counter[str]
     holds: dict[str, tuple[int, datetime, bool]]
     later: dict[str, bool] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
 class MemoryQuotaStore:
@@ -51,12 +52,13 @@ class MemoryQuotaStore:
             counted, later = False, True
 
         held = sum(tokens for tokens, _, _ in account.holds.values())
-        while account.minute and account.minute[0][0] < ask.now - MINUTE:
+        while account.minute and account.minute[0][0] < ask.now - 2 * MINUTE:
             account.minute.pop(0)
+        recent = [at for at, _ in account.minute if at >= ask.now - MINUTE]
         frees_at = None
-        if counted and ask.per_minute is not None and len(account.minute) >= ask.per_minute:
-            over = len(account.minute) - ask.per_minute
-            frees_at = (account.minute[over][0] if over < len(account.minute) else ask.now) + MINUTE
+        if counted and ask.per_minute is not None and len(recent) >= ask.per_minute:
+            over = len(recent) - ask.per_minute
+            frees_at = (recent[over] if over < len(recent) else ask.now) + MINUTE
         used = tuple(account.fields[limit.field] for limit in ask.limits)
         full = frees_at is not None
         for limit, amount in zip(ask.limits, used, strict=True):
@@ -66,12 +68,13 @@ class MemoryQuotaStore:
             return Denied(counted, used, held, frees_at)
 
         account.holds[ask.hold_id] = (ask.tokens, ask.expires_at, counted)
-        account.later[ask.hold_id] = later
+        account.later[ask.hold_id], account.kinds[ask.hold_id] = later, ask.kind
         if counted:
             account.fields.update(requests)
             insort(account.minute, (ask.now, ask.hold_id))
-        elif ask.kind == "task":
-            account.fields[tasks] += 1
+        if ask.kind == "task":
+            # A task that counts as a request uses up the tasks which that request would bring along.
+            account.fields[tasks] += TASKS_PER_REQUEST if counted else 1
         if ask.kind == "turn":
             account.turns[ask.turn_id] += 1
         return Granted(counted, later)
@@ -82,8 +85,8 @@ class MemoryQuotaStore:
             self._generations[user_id] += 1
             return False
         if account.holds.pop(hold_id, None) is None:
+            self.forget(user_id)
             return False
-        account.later.pop(hold_id, None)
         account.fields.update(tokens)
         return True
 
@@ -95,11 +98,13 @@ class MemoryQuotaStore:
         hold = account.holds.pop(hold_id, None)
         if hold is None:
             return False
-        account.later.pop(hold_id, None)
+        kind = account.kinds.get(hold_id)
         if hold[2]:
             account.fields.subtract(requests)
             account.minute = [entry for entry in account.minute if entry[1] != hold_id]
-        if account.turns[turn_id] > 0:
+        if kind == "task":
+            account.fields[requests[0].replace("requests", "tasks", 1)] -= TASKS_PER_REQUEST if hold[2] else 1
+        if kind == "turn" and account.turns[turn_id] > 0:
             account.turns[turn_id] -= 1
         return True
 

@@ -102,7 +102,8 @@ class RedisQuotaStore:
 
     async def release(self, user_id: str, hold_id: str, turn_id: str, requests: tuple[str, ...]) -> bool:
         keys = [self._key(user_id, what) for what in ("account", "minute", "holds", f"turn:{turn_id}", "generation")]
-        return bool(await self._run(self._release, keys, [hold_id, ACCOUNT_TTL, *requests]))
+        tasks = requests[0].replace("requests", "tasks", 1)
+        return bool(await self._run(self._release, keys, [hold_id, ACCOUNT_TTL, TASKS_PER_REQUEST, tasks, *requests]))
 
     async def generation(self, user_id: str) -> int:
         try:

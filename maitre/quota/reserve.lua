@@ -19,7 +19,7 @@ if mine then
   return {'granted', tonumber(counted), tonumber(later)}
 end
 
--- A hold is the text "expires tokens counted later".
+-- A hold is the text "expires tokens counted later kind".
 local held, stale = 0, day ~= ARGV[2]
 local all = redis.call('HVALS', holds)
 for i = 1, #all do
@@ -46,13 +46,15 @@ else
   if calls > 0 and calls < tonumber(ARGV[8]) then counted, later = 0, 1 end
 end
 
-redis.call('ZREMRANGEBYSCORE', minute, '-inf', '(' .. string.format('%d', now - 60000))
+-- What left the minute is kept for another one: requests of several processes arrive a little out of order.
+redis.call('ZREMRANGEBYSCORE', minute, '-inf', '(' .. string.format('%d', now - 120000))
+local since = string.format('%d', now - 60000)
 local full, frees_at = false, -1
 if counted == 1 and per_minute >= 0 then
-  local count = redis.call('ZCARD', minute)
+  local count = redis.call('ZCOUNT', minute, since, '+inf')
   if count >= per_minute then
     full = true
-    local entry = redis.call('ZRANGE', minute, count - per_minute, count - per_minute, 'WITHSCORES')
+    local entry = redis.call('ZRANGEBYSCORE', minute, since, '+inf', 'WITHSCORES', 'LIMIT', count - per_minute, 1)
     frees_at = (entry[2] and tonumber(entry[2]) or now) + 60000
   end
 end
@@ -72,15 +74,17 @@ if full then
   return answer
 end
 
-redis.call('HSET', holds, hold_id, ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. counted .. ' ' .. later)
+redis.call('HSET', holds, hold_id, ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. counted .. ' ' .. later .. ' ' .. kind)
 redis.call('EXPIRE', holds, ARGV[12])
 redis.call('EXPIRE', account, ARGV[12])
 if counted == 1 then
   for i = 13, 15 do redis.call('HINCRBY', account, ARGV[i], 1) end
   redis.call('ZADD', minute, now, hold_id)
-  redis.call('PEXPIRE', minute, 61000)
-elseif kind == 'task' then
-  redis.call('HINCRBY', account, ARGV[11], 1)
+  redis.call('PEXPIRE', minute, 121000)
+end
+if kind == 'task' then
+  -- A task that counts as a request uses up the tasks which that request would bring along.
+  redis.call('HINCRBY', account, ARGV[11], counted == 1 and ARGV[10] or 1)
 end
 if kind == 'turn' then
   redis.call('INCR', turn)

@@ -35,10 +35,12 @@ class QuotaStore(Protocol):
         """Check every window at once and take the hold, or change nothing. Twice with one hold id is once."""
 
     async def settle(self, user_id: str, hold_id: str, tokens: Mapping[str, int]) -> bool:
-        """Replace the hold by what was used, added to the named counters. Only the first call does anything."""
+        """Replace the hold by what was used, added to the named counters. Only the first call does anything; of a
+        hold that it does not know the store unloads the account, so that the ledger decides."""
 
     async def release(self, user_id: str, hold_id: str, turn_id: str, requests: tuple[str, ...]) -> bool:
-        """Undo a reservation whose upstream call was never made: the hold, the request and the turn's call."""
+        """Undo a reservation whose upstream call was never made: the hold, the request or task, the turn's call.
+        `requests` are the counters of requests, the day's first."""
 
     async def generation(self, user_id: str) -> int:
         """A number that changes whenever something happened to an unloaded account."""

@@ -29,11 +29,20 @@ _DOWN = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+
+
+#: Those after which a fresh connection may do.
+_DIED = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
+
+
+#: Seconds until connections that do not close are cut.
+CLOSE = 1.0
 
 
 class Database:
@@ -66,13 +75,15 @@ class Database:
                 try:
                     async with pool.acquire(timeout=self._timeout) as connection:
                         return await work(connection)  # type: ignore[arg-type] # a proxy of the pool
-                except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError):
+                except _DIED:
                     if attempt == 2:
                         raise
                     await pool.expire_connections()
             raise AssertionError("unreachable")
         except _DOWN as fault:
             raise StoreDown(f"Postgres does not answer: {fault or type(fault).__name__}") from fault
+        except asyncpg.UndefinedTableError as fault:
+            raise StoreDown("Maitre's database has no tables yet. `cli seed` makes them.") from fault
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """Rows of a query. It may run twice when a connection dies, so it must be idempotent."""
@@ -87,11 +98,13 @@ class Database:
         tag = await self._run(lambda connection: connection.execute(query, *values))
         return int(tag.rpartition(" ")[2]) if tag[-1:].isdigit() else 0
 
-    async def transaction(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def transaction(
+        self, work: Callable[[asyncpg.Connection], Awaitable[T]], *, isolation: str = "read_committed"
+    ) -> T:
         """Run idempotent work in one transaction."""
 
         async def inside(connection: asyncpg.Connection) -> T:
-            async with connection.transaction():
+            async with connection.transaction(isolation=isolation):  # type: ignore[arg-type]
                 return await work(connection)
 
         return await self._run(inside)
@@ -117,11 +130,11 @@ class Database:
         return await self.transaction(apply)
 
     async def close(self) -> None:
-        """Give the connections back; those that do not close in time are cut."""
+        """Give the connections back; those that do not close in CLOSE seconds are cut."""
         if self._pool is not None:
             pool, self._pool = self._pool, None
             try:
-                await asyncio.wait_for(pool.close(), self._timeout)
+                await asyncio.wait_for(pool.close(), CLOSE)
             except _DOWN:
                 pool.terminate()
 

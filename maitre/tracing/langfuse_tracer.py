@@ -32,7 +32,7 @@ WAITING = 500  # reports that may wait, for the thread and again for the exporte
 TIMEOUT = 3  # seconds that Langfuse may take for one batch
 BATCH = 64  # reports a batch
 PAUSE = 5.0  # seconds to wait after a batch that failed
-CLOSE = 4.0  # seconds for what is left at the end
+CLOSE = 3.0  # seconds for what is left at the end
 LARGEST = 100_000  # characters of an input or output that are traced
 
 

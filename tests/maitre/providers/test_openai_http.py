@@ -66,7 +66,7 @@ async def test_the_stream_may_be_cut_and_spelled_in_any_way(client: Client, how:
 FAULTS: list[tuple[dict[str, Any], str, int]] = [
     ({"status": 500}, "provider_error", 502),
     ({"status": 429, "error": "slow down"}, "provider_error", 429),
-    ({"status": 401}, "provider_error", 401),
+    ({"status": 401}, "provider_error", 502),
     ({"cut_after": 2}, "provider_broke", 502),
 ]
 

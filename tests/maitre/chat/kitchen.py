@@ -1,0 +1,238 @@
+"""A house in memory for the turn engine: twins of the stores, a scripted upstream, a clock that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from maitre.assistants.answer_jsonschema import problem
+from maitre.assistants.assistant import Assistant
+from maitre.billing.ledger_memory import MemoryLedger
+from maitre.billing.price import Price, PriceTable
+from maitre.chat import sse
+from maitre.chat.message import Guest, Stamp, TurnRequest
+from maitre.chat.terms import Terms
+from maitre.chat.turn import Turns
+from maitre.providers.provider import Model
+from maitre.quota.memory_store import MemoryQuotaStore
+from maitre.quota.plan import Plan
+from tests.maitre.chat.pantry import Clock, Heard, Registry, Shaky
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+
+
+@dataclass
+class Reply:
+    """What the upstream does with one call. `stall`: it waits for that event after its pieces."""
+
+    pieces: Sequence[str] = ("Hello", " there")
+    usage: Mapping[str, Any] | None = field(default_factory=lambda: dict(USAGE))
+    finish: str | None = "stop"
+    fault: Exception | None = None  # raised after the pieces
+    stall: asyncio.Event | None = None
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    raw: Sequence[bytes] | None = None  # these events, and nothing of the above
+
+    def events(self) -> list[bytes]:
+        """The events before a stall or a fault."""
+        if self.raw is not None:
+            return list(self.raw)
+        deltas: list[dict[str, Any]] = [{"content": piece} for piece in self.pieces]
+        deltas += [{"tool_calls": [call]} for call in self.tool_calls]
+        return [_event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}) for delta in deltas]
+
+    def ending(self) -> list[bytes]:
+        """The events after them."""
+        if self.raw is not None:
+            return []
+        ends: list[bytes] = []
+        if self.finish:
+            ends.append(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": self.finish}]}))
+        return ends + ([_event({"choices": [], "usage": dict(self.usage)})] if self.usage is not None else [])
+
+    def whole(self) -> dict[str, Any]:
+        """The same, not streamed."""
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(self.pieces)}
+        if self.tool_calls:
+            message["tool_calls"] = list(self.tool_calls)
+        answer: dict[str, Any] = {"choices": [{"index": 0, "message": message, "finish_reason": self.finish}]}
+        return answer | ({"usage": dict(self.usage)} if self.usage is not None else {})
+
+
+def _event(value: Mapping[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value).encode("ascii")
+
+
+class ScriptedModel:
+    """An Upstream that does what its replies say, one for each call, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = [Reply()]
+        self.calls: list[tuple[str, dict[str, Any]]] = []  # request id, body
+        self.working = asyncio.Event()  # set when a call has given its pieces
+        self.closed = 0  # streams that have ended, one way or another
+        self.prompt_size: int | None = 10  # what the tokenizer says; None: there is none
+        self.text_size: int | None = None
+
+    def _next(self, request_id: str, body: Mapping[str, Any]) -> Reply:
+        self.calls.append((request_id, dict(body)))
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncIterator[bytes]:
+        reply = self._next(request_id, body)
+        try:
+            for event in reply.events():
+                yield event
+            await self._pause(reply)
+            for event in reply.ending():
+                yield event
+        finally:
+            self.closed += 1
+
+    async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        reply = self._next(request_id, body)
+        await self._pause(reply)
+        return reply.whole()
+
+    async def _pause(self, reply: Reply) -> None:
+        self.working.set()
+        if reply.stall is not None:
+            await reply.stall.wait()
+        if reply.fault is not None:
+            raise reply.fault
+
+    async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
+        return self.prompt_size
+
+    async def count_text(self, model: str, text: str) -> int | None:
+        return self.text_size
+
+
+FREE = Plan(
+    "free", "Free", 0, "USD", requests_per_minute=5, tokens_per_day=10_000, max_answer_tokens=100, models=("small",)
+)
+COACH = Assistant("coach", "Coach", "small", "You coach.")
+SMALL = Model("small", "Small model", "local", "upstream-small")
+FRAN = Guest("u1", "fran@x.io", "Fran")
+
+
+class Kitchen:
+    """The turn engine with everything around it. Ask it; then look at the books."""
+
+    def __init__(self, **terms: Any) -> None:
+        self.clock, self.model, self.tracer, self.registry = Clock(), ScriptedModel(), Heard(), Registry()
+        self.registry.offer(FREE, COACH)
+        self.true_store, self.books = MemoryQuotaStore(), MemoryLedger()
+        self.store, self.ledger = Shaky(self.true_store), Shaky(self.books)
+        self.models = {"small": SMALL}
+        self.balanced = True  # False: a test that ends with something open, on purpose
+        known = Terms(ZoneInfo("UTC"), "en", "USD", "free", 30, 600, "full", 30)
+        numbers = itertools.count(1)
+        self.turns = Turns(
+            terms=replace(known, **terms),
+            accounts=self.registry,
+            source=self.registry,
+            store=self.store,
+            ledger=self.ledger,
+            upstreams={"local": self.model},
+            models=self.models,
+            prices=PriceTable("v1", "USD", {"small": Price(Decimal(1), Decimal(2))}),
+            check=problem,
+            tracer=self.tracer,
+            clock=self.clock,
+            new_id=lambda: f"{next(numbers):032x}",
+        )
+
+    def request(
+        self,
+        content: Any = "Hello",
+        *,
+        model: str = "assistants.coach",
+        stamp: Stamp | None = None,
+        guest: Guest = FRAN,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        **params: Any,
+    ) -> TurnRequest:
+        """A guest's request; `params` are the client's parameters."""
+        return TurnRequest(guest, model, messages or [{"role": "user", "content": content}], params, stamp)
+
+    def stamp(self, turn_id: str = "a" * 32, **fields: Any) -> Stamp:
+        """A stamp as our inlet makes it."""
+        return Stamp("u1", "assistants.coach", turn_id, int(self.clock().timestamp()) + 100, **fields)
+
+    async def stream(self, content: Any = "Hello", **how: Any) -> list[bytes]:
+        """Ask for a stream; the events that the guest got."""
+        events: list[bytes] = []
+
+        async def emit(event: bytes) -> None:
+            events.append(event)
+
+        await self.turns.stream(self.request(content, **how), emit)
+        await self.settled()
+        return events
+
+    async def answer(self, content: Any = "Hello", **how: Any) -> dict[str, Any]:
+        """Ask for a whole answer."""
+        try:
+            return await self.turns.answer(self.request(content, **how))
+        finally:
+            await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until nothing is being settled any more."""
+        await self.turns.drain(10)
+
+    def rows(self) -> list[tuple[str, str, bool, int, int, bool]]:
+        """The ledger: kind, status, counted, prompt, completion, estimated, in order."""
+        ends = self.books.settled
+        return [
+            (
+                call.kind,
+                ends[id].status,
+                call.counted,
+                ends[id].prompt_tokens,
+                ends[id].completion_tokens,
+                ends[id].estimated,
+            )
+            for id, call in self.books.calls.items()
+        ]
+
+    async def held(self) -> int:
+        """Tokens that are held in the live store."""
+        live = await self.true_store.live("u1", self.clock())
+        return 0 if live is None else live.held_tokens
+
+    async def check_books(self) -> None:
+        """Every upstream call is exactly one settled row, every row a call, and no hold is left; live windows and
+        ledger agree."""
+        await self.settled()
+        called = [request_id for request_id, _ in self.model.calls]
+        assert len(called) == len(set(called))
+        assert set(called) == set(self.books.calls) == set(self.books.settled)
+        assert await self.held() == 0
+        live = await self.true_store.live("u1", self.clock())
+        if live is not None:
+            used = sum(end.prompt_tokens + end.completion_tokens for end in self.books.settled.values())
+            assert live.fields.get("tokens:total", 0) == used
+            assert live.fields.get("requests:total", 0) == sum(call.counted for call in self.books.calls.values())
+
+
+def error_of(events: Sequence[bytes]) -> dict[str, Any]:
+    """The error that a stream ended with."""
+    last = sse.payload(events[-1])
+    assert last is not None
+    assert "error" in last, events
+    error: dict[str, Any] = last["error"]
+    return error
+
+
+def text_in(events: Sequence[bytes]) -> str:
+    """The text of a stream's deltas."""
+    chunks = [sse.payload(event) or {} for event in events]
+    return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk.get("choices", ()))

@@ -1,0 +1,215 @@
+"""A house read from its files: every mistake is one line `file: path: message`, and all come at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from maitre import house_forms, settings
+from maitre.assistants.assistant import Assistant
+from maitre.errors import ConfigError, HouseError
+from maitre.quota.plan import Plan
+from maitre.settings import find_house, load_house
+
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cases" / "settings"
+GENERAL = "---\nname: General\nmodel: small\n---\nHelp.\n"
+
+
+def cases(file: str) -> list[Any]:
+    """The cases of a file, by their names."""
+    return [pytest.param(case, id=case["name"]) for case in yaml.safe_load((CASES / file).read_text("utf-8"))]
+
+
+def write(folder: Path, case: dict[str, Any]) -> Path:
+    """The sound house, spoilt as the case says."""
+    text = (CASES / "house.yaml").read_text("utf-8") + case.get("append", "")
+    if "replace" in case:
+        old, new = case["replace"]
+        assert old in text
+        text = text.replace(old, new)
+    if "set" in case or "drop" in case:
+        house = yaml.safe_load(text)
+        for path, value in case.get("set", {}).items():
+            at(house, path.split("/")[:-1])[key_of(path)] = value
+        for path in case.get("drop", ()):
+            del at(house, path.split("/")[:-1])[key_of(path)]
+        text = yaml.safe_dump(house, allow_unicode=True)
+    (folder / "assistants").mkdir(parents=True, exist_ok=True)
+    (folder / "maitre.yaml").write_text(text, "utf-8")
+    (folder / "assistants" / "general.md").write_text(GENERAL, "utf-8")
+    (folder / ".maitre" / "secrets").mkdir(parents=True, exist_ok=True)
+    for name in case.get("folders", ()):
+        (folder / name).mkdir()
+    for name, content in case.get("files", {}).items():
+        (folder / name).write_text(content, "utf-8")
+    for name, content in case.get("hex", {}).items():
+        (folder / name).write_bytes(bytes.fromhex(content))
+    return folder
+
+
+def key_of(path: str) -> Any:
+    """The last step of a path; digits are places in a list."""
+    last = path.rsplit("/", 1)[-1]
+    return int(last) if last.isdigit() else last
+
+
+def at(value: Any, steps: list[str]) -> Any:
+    """What lies at the end of the steps."""
+    for step in steps:
+        value = value[int(step) if step.isdigit() else step]
+    return value
+
+
+@pytest.mark.parametrize("case", [*cases("structure.yaml"), *cases("references.yaml"), *cases("files.yaml")])
+def test_a_mistake_is_named_exactly(case: dict[str, Any], tmp_path: Path) -> None:
+    """Which file, which path in it, what is wrong: one line each, and no mistake hides another."""
+    with pytest.raises(ConfigError) as wrong:
+        load_house(write(tmp_path, case))
+    assert list(wrong.value.problems) == case["problems"]
+    assert str(wrong.value) == "\n".join(case["problems"])
+
+
+@pytest.mark.parametrize("case", cases("subtle.yaml"))
+def test_a_mistake_is_named(case: dict[str, Any], tmp_path: Path) -> None:
+    """These are mistakes as well, and each has its line."""
+    with pytest.raises(ConfigError) as wrong:
+        load_house(write(tmp_path, case))
+    for part in case["says"]:
+        assert any(part in problem for problem in wrong.value.problems), wrong.value.problems
+    assert case.get("not", "\0") not in str(wrong.value)
+
+
+def test_a_sound_house_is_read_whole(tmp_path: Path) -> None:
+    """What stands in the files is what the nouns inside say."""
+    house = load_house(write(tmp_path, {}))
+    assert (house.zone.key, house.language, house.currency, house.default_plan) == ("UTC", "en", "USD", "free")
+    assert house.models["small"].provider == "local"
+    assert house.models["small"].upstream == "small"
+    assert house.prices.models["small"].output == Decimal(2)
+    assert house.plans["pro"].models == ("small",)
+    assert house.plans["free"].currency == "USD"
+    assert [user.email for user in house.users] == ["fran@x.io", "petro@x.io"]
+    assert house.assistants["general"].prompt == "Help."
+    assert house.assistants["general"].overrides == ("max_tokens", "stop")
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_files_from_other_editors_are_read(tmp_path: Path, newline: str, bom: bytes) -> None:
+    """Windows line ends and a byte order mark are no mistakes."""
+    folder = write(tmp_path, {})
+    for file in (folder / "maitre.yaml", folder / "assistants" / "general.md"):
+        file.write_bytes(bom + file.read_text("utf-8").replace("\n", newline).encode())
+    assert load_house(folder).assistants["general"].prompt == "Help."
+
+
+def test_there_is_no_house_without_its_file(tmp_path: Path) -> None:
+    """One sentence that says what to do."""
+    with pytest.raises(HouseError, match=r"There is no house in .*maitre\.yaml is missing"):
+        load_house(tmp_path)
+
+
+def test_a_house_is_found_where_the_operator_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The given folder, else MAITRE_HOUSE, else the house above, else config/ beneath."""
+    house, below, elsewhere = tmp_path / "house", tmp_path / "house" / "a" / "b", tmp_path / "elsewhere"
+    below.mkdir(parents=True)
+    elsewhere.mkdir()
+    (house / "maitre.yaml").touch()
+    assert find_house(None, below) == house
+    assert find_house(None, elsewhere) == elsewhere / "config"
+    monkeypatch.setenv("MAITRE_HOUSE", str(elsewhere))
+    assert find_house(None, below) == elsewhere
+    assert find_house(house, below) == house
+
+
+def test_secrets_come_from_the_environment_or_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment comes first; a missing one is a sentence with the remedy; no key is ever printed."""
+    spoilt = {"set": {"providers/local/api_key": "secret:local"}, "files": {".maitre/secrets/local": "from-file\n"}}
+    house = load_house(write(tmp_path, spoilt))
+    assert (house.provider("local").api_key, house.secret("local")) == ("from-file", "from-file")
+    assert "from-file" not in repr(house)
+    monkeypatch.setenv("MAITRE_SECRET_LOCAL", "from-environment")
+    assert house.secret("local") == "from-environment"
+    with pytest.raises(HouseError, match="The secret “stamp” is missing"):
+        house.secret("stamp")
+
+
+def test_endpoints_come_from_the_environment_or_from_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A house that does not run says so; `embedded` is the running upstream."""
+    house = load_house(write(tmp_path, {"set": {"providers/local/base_url": "embedded"}}))
+    with pytest.raises(HouseError, match="is not running"):
+        house.endpoint("valkey")
+    (tmp_path / ".maitre" / "endpoints.json").write_text(json.dumps({"upstream": "http://127.0.0.1:1"}))
+    assert house.provider("local").base_url == "http://127.0.0.1:1/v1"
+    monkeypatch.setenv("MAITRE_UPSTREAM_URL", "http://127.0.0.1:2")
+    assert house.endpoint("upstream") == "http://127.0.0.1:2"
+
+
+# ── the example house ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_example_house_is_sound(tmp_path: Path) -> None:
+    """It loads as it is, and shows what the issue promises of it."""
+    shutil.copytree(ROOT / "config", tmp_path / "house", ignore=shutil.ignore_patterns(".maitre"))
+    house = load_house(tmp_path / "house")
+    free = house.plans["free"]
+    assert (free.requests_per_minute, free.requests_per_month) == (5, 200)
+    assert (free.tokens_per_day, free.max_answer_tokens) == (20_000, 512)
+    assert {assistant.language or "en" for assistant in house.assistants.values()} == {"en", "uk", "ru"}
+    assert any(assistant.json_answer and assistant.json_schema for assistant in house.assistants.values())
+    assert any(assistant.type == "one-shot" for assistant in house.assistants.values())
+    assert any(assistant.plans == ("business",) for assistant in house.assistants.values())
+    assert {user.plan for user in house.users} == set(house.plans)
+    assert not house.webui.sign_up
+
+
+def sections(model: type[BaseModel]) -> list[tuple[str, str]]:
+    """Every field of a section and of the sections in it: the section's name and the field's."""
+    found: list[tuple[str, str]] = []
+    for name, field in model.model_fields.items():
+        found.append((model.__name__, name))
+        for inner in vars(house_forms).values():
+            section = isinstance(inner, type) and issubclass(inner, BaseModel) and inner is not model
+            if section and inner.__name__ in str(field.annotation):
+                found += sections(inner)
+    return list(dict.fromkeys(found))
+
+
+HOUSE_FIELDS = sections(house_forms.HouseForm)
+
+
+@pytest.mark.parametrize(("section", "name"), HOUSE_FIELDS, ids=[".".join(pair) for pair in HOUSE_FIELDS])
+def test_the_example_house_shows_every_field(section: str, name: str) -> None:
+    """An operator learns of a field by seeing it, be it in a comment."""
+    text = (ROOT / "config" / "maitre.yaml").read_text("utf-8")
+    assert f"{name}:" in text, f"{section}.{name} is nowhere in config/maitre.yaml"
+
+
+@pytest.mark.parametrize("name", house_forms.AssistantForm.model_fields)
+def test_the_example_assistants_show_every_field(name: str) -> None:
+    """Together the example's assistants show all that an assistant can have."""
+    texts = [file.read_text("utf-8") for file in (ROOT / "config" / "assistants").glob("*.md")]
+    assert any(f"\n{name}:" in text or f"\n# {name}:" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("edge", "noun"),
+    [
+        (house_forms.AssistantForm, Assistant),
+        (house_forms.PlanForm, Plan),
+        (house_forms.UserForm, settings.User),
+        (house_forms.WebUIForm, settings.WebUI),
+    ],
+)
+def test_no_field_of_the_files_gets_lost(edge: type[BaseModel], noun: Any) -> None:
+    """Whatever an operator can write arrives in the noun."""
+    assert set(edge.model_fields) <= {field.name for field in fields(noun)}
