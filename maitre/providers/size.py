@@ -14,7 +14,7 @@ from maitre.chat.openai_wire import IMAGES, images_in
 
 CAUTIOUS = 0.5  # tokens a UTF-8 byte
 MARGIN = 1.1  # above what was learned, so that the hold rarely falls short
-WEIGHT = 0.2  # of the newest observation
+WEIGHT = 0.05  # of a newest observation that is lower; a higher one counts at once
 PER_MESSAGE = 4  # tokens of a chat template around a message
 
 #: Tokens of one image: OpenAI's high-detail cost of a 1024x1024 picture, 765, and of a larger one, 1105.
@@ -69,4 +69,4 @@ class Ratios:
             return
         seen = min(tokens / size, 4.0)
         old = self._learned.get(model)
-        self._learned[model] = seen if old is None else old + WEIGHT * (seen - old)
+        self._learned[model] = seen if old is None or seen > old else old + WEIGHT * (seen - old)
