@@ -81,11 +81,14 @@ def test_a_workspace_model_is_under_the_same_plan(running_house: Inn, guest: Mak
         },
     )
     assert made.status_code == 200, made.text
-    running_house.call("GET", "/api/models?refresh=true")  # Open WebUI keeps the list of models in memory
-    for door in (*DOORS, "/api", "/openai", "/api"):
-        answer = running_house.chat(free, model, "hello", door=door)
-        assert answer.status_code == 200, answer.text
-    refused = running_house.chat(free, model, "hello")
+    try:
+        running_house.call("GET", "/api/models?refresh=true")  # Open WebUI keeps the list of models in memory
+        for door in (*DOORS, "/api", "/openai", "/api"):
+            answer = running_house.chat(free, model, "hello", door=door)
+            assert answer.status_code == 200, answer.text
+        refused = running_house.chat(free, model, "hello")
+    finally:
+        running_house.call("POST", "/api/v1/models/model/delete", json={"id": model}).raise_for_status()
     assert refused.status_code == 429
     rows = running_house.rows(free)
     assert len(rows) == 5
