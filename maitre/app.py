@@ -95,20 +95,21 @@ class Engine:
         self._keeping = asyncio.create_task(self._keep_house())
 
     async def _keep_house(self) -> None:
-        down = False
+        said = ""
         while True:
             try:
                 await self.turns.reception.refresh()
                 await self.turns.sweep()
                 await self._ledger.forget(datetime.now(UTC))
                 await self._store.count(self._id, self._tracer.counters())
-                if down:
+                if said:
                     log.warning("The stores answer again.")
-                down = False
+                said = ""
             except StoreDown as fault:
-                if not down:
+                # Once for each thing that is wrong, not every two seconds of a night.
+                if str(fault) != said:
                     log.warning("%s", fault)
-                down = True
+                said = str(fault)
             except Exception:
                 log.exception("The house-keeping stumbled.")
             await asyncio.sleep(REFRESH)

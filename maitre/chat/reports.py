@@ -9,6 +9,7 @@ from typing import Any
 from maitre.billing.row import Call, Settlement
 from maitre.chat.openai_wire import Answer
 from maitre.chat.prepared import Prepared
+from maitre.chat.text import clean
 from maitre.errors import QuotaExceeded, Refusal
 from maitre.tracing.trace import Report
 
@@ -42,13 +43,13 @@ def of_call(prepared: Prepared, call: Call, settled: Settlement, answer: Answer,
         first_token_at=answer.first_token_at,
         parameters={**parameters, "max_tokens": call.held_completion},
         input=messages if full else None,
-        output=answer.written[:TRACED] if full else None,
+        output=clean(answer.written[:TRACED]) if full else None,
         prompt_tokens=settled.prompt_tokens,
         completion_tokens=settled.completion_tokens,
         estimated=settled.estimated,
         cost=Decimal(settled.cost) / Decimal(10**9),
         currency=call.currency,
-        problem=(answer.error or "the upstream failed")[:500] if settled.status == "error" else "",
+        problem=clean(answer.error or "the upstream failed")[:500] if settled.status == "error" else "",
     )
 
 

@@ -1,0 +1,51 @@
+"""A small house on a scripted upstream, and its database as `cli seed` would make it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from devstack.places import folder
+from maitre.app import Books
+from maitre.settings import House
+
+HOUSE = """\
+domain: localhost
+time_zone: Europe/Kyiv
+max_turn_seconds: 12
+default_plan: free
+providers:
+  scripted:
+    kind: openai
+    base_url: {upstream}/v1
+    models:
+      scripted: {{ name: Scripted model }}
+      small: {{ name: Small model, upstream: scripted, context: 2048 }}
+prices:
+  version: test
+  models: {{ scripted: {{ input: "1", output: "2" }} }}
+plans:
+  wide: {{ name: Wide, price: 0, max_answer_tokens: 100000, models: [scripted, small] }}
+  free: {{ name: Free, price: 0, requests_per_minute: 5, tokens_per_day: 20000, max_answer_tokens: 512 }}
+"""
+ASSISTANTS = {
+    "host": "---\nname: Host\nmodel: scripted\noverrides: [max_tokens, temperature, stop]\n---\nYou are the host.\n",
+    "former": "---\nname: Former\nmodel: scripted\njson_answer: true\njson_schema: {type: object, required: [a]}\n---\n"
+    "You answer in JSON.\n",
+}
+
+
+def write_house(directory: Path, upstream: str) -> None:
+    """A small house on a scripted upstream."""
+    folder(directory / "assistants", 0o755)
+    (directory / "maitre.yaml").write_text(HOUSE.format(upstream=upstream), "utf-8")
+    for slug, text in ASSISTANTS.items():
+        (directory / "assistants" / f"{slug}.md").write_text(text, "utf-8")
+
+
+async def seed(books: Books, house: House) -> None:
+    """Maitre's database as `cli seed` makes it."""
+    await books.migrate()
+    for plan in house.plans.values():
+        await books.put_plan(plan)
+    for assistant in house.assistants.values():
+        await books.put_assistant(assistant)

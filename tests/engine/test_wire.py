@@ -1,0 +1,104 @@
+"""What is on the wire: the upstream's events, nothing else, and one end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from tests.engine.answers import DONE, error_in, script
+from tests.engine.hall import Hall
+from tests.raw_socket import raw_chat
+from tests.upstream import ScriptedUpstream
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "short": {},
+    "long": {"n": 3000},
+    "slow": {"n": 20, "interval_ms": 20},
+    "crlf": {"n": 50, "crlf": True},
+    "comments": {"n": 50, "comments": True},
+    "comments-crlf-odd-chunks": {"n": 20, "comments": True, "crlf": True, "chunk_bytes": 7},
+    "byte-by-byte": {"text": "Вітаю 👋 світе", "chunk_bytes": 1, "crlf": True},
+    "control-characters": {"nul": True},
+    "reasoning": {"n": 5, "reasoning": 5},
+    "tool-calls": {"tool_calls": [{"name": "look", "arguments": {"a": "\n\n"}}]},
+    "odd-finish": {"finish_reason": "content_filter"},
+    "no-done": {"no_done": True},
+    "no-usage": {"usage": False},
+    "empty": {"n": 0},
+    "line-breaks": {"text": "a\n\nb\r\nc\u2028d data: [DONE] e"},
+    "large-event": {"text": "x" * 1_000_000},
+}
+
+
+@pytest.mark.parametrize("model", ["models.scripted", "assistants.host"])
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_the_relay_is_plain(hall: Hall, upstream: ScriptedUpstream, model: str, answer: dict[str, Any]) -> None:
+    """One event per upstream event, in order, its data bytes unchanged, then exactly one [DONE]."""
+    got = hall.raw(hall.guest(), script(**answer), model=model)
+
+    sent = [data_of(event) for event in upstream.calls[-1].events]
+    assert (got.status, got.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert got.whole
+    assert got.events == [event for event in sent if event != DONE] + [DONE]
+
+
+def data_of(event: bytes) -> bytes:
+    """An upstream event without comments, its lines ended by LF."""
+    lines = event.replace(b"\r\n", b"\n").split(b"\n")
+    return b"\n".join(line for line in lines if line.startswith(b"data:")) + b"\n\n"
+
+
+def test_our_usage_is_apart_and_for_browsers_only(hall: Hall, upstream: ScriptedUpstream) -> None:
+    """Where the upstream counts nothing, a browser's stream ends with one event of ours, an API client's does not."""
+    body = hall.body(hall.guest(), script(usage=False), stream=True)
+    browser = raw_chat(hall.url, hall.stamped(body))
+    sent = [data_of(event) for event in upstream.calls[-1].events][:-1]
+    *relayed, ours, end = browser.events
+    assert (relayed, end) == (sent, DONE)
+    assert json.loads(ours[6:])["usage"]["completion_tokens"] > 0
+    assert len(raw_chat(hall.url, body).events) == len(browser.events) - 1
+
+
+def test_a_whole_answer_is_as_whole_as_a_long_one(
+    hall: Hall, upstream: ScriptedUpstream, eventually: Callable[..., Any]
+) -> None:
+    """An answer that is not streamed may be longer than one read of a socket."""
+    guest = hall.guest()
+    for words in (1, 2_000, 60_000):
+        answer = hall.chat(guest, script(n=words))
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["choices"][0]["message"]["content"].count("word") == words
+    rows = eventually(lambda: hall.settled(guest, 3))
+    assert [row["completion_tokens"] for row in reversed(rows)] == [1, 2_000, 60_000]
+
+
+def test_a_refusal_is_an_event_in_a_stream_and_a_status_without(hall: Hall) -> None:
+    """The sentence of a full window is read by both kinds of client; a client can tell when to come back."""
+    guest = hall.guest("free")
+    for _ in range(5):
+        assert hall.chat(guest).status_code == 200
+    whole = hall.chat(guest)
+    assert (whole.status_code, whole.headers["retry-after"].isdigit()) == (429, True)
+    told = error_in(hall.raw(guest))
+    assert (told["code"], told["type"]) == (429, "rate_limit_error")
+    assert "requests for this minute (limit: 5)" in told["message"]
+    assert "requests for this minute (limit: 5)" in whole.json()["detail"]
+
+
+def test_all_four_plugins_are_loaded_by_file(hall: Hall) -> None:
+    """The unmodified server serves our two manifolds and two filters, and put nothing aside as failed."""
+    key = {"Authorization": f"Bearer {hall.house.secret('pipelines_key')}"}
+    loaded = requests.get(f"{hall.url}/pipelines", headers=key, timeout=10).json()["data"]
+    assert {(one["id"], one["type"]) for one in loaded} == {
+        ("assistants", "manifold"),
+        ("models", "manifold"),
+        ("quota_filter", "filter"),
+        ("tracing_filter", "filter"),
+    }
+    assert list((hall.house.state / "pipelines").glob("failed/*")) == []
+    models = requests.get(f"{hall.url}/models", headers=key, timeout=10).json()["data"]
+    assert {"assistants.host", "assistants.former", "models.scripted", "models.small"} <= {one["id"] for one in models}
