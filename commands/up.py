@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands.output import HouseOption, VerboseOption, console, house_of, one_sentence
+from commands.output import FAILED, HouseOption, VerboseOption, console, house_of, one_sentence
 from maitre.settings import House
 
 
@@ -37,7 +37,8 @@ def _up(house: House) -> None:
         if fresh:
             down(house.state)
         raise
-    show(house)
+    if not show(house):
+        raise typer.Exit(FAILED)
 
 
 def _once(house: House) -> None:

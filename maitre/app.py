@@ -110,8 +110,10 @@ class Engine:
                 if str(fault) != said:
                     log.warning("%s", fault)
                 said = str(fault)
-            except Exception:
-                log.exception("The house-keeping stumbled.")
+            except Exception as fault:
+                if repr(fault) != said:
+                    log.exception("The house-keeping stumbled; it is tried again every %s seconds.", REFRESH)
+                said = repr(fault)
             await asyncio.sleep(REFRESH)
 
     def offered(self, door: str) -> list[dict[str, str]]:
@@ -139,7 +141,7 @@ class Engine:
         clean = inlet.without_key(body)
         base = inlet.base_model(clean)
         user_id = str((user or {}).get("id") or "")
-        if inlet.is_ours(base):
+        if self._serves(clean, base):
             return self.stamped(clean, user_id, base)
         guest = _guest(user or {})
         try:
@@ -153,6 +155,13 @@ class Engine:
             told = replace(mark, refusal=text, refusal_status=refused.status)
             return {**clean, "model": inlet.REFUSED, stamp.KEY: stamp.sign(told, self._secret)}
 
+    def _serves(self, body: Mapping[str, Any], model: str) -> bool:
+        """Whether the turn comes to us: the model is one of ours, and not a guest's own of the same name (a direct
+        connection), whose owner would read our stamp."""
+        door, _, id = model.partition(".")
+        ours = inlet.is_ours(model) and any(one["id"] == id for one in self.offered(door))
+        return ours and not inlet.is_direct(body)
+
     async def filter_outlet(self, body: dict[str, Any], user: Mapping[str, Any] | None) -> dict[str, Any]:
         """The quota filter's outlet: settle a turn of somebody else's model. The body is never changed."""
         await self._foreign.settle(str((user or {}).get("id") or ""), body)
@@ -160,7 +169,7 @@ class Engine:
 
     def trace_inlet(self, body: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:
         """The tracing filter's inlet: remember the beginning of a turn of somebody else's model."""
-        if not inlet.is_ours(inlet.base_model(body)):
+        if not self._serves(body, inlet.base_model(body)):
             self._witness.begin(body, user or {}, datetime.now(UTC))
 
     async def trace_outlet(self, body: Mapping[str, Any], user: Mapping[str, Any] | None) -> None:

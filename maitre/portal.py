@@ -2,7 +2,7 @@
 
 The Pipelines server calls `pipe()` in a pool thread and is not told when its reader leaves: a generator's
 `finally` may run minutes later, on any thread (docs/why.md). So a turn is a task of our own loop, and
-`pipe()` only drains a bounded channel. A channel that has events but that nobody has pulled for ABANDONED seconds
+`pipe()` only drains a bounded channel. A channel that nobody has pulled for ABANDONED seconds
 has lost its reader; its turn is cancelled, and settles itself.
 """
 
@@ -260,10 +260,10 @@ class Portal:
         while True:
             await asyncio.sleep(TICK)
             now = time.monotonic()
-            if self._callers + sum(channel.pulling for channel in self._channels) >= POOL - 4:
-                continue  # readers may be waiting for a thread of the server's pool
+            # With a full pool readers may be waiting for a thread; then only those that are surely gone have left.
+            full = self._callers + sum(channel.pulling for channel in self._channels) >= POOL - 4
             for channel in list(self._channels):
-                if channel.abandoned(now) and channel.task is not None:
+                if channel.task is not None and (channel.gone or (not full and channel.abandoned(now))):
                     channel.task.cancel()
 
     def close(self) -> None:

@@ -118,7 +118,12 @@ class ForeignTurns:
 
     async def _settle(self, call: Call, body: Mapping[str, Any]) -> None:
         last: Mapping[str, Any] = next(
-            (message for message in reversed(body.get("messages") or []) if message.get("role") == "assistant"), {}
+            (
+                message
+                for message in reversed(body.get("messages") or [])
+                if isinstance(message, Mapping) and message.get("role") == "assistant"
+            ),
+            {},
         )
         usage = last.get("usage") or (last.get("info") or {}).get("usage") or {}
         # In a tool loop only the normalised names are summed over its calls.

@@ -31,6 +31,12 @@ def is_ours(model: str) -> bool:
     return model.startswith(OURS)
 
 
+def is_direct(body: Mapping[str, Any]) -> bool:
+    """Whether the model is on a connection of the guest's own browser."""
+    metadata = _dict(body.get("metadata"))
+    return bool(metadata.get("direct") or _dict(metadata.get("model")).get("direct"))
+
+
 def without_key(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body without a stamp that somebody else put in."""
     return {name: value for name, value in body.items() if name != KEY}

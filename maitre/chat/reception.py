@@ -11,11 +11,12 @@ from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue import Catalogue
 from maitre.chat import prompt
 from maitre.chat.message import Guest, TurnRequest
+from maitre.chat.openai_wire import images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.terms import Terms, strictest
 from maitre.errors import BadRequest, Told, UnknownModel
 from maitre.providers.provider import Model
-from maitre.providers.size import Ratios, weigh
+from maitre.providers.size import PER_IMAGE, Ratios, weigh
 from maitre.providers.upstream import Upstream
 from maitre.quota.plan import Plan
 
@@ -127,6 +128,8 @@ class Reception:
         tokens = await upstream.count_prompt(prepared.body)
         if tokens is None:
             tokens = self._ratios.tokens(prepared.model.id, weight) + extra
+        else:
+            tokens += PER_IMAGE * images_in(prepared.body["messages"])  # a tokenizer sees a picture as one mark
         cap = min(prepared.plan.max_answer_tokens, wanted or prepared.plan.max_answer_tokens)
         if prepared.kind == "task":
             cap = min(cap, self._terms.task_max_tokens)

@@ -80,7 +80,7 @@ class Settlements:
             usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
         else:
             usage = await self.count(prepared, call, answer, whole=status == "done" or answer.usage_is_last)
-        if not usage.estimated and usage.prompt_tokens:
+        if not usage.estimated and not openai_wire.images_in(prepared.body["messages"]):
             self._ratios.learn(call.model, prepared.weight, usage.prompt_tokens - prepared.extra)
         cost = self._prices.cost(call.model, usage.prompt_tokens, usage.completion_tokens)
         first = answer.first_token_at
@@ -104,9 +104,19 @@ class Settlements:
         tokens = dict.fromkeys(
             periods(call.at, self._terms.zone).fields("tokens"), usage.prompt_tokens + usage.completion_tokens
         )
-        if not await self.until_done(call.expires_at, lambda: self._ledger.settle(settlement, words)):
+        closed = False
+
+        async def close() -> None:
+            nonlocal closed
+            closed = await self._ledger.settle(settlement, words)
+
+        if not await self.until_done(call.expires_at, close):
             return  # the sweep charges the hold, and the live windows learn of it from the ledger
         await self.until_done(call.expires_at, lambda: self._store.settle(call.user_id, call.request_id, tokens))
+        if not closed:
+            # The row was closed before: by the sweep, at another size, or by a try of ours whose answer was lost. A
+            # second settlement of the hold unloads the account, so that the ledger decides.
+            await self.until_done(call.expires_at, lambda: self._store.settle(call.user_id, call.request_id, {}))
         if prepared.record != "none":
             self._tracer.report(of_call(prepared, call, settlement, answer, spoken))
 

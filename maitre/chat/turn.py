@@ -254,8 +254,10 @@ class Turns:
     def _report_refusal(self, request: TurnRequest, prepared: Prepared | None, refused: Refusal) -> None:
         if not isinstance(refused, ProviderError):
             self._refused.refused(request)
-        # Nobody we know, nothing to record, or already reported with its call.
-        if prepared is not None and prepared.record != "none" and not isinstance(refused, ProviderError):
+        # Nobody we know, nothing to record, or already reported with its call (whose status was `error`; an answer
+        # in the wrong form was none of the calls' fault).
+        reported = isinstance(refused, ProviderError) and refused.key != "bad_json"
+        if prepared is not None and prepared.record != "none" and not reported:
             self._tracer.report(of_refusal(prepared, refused, self.terms.currency, self._clock()))
 
     async def sweep(self) -> int:

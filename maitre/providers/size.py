@@ -15,6 +15,7 @@ from maitre.chat.openai_wire import IMAGES, images_in
 CAUTIOUS = 0.5  # tokens a UTF-8 byte
 MARGIN = 1.1  # above what was learned, so that the hold rarely falls short
 WEIGHT = 0.05  # of a newest observation that is lower; a higher one counts at once
+LEARNT_FROM = 512  # bytes of text, at least
 PER_MESSAGE = 4  # tokens of a chat template around a message
 
 #: Tokens of one image: OpenAI's high-detail cost of a 1024x1024 picture, 765, and of a larger one, 1105.
@@ -64,9 +65,10 @@ class Ratios:
         return -int(-size * ratio // 1)
 
     def learn(self, model: str, size: int, tokens: int) -> None:
-        """Take an observation into account. Tiny texts say nothing about a ratio."""
-        if size < 16 or tokens <= 0:
+        """Take an observation into account. Short texts say nothing about a ratio: a chat template's own header
+        may have more tokens than they."""
+        if size < LEARNT_FROM or tokens <= 0:
             return
-        seen = min(tokens / size, 4.0)
+        seen = min(tokens / size, 1.0)  # no byte-level tokenizer makes more of a text
         old = self._learned.get(model)
         self._learned[model] = seen if old is None or seen > old else old + WEIGHT * (seen - old)

@@ -52,13 +52,3 @@ class Tracer(Protocol):
 
     def counters(self) -> Mapping[str, int]:
         """`traces_sent`, `traces_dropped`."""
-
-
-class NullTracer:
-    """Nobody listens."""
-
-    def report(self, report: Report) -> None:
-        del report
-
-    def counters(self) -> Mapping[str, int]:
-        return {}

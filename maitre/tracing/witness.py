@@ -40,7 +40,7 @@ class Witness:
         begun = self._begun.pop((str(user.get("id")), message_id), None)
         if begun is None or record == "none":
             return
-        messages = list(body.get("messages") or [])
+        messages = [message for message in body.get("messages") or [] if isinstance(message, Mapping)]
         last = messages[-1] if messages else {}
         usage = last.get("usage") or (last.get("info") or {}).get("usage") or {}
         full = record == "full"

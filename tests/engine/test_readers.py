@@ -109,7 +109,7 @@ def test_a_stream_that_we_end_says_so(hall: Hall, upstream: ScriptedUpstream) ->
     key = {"Authorization": f"Bearer {hall.house.secret('pipelines_key')}"}
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(raw_chat, hall.url, hall.body(guest, script(n=100, interval_ms=50), stream=True))
-        assert wait_until(lambda: (newest(upstream, before) or upstream.calls[0]).deltas >= 5, 10)
+        assert wait_until(lambda: (call := newest(upstream, before)) is not None and call.deltas >= 5, 10)
         requests.post(f"{hall.url}/pipelines/reload", headers=key, timeout=30).raise_for_status()
         got = answer.result()
     assert got.body.count(b"word") < 100

@@ -75,7 +75,8 @@ def test_the_house_stands_on_both_sides(scene: Scene) -> None:
     assert set(scene.webui.rows) == set(SERVED)
     assert scene.webui.rows["assistants.general"]["meta"]["capabilities"]["usage"] is True
     assert scene.webui.documents["/api/v1/users/default/permissions"]["chat"] == {
-        "file_upload": False, "web_upload": False, "stt": False, "tts": False, "call": False, "edit": True
+        "file_upload": False, "web_upload": False, "stt": False, "tts": False, "call": False, "valves": False,
+        "edit": True,
     }  # fmt: skip
     assert scene.webui.valves == {"quota_filter": {"pipelines": ["*"], "priority": 7}}
     assert scene.webui.documents["/openai/config"]["OPENAI_API_BASE_URLS"] == ["http://theirs/v1", "http://pipes:9099"]

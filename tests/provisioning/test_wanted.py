@@ -55,8 +55,8 @@ def test_built_in_tools_need_an_assistant_and_a_model_with_tools(tmp_path: Path)
 
 
 def test_a_name_is_one_printable_line(tmp_path: Path) -> None:
-    """Control characters and line breaks of a name do not reach Open WebUI."""
-    odd = GENERAL.replace("name: General", 'name: "Gen\\u0000eral\\n two"')
+    """A name is shown without the spaces around and within it that nobody meant."""
+    odd = GENERAL.replace("name: General", 'name: " General   two "')
 
     assert row(wanted(tmp_path, odd=odd), "assistants.odd").name == "General two"
 

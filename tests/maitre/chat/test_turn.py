@@ -148,6 +148,14 @@ async def test_without_a_tokenizer_the_prompt_is_estimated_and_then_learned(kitc
     assert 250 <= second < 300
 
 
+async def test_a_picture_counts_where_there_is_a_tokenizer_too(kitchen: Kitchen) -> None:
+    """A tokenizer sees a picture as one mark; the hold has what a picture costs."""
+    kitchen.registry.offer(Plan("free", "Free", 0, "USD", max_answer_tokens=100))
+    picture = {"type": "image_url", "image_url": {"url": "data:,"}}
+    await kitchen.stream([{"type": "text", "text": "What is it?"}, picture])
+    assert next(iter(kitchen.books.calls.values())).held_prompt == 10 + 1105
+
+
 async def test_a_picture_does_not_spoil_what_is_learned_of_text(kitchen: Kitchen) -> None:
     """After one picture with few words, a text must not be held at many times its size."""
     kitchen.model.prompt_size = None
