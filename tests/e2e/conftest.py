@@ -75,7 +75,8 @@ def running_house(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUp
 def _compare_the_books(inn: Inn, upstream: ScriptedUpstream) -> None:
     """After everything that the suite did: every call of the upstream is one row, and every row one call."""
     until = time.monotonic() + 30
-    while [row for row in inn.all_rows() if row["status"] == "open"] and time.monotonic() < until:
+    while [row for row in inn.all_rows() if (row["status"], row["provider"]) == ("open", "scripted")]:
+        assert time.monotonic() < until, "a row stayed open"
         time.sleep(0.2)
     rows = [row["request_id"] for row in inn.all_rows() if row["provider"] == "scripted"]
     calls = [call.request_id for call in upstream.calls]

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from commands.traces import traces_of
+from tests.e2e.browser_chat import browser_chat
 from tests.e2e.inn import Guest, Inn, error_of, text_of
 from tests.upstream import ScriptedUpstream, running_upstream
 
@@ -69,6 +71,18 @@ def test_the_outlet_settles_what_the_inlet_held(
         ("filter", "open-webui", MODEL, 1)
     ]
     assert rows[0]["completion_tokens"] == 5
+
+
+def test_a_foreign_turn_of_a_browser_has_its_trace(
+    running_house: Inn, guest: MakeGuest, foreign: ScriptedUpstream, eventually: Any
+) -> None:
+    """The tracing filter reports what it saw at the inlet and at the outlet, once."""
+    free = guest("free")
+    with browser_chat(running_house, free, MODEL) as chat:
+        answer = chat.ask("hello there")
+        chat.until(lambda: chat.finished(answer), "the answer did not end")
+    found = eventually(lambda: traces_of(running_house.house, free.user_id, 10), "the trace did not arrive")
+    assert [(trace["name"], "door:filter" in trace["tags"]) for trace in found] == [(MODEL, True)]
 
 
 def test_a_forged_stamp_does_not_travel_to_a_foreign_upstream(
