@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -138,12 +139,34 @@ class Turns:
         self._refused.admitted(prepared.request)
         return taken
 
-    async def _stream_relayed(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
-        """Relay the upstream's events unchanged, in order."""
-        call, body = await self._admit(prepared)
+    @asynccontextmanager
+    async def _called(
+        self, prepared: Prepared, call: Call, limit: asyncio.Timeout
+    ) -> AsyncIterator[openai_wire.Answer]:
+        """One upstream call. However the block ends, the call is settled once, off the guest's path."""
         answer = openai_wire.Answer(call.at)
         status = "error"
         try:
+            yield answer
+            status = "done"
+        except asyncio.CancelledError:
+            answer.began = True
+            if limit.expired():
+                answer.error = "it took too long"
+            else:
+                status = "stopped"
+            raise
+        except ProviderError as fault:
+            answer.error = answer.error or fault.detail
+            answer.began = answer.began or fault.key == "provider_broke"
+            raise
+        finally:
+            self._settlements.later(self._settlements.settle(prepared, call, answer, status))
+
+    async def _stream_relayed(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
+        """Relay the upstream's events unchanged, in order."""
+        call, body = await self._admit(prepared)
+        async with self._called(prepared, call, limit) as answer:
             async for event in self._upstreams[call.provider].stream(body, call.request_id):
                 chunk = sse.payload(event)
                 if chunk is not None:
@@ -153,20 +176,6 @@ class Turns:
                 await emit(event)
             if answer.finish_reason is None:
                 raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
-            status = "done"
-        except asyncio.CancelledError:
-            answer.began = True
-            if limit.expired():
-                answer.error = "it took too long"
-            else:
-                status = "stopped"
-            raise
-        except ProviderError as fault:
-            answer.error = answer.error or fault.detail
-            answer.began = answer.began or fault.key == "provider_broke"
-            raise
-        finally:
-            self._settlements.later(self._settlements.settle(prepared, call, answer, status))
         if answer.usage is None and prepared.request.door == "browser":
             usage = await self._settlements.count(prepared, call, answer)
             await emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
@@ -175,26 +184,10 @@ class Turns:
         self, prepared: Prepared, call: Call, body: Mapping[str, Any], limit: asyncio.Timeout
     ) -> dict[str, Any]:
         """One whole answer."""
-        answer = openai_wire.Answer(call.at)
-        status = "error"
-        try:
+        async with self._called(prepared, call, limit) as answer:
             whole = await self._upstreams[call.provider].complete(body, call.request_id)
             answer.see(whole, self._clock())
             answer.first_token_at = None  # a whole answer does not tell when it began
-            status = "done"
-        except asyncio.CancelledError:
-            answer.began = True
-            if limit.expired():
-                answer.error = "it took too long"
-            else:
-                status = "stopped"
-            raise
-        except ProviderError as fault:
-            answer.error = answer.error or fault.detail
-            answer.began = answer.began or fault.key == "provider_broke"
-            raise
-        finally:
-            self._settlements.later(self._settlements.settle(prepared, call, answer, status))
         if answer.usage is None:
             whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
         return whole
