@@ -185,7 +185,7 @@ class Engine:
         """The request that a pipe was called with. Raises BadRequest when nobody asks."""
         user = body.get("user")
         if not isinstance(user, Mapping) or not user.get("id"):
-            raise BadRequest("bad_request", detail="it does not say who asks")
+            raise BadRequest("nobody")
         guest = _guest(user)
         return TurnRequest(guest, model, body.get("messages") or (), body, self._verified(body, guest, model))
 

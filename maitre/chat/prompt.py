@@ -97,13 +97,13 @@ def _under(assistant: Assistant, spoken: list[dict[str, Any]], kind: str) -> lis
 
 def _message(message: Message) -> dict[str, Any]:
     if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
-        raise BadRequest("bad_request", detail="every message needs a role of the OpenAI API")
+        raise BadRequest("bad_role")
     known = {name: clean_deep(message[name]) for name in _MESSAGE if message.get(name) is not None}
     content = known.setdefault("content", "")
     if not isinstance(content, str | list):
-        raise BadRequest("bad_request", detail="a message's content is text or a list of parts")
+        raise BadRequest("bad_content")
     if isinstance(content, list) and not all(isinstance(part, dict) and "type" in part for part in content):
-        raise BadRequest("bad_request", detail="every part of a message needs a type")
+        raise BadRequest("bad_part")
     return known
 
 

@@ -75,10 +75,30 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Повідомлення порожнє. Напишіть щось, щоб отримати відповідь.",
         "ru": "Сообщение пустое. Напишите что-нибудь, чтобы получить ответ.",
     },
-    "bad_request": {
-        "en": "The request cannot be read: {detail}.",
-        "uk": "Запит не вдається прочитати: {detail}.",
-        "ru": "Запрос не удаётся прочитать: {detail}.",
+    "bad_role": {
+        "en": "The request cannot be read: every message needs a role of the OpenAI API.",
+        "uk": "Запит не вдається прочитати: кожне повідомлення потребує ролі з OpenAI API.",
+        "ru": "Запрос не удаётся прочитать: каждому сообщению нужна роль из OpenAI API.",
+    },
+    "bad_content": {
+        "en": "The request cannot be read: a message's content is text or a list of parts.",
+        "uk": "Запит не вдається прочитати: вміст повідомлення — це текст або список частин.",
+        "ru": "Запрос не удаётся прочитать: содержимое сообщения — это текст или список частей.",
+    },
+    "bad_part": {
+        "en": "The request cannot be read: every part of a message needs a type.",
+        "uk": "Запит не вдається прочитати: кожна частина повідомлення потребує типу.",
+        "ru": "Запрос не удаётся прочитать: каждой части сообщения нужен тип.",
+    },
+    "bad_nesting": {
+        "en": "The request cannot be read: it is nested too deeply.",
+        "uk": "Запит не вдається прочитати: у ньому забагато вкладень.",
+        "ru": "Запрос не удаётся прочитать: в нём слишком много вложений.",
+    },
+    "nobody": {
+        "en": "The request does not say who asks.",
+        "uk": "Запит не каже, хто питає.",
+        "ru": "В запросе не сказано, кто спрашивает.",
     },
     "too_long": {
         "en": "The conversation is too long for this model. Start a new chat or send less text.",

@@ -236,7 +236,7 @@ class Turns:
                 log.error("Nothing is served: %s", fault)
                 return Unavailable("store_down", retry_after=60)
             case RecursionError():
-                return BadRequest("bad_request", detail="it is nested too deeply")
+                return BadRequest("bad_nesting")
             case TimeoutError():
                 return ProviderError("took_too_long", status=504, seconds=self.terms.max_turn_seconds)
             case _:

@@ -61,7 +61,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, refused: Refusal, early: bool, **body
 
 
 FULL = QuotaExceeded("requests_minute", resets_at=None, retry_after=42)
-NOBODY = BadRequest("bad_request", detail="it does not say who asks")
+NOBODY = BadRequest("nobody")
 
 
 @pytest.mark.parametrize("early", [True, False])
@@ -85,7 +85,7 @@ def test_a_stream_that_cannot_begin_is_an_error_event_and_done(monkeypatch: pyte
     first, last = serve(monkeypatch, NOBODY, True, stream=True)
     event = payload(first.encode())
     assert event is not None
-    assert (event["error"]["code"], event["error"]["message"]) == (400, "The sentence of bad_request.")
+    assert (event["error"]["code"], event["error"]["message"]) == (400, "The sentence of nobody.")
     assert last == "data: [DONE]"
 
 

@@ -112,8 +112,8 @@ def test_a_sentence_that_came_along_is_not_changed() -> None:
 
 def test_words_for_the_request_itself_are_shown_too() -> None:
     """What is wrong with a request is said in the sentence."""
-    text = sentence(BadRequest("bad_request", detail="it does not say who asks"), code="en", now=NOW, zone=KYIV)
-    assert text == "The request cannot be read: it does not say who asks."
+    text = sentence(BadRequest("bad_part"), code="ru", now=NOW, zone=KYIV)
+    assert text == "Запрос не удаётся прочитать: каждой части сообщения нужен тип."
 
 
 @pytest.mark.parametrize(
