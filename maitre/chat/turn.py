@@ -1,6 +1,6 @@
 """A turn, from a guest's message to a settled answer: the one story that every door tells.
 
-    1 who       the account by its signed user id, its plan, the current catalogue
+    1 who       the account by its user id, its plan, the current catalogue
     2 which     the assistant or plain model, and whether the plan has it
     3 prompt    the assistant's prompt, the messages, the allowed parameters; its size in tokens
     4 admit     every window at once, all or nothing; then the hold is written into the ledger, durably
@@ -8,7 +8,7 @@
     6 settle    exactly once, always, off the guest's path: usage from the upstream, else counted and so marked
     7 trace     bounded, never fatal
 
-(A queue stands between 4 and 5 in a busy house; memory and knowledge come before 3.)
+(The place of a queue is between 4 and 5, that of memory and knowledge before 3.)
 
 Cancelling the task of a turn (Stop, a reader who left) ends the upstream call; what was relayed is settled.
 Everything here sees Protocols only; `maitre.app` decides what stands behind them.
