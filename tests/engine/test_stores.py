@@ -28,6 +28,7 @@ def test_nothing_is_served_unmetered(
     """Without a store every guest reads one sentence, whole and streamed, and the upstream hears nothing."""
     guest = hall.guest()
     assert hall.chat(guest).status_code == 200
+    eventually(lambda: hall.agrees(guest))
     log, before = hall.fresh_log(), len(upstream.calls)
     hall.stop(*names)
     for model in ("assistants.host", "models.scripted", "assistants.former"):
