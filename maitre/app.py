@@ -25,7 +25,7 @@ from maitre.chat import inlet, stamp
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, Stamp, TurnRequest
 from maitre.chat.terms import Terms, strictest
-from maitre.chat.text import clean
+from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
 from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.providers.openai_http import OpenAIUpstream
@@ -145,7 +145,8 @@ class Engine:
             return self.stamped(clean, user_id, base)
         guest = _guest(user or {})
         try:
-            return await self._foreign.admit(guest, clean, assistant_for)
+            # What cannot be sent on must not be charged: the server cannot encode a lone surrogate.
+            return await self._foreign.admit(guest, clean_deep(clean), assistant_for)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.turns.refusal_of(fault)
             mark = inlet.stamp_of(

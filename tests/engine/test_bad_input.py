@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 
 from tests.engine.answers import error_in
 from tests.engine.hall import Hall
@@ -187,3 +188,12 @@ def nothing_happened(hall: Hall, upstream: ScriptedUpstream, guest: dict[str, st
     assert len(upstream.calls) == before
     assert hall.rows(guest) == []
     assert {(one["used"], one["held"]) for one in hall.windows(guest).values()} == {(0, 0)}
+
+
+@pytest.mark.parametrize("change", [said("a\ud800b"), {"metadata": {"chat_id": "\ud800"}}], ids=["text", "chat-id"])
+def test_a_foreign_turn_that_cannot_go_on_is_not_charged(hall: Hall, change: dict[str, Any]) -> None:
+    """What the filter's inlet hands back must be sendable; where it is not, no row and no hold are left behind."""
+    guest = hall.guest()
+    form = {"body": {**hall.body(guest), "model": "somebody-elses", **change}, "user": guest}
+    answer = requests.post(f"{hall.url}/quota_filter/filter/inlet", json=form, timeout=30)
+    assert (answer.status_code, len(hall.rows(guest))) in ((200, 1), (400, 0), (500, 0))
