@@ -13,7 +13,7 @@ MaitreError
     └── ProviderError    the upstream answered with an error
 
 A refusal carries the *key* of its sentence and the values in it; `maitre.chat.sentences` renders it in the
-guest's language. `status` and `code` are what an OpenAI client sees.
+guest's language. `status` and `type` are what an OpenAI client sees.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ class Refusal(MaitreError):
     """A guest is told no. `key` names the sentence; `values` fill it."""
 
     status = 400
-    code = "bad_request"
     type = "invalid_request_error"
 
     def __init__(self, key: str, /, *, retry_after: int | None = None, **values: object) -> None:
@@ -60,7 +59,6 @@ class QuotaExceeded(Refusal):
     """A window of the guest's plan is full. `resets_at` is None for a total that never resets."""
 
     status = 429
-    code = "rate_limit_exceeded"
     type = "rate_limit_error"
 
     def __init__(self, key: str, /, *, resets_at: datetime | None, retry_after: int | None, **values: object) -> None:
@@ -72,7 +70,6 @@ class Unavailable(Refusal):
     """A part of the house is down; nothing is served unmetered meanwhile."""
 
     status = 503
-    code = "service_unavailable"
     type = "server_error"
 
 
@@ -84,7 +81,6 @@ class UnknownModel(Refusal):
     """There is no such assistant or model, or the guest's plan does not have it."""
 
     status = 404
-    code = "model_not_found"
 
 
 class Told(Refusal):
@@ -94,13 +90,12 @@ class Told(Refusal):
         super().__init__("told", text=text)
         self.status = status
         if status == QuotaExceeded.status:
-            self.code, self.type = QuotaExceeded.code, QuotaExceeded.type
+            self.type = QuotaExceeded.type
 
 
 class ProviderError(Refusal):
     """The upstream answered with an error, or its stream broke."""
 
-    code = "upstream_error"
     type = "upstream_error"
 
     def __init__(self, key: str, /, *, status: int, detail: str = "", **values: object) -> None:
