@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 from maitre.billing.row import Call, Settlement, Totals, Words
+from maitre.quota.subject import Subject
 from maitre.quota.window import Periods
 
 
@@ -22,10 +24,15 @@ class Ledger(Protocol):
         """The oldest open row of the account at this door for this model, of this turn if one is named."""
 
     async def settle(self, settlement: Settlement, words: Words | None) -> bool:
-        """Close the open row, once; False when it was closed before."""
+        """Close the row, once; False when it was closed before. A row that was given up as lost is closed all the
+        same: what really happened replaces the estimate."""
 
-    async def totals(self, user_id: str, now: datetime, when: Periods) -> Totals:
-        """What the account has used, from the rows; rows whose hold expired are closed as lost first."""
+    async def beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
+        """Let these open rows live until then, and note how many tokens of each answer were relayed so far (None:
+        it is not streamed, nobody knows)."""
+
+    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
+        """What the subject has used, from the rows; rows whose hold expired are closed as lost first."""
 
     async def sweep(self, now: datetime) -> int:
-        """Close all rows whose hold expired as lost, at the size of their hold; how many."""
+        """Close all rows whose hold expired as lost, at what was relayed, else at the size of their hold; how many."""

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from maitre.quota.subject import Subject, subjects
+
 #: What a call is for. A tool call belongs to its turn's loop; a repair asks again for valid JSON.
 KINDS = ("turn", "tool", "task", "repair", "embedding", "summary")
 
-#: How a call ended. `lost`: its process died and the hold was charged when it expired.
+#: How a call ended. `lost`: its process died, and what it had relayed (else its hold) was charged when it expired.
 STATUSES = ("open", "done", "stopped", "error", "lost")
 
 
@@ -34,6 +36,16 @@ class Call:
     held_completion: int
     expires_at: datetime
     currency: str
+    held_cost: int = 0  # what the hold costs at most, in 10⁻⁹ of the currency
+    key: str = ""  # the id of the API key that asked, if one did
+    streamed: bool = True  # whether what is relayed can be checkpointed
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """In whose windows it is counted."""
+        return subjects(
+            account=self.user_id, key=self.key, assistant=self.assistant, model=self.model, provider=self.provider
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +73,29 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """What an account has used, summed from the ledger: the truth that the live windows are rebuilt from.
+class Hold:
+    """What an open call holds: its prompt and largest answer in tokens, and what they cost at most."""
 
-    `fields` are sums by the names of `maitre.quota.window` (`tokens:day:2026-11-21`); `recent` are the counted
-    calls of the last minute; `turns` how many calls each recent turn has made; `holds` the open calls.
+    prompt_tokens: int
+    completion_tokens: int
+    money: int
+    expires_at: datetime
+    counted: bool
+    kind: str
+    turn_id: str
+    subjects: tuple[Subject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a subject has used, summed from the ledger: the truth that the live windows are rebuilt from.
+
+    `fields` are sums by the names of `maitre.quota.window` (`tokens:day:2026-11-21`) for requests, tokens and money,
+    and of an account also `tasks:day:…`; `recent` the counted calls of the last minute; `turns` how many calls each
+    recent turn of an account has made; `holds` the open calls by request id.
     """
 
     fields: Mapping[str, int]
     recent: Mapping[str, datetime]
     turns: Mapping[str, int]
-    holds: Mapping[str, tuple[int, datetime, bool]]  # request id -> tokens, expiry, counted
+    holds: Mapping[str, Hold]

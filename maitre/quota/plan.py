@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The limits of one plan. None means unlimited; 0 means none at all.
+    """What the accounts of a plan may use. A window without a limit is unlimited; a limit of 0 means none at all.
 
-    `price` is a month's price in minor units (cents) of `currency`. The windows of a day and a month are
-    calendar windows in the house's time zone; the minute slides.
+    `price` is a month's price in minor units (cents) of `currency`.
     """
 
     slug: str
     name: str
     price: int
     currency: str
-    requests_per_minute: int | None = None
-    requests_per_month: int | None = None
-    tokens_per_day: int | None = None
-    tokens_per_month: int | None = None
-    tokens_total: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)  # by the names of maitre.quota.window.WINDOWS
     max_answer_tokens: int = 1024
     models: tuple[str, ...] = ()  # plain upstream models that the plan may use without an assistant
     record: str = "full"
+    weight: int = 1  # of its guests in a queue
+    fail: str = "closed"  # when a store is down: closed (refuse), or open (serve unchecked, but never unrecorded)
+    prepaid: bool = False  # what an account spends in all is limited by what was paid in
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)

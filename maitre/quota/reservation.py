@@ -1,19 +1,19 @@
 """Reservations, decided purely: which limits a call meets, what it holds, and what a refusal says.
 
-The flow: `ask()` turns a plan and a call into an Ask; a store (Valkey or its twin) checks every window at once,
+The flow: an Ask names a call's subjects and their limits; a store (Valkey or its twin) checks every window at once,
 all or nothing, and answers Granted, Denied or Unloaded; `refusal()` makes a guest's sentence of a Denied. The
 store later settles or releases the hold by its id, once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from maitre.errors import QuotaExceeded
-from maitre.quota.plan import Plan
-from maitre.quota.window import MINUTE, Periods, periods
+from maitre.quota.subject import Subject
+from maitre.quota.window import WINDOWS, Periods, Window
 
 #: Calls of one turn's tool loop that are no further request. Open WebUI itself ends a loop after 30 rounds.
 TOOL_CALLS_PER_TURN = 30
@@ -27,127 +27,155 @@ TURN_TTL = 3600
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit of a plan. `field` is the counter it is compared with; `limit` None is unlimited."""
+    """One limit of a subject. `field` is the counter it is compared with (see `Periods.field`)."""
 
-    resource: str  # requests | tokens
-    window: str  # minute | day | month | total
+    subject: Subject
+    window: Window
     field: str
-    limit: int | None
+    limit: int
     resets_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a call asks the store for. `tokens` is the hold: the prompt and the largest answer."""
+    """What a call asks the store for.
 
-    user_id: str
+    The hold is the prompt and the largest answer: `completion_tokens` if the windows have room for it, else what
+    they have room for, but at least `least_tokens`. Prices are per token in 10⁻⁹ of the currency, rounded up.
+    """
+
     hold_id: str
     turn_id: str
     kind: str
     now: datetime
-    tokens: int
     expires_at: datetime
-    per_minute: int | None
-    limits: tuple[Limit, ...]
     periods: Periods
+    subjects: tuple[Subject, ...]  # those that have limits, the account always and first
+    limits: tuple[Limit, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    least_tokens: int
+    prompt_price: int = 0
+    completion_price: int = 0
+
+    @property
+    def account(self) -> Subject:
+        """Whose call it is."""
+        return self.subjects[0]
+
+    def money(self, completion_tokens: int) -> int:
+        """What the prompt and so long an answer cost at most."""
+        return self.prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Admitted. `counted`: it is one of the plan's requests; `later`: it is a later call of its turn."""
+    """Admitted. `counted`: it is one of the plan's requests; `later`: it is a later call of its turn;
+    `completion_tokens`: the largest answer that is held, and so the clamp to send upstream; `near`: which of the
+    Ask's limits are now at four fifths or more."""
 
     counted: bool
     later: bool
+    completion_tokens: int
+    near: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A limit's window as the store saw it. `frees_at`: when a sliding window has room for one more again."""
+
+    used: int
+    held: int
+    frees_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Refused. `used` is by limit, in the Ask's order; `minute_frees_at` is None while the minute has room."""
+    """Refused. `readings` are by limit, in the Ask's order."""
 
     counted: bool
-    used: tuple[int, ...]
-    held: int
-    minute_frees_at: datetime | None
+    readings: tuple[Reading, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Unloaded:
-    """The store does not know the account (yet, any more, or for today): load it from the ledger first."""
+    """The store does not know these subjects (yet, any more, or for today): load them from the ledger first."""
+
+    subjects: tuple[Subject, ...]
 
 
 Answer = Granted | Denied | Unloaded
 
 
-def limits_of(plan: Plan, when: Periods) -> tuple[Limit, ...]:
-    """A plan's calendar limits. The minute is apart: it slides."""
-    requests_day, requests_month, requests_total = when.fields("requests")
-    tokens_day, tokens_month, tokens_total = when.fields("tokens")
-    del requests_day, requests_total
-    return (
-        Limit("requests", "month", requests_month, plan.requests_per_month, when.month_resets),
-        Limit("tokens", "day", tokens_day, plan.tokens_per_day, when.day_resets),
-        Limit("tokens", "month", tokens_month, plan.tokens_per_month, when.month_resets),
-        Limit("tokens", "total", tokens_total, plan.tokens_total, None),
+def room(asked: Ask, limit: Limit, reading: Reading, counted: bool) -> int | None:
+    """How many tokens of an answer the limit has room for, at most what was asked; None when the call does not fit."""
+    left = limit.limit - reading.used - reading.held
+    match limit.window.resource:
+        case "requests":
+            fits = not counted or left >= 1
+            return asked.completion_tokens if fits else None
+        case "calls":
+            # A chat's title is written beside its answer: a plan of one call at a time must allow both.
+            fits = asked.kind == "task" or left >= 1
+            return asked.completion_tokens if fits else None
+        case "tokens":
+            most = left - asked.prompt_tokens
+        case _:
+            rest = left - asked.money(0)
+            most = asked.completion_tokens if asked.completion_price == 0 else rest // asked.completion_price
+            most = -1 if rest < 0 else most
+    return min(most, asked.completion_tokens) if most >= asked.least_tokens else None
+
+
+def near(limit: Limit, reading: Reading) -> bool:
+    """Whether four fifths of the limit are used or held."""
+    return limit.limit > 0 and 5 * (reading.used + reading.held) >= 4 * limit.limit
+
+
+def limits_of(subject: Subject, limits: Mapping[str, int], when: Periods) -> tuple[Limit, ...]:
+    """A subject's limits, by the names of WINDOWS, at a moment."""
+    return tuple(
+        Limit(subject, window, when.field(window), limits[name], when.resets(window))
+        for name, window in WINDOWS.items()
+        if name in limits
     )
 
 
-def ask(
-    plan: Plan,
-    *,
-    user_id: str,
-    hold_id: str,
-    turn_id: str,
-    kind: str,
-    tokens: int,
-    now: datetime,
-    ttl: timedelta,
-    zone: ZoneInfo,
-) -> Ask:
-    """What a call of `kind` under `plan` asks for. `ttl` is how long the hold may live."""
-    when = periods(now, zone)
-    return Ask(
-        user_id=user_id,
-        hold_id=hold_id,
-        turn_id=turn_id,
-        kind=kind,
-        now=now,
-        tokens=tokens,
-        expires_at=now + ttl,
-        per_minute=plan.requests_per_minute,
-        limits=limits_of(plan, when),
-        periods=when,
-    )
-
-
-def refusal(plan: Plan, asked: Ask, denied: Denied) -> QuotaExceeded:
-    """The refusal for the full window that resets last: what, why, until when."""
+def refusal(plan: str, asked: Ask, denied: Denied) -> QuotaExceeded:
+    """The refusal for the full window that resets last: what, why, until when. `plan` is the plan's name."""
     full = []
-    if denied.minute_frees_at is not None:
-        full.append((Limit("requests", "minute", "", plan.requests_per_minute, denied.minute_frees_at), False))
-    for limit, used in zip(asked.limits, denied.used, strict=True):
-        if limit.limit is None:
+    for limit, reading in zip(asked.limits, denied.readings, strict=True):
+        if room(asked, limit, reading, denied.counted) is not None:
             continue
-        if limit.resource == "requests" and denied.counted and used + 1 > limit.limit:
-            full.append((limit, False))
-        elif limit.resource == "tokens" and used + denied.held + asked.tokens > limit.limit:
-            # Full only because of answers that are still being written: room may come back any moment.
-            full.append((limit, used + asked.tokens <= limit.limit))
-    limit, held = max(full, key=lambda entry: (not entry[1], entry[0].resets_at or datetime.max.replace(tzinfo=UTC)))
-    if held:
-        return QuotaExceeded("tokens_held", resets_at=asked.now + timedelta(seconds=5), retry_after=5, plan=plan.name)
-    used = next((used for one, used in zip(asked.limits, denied.used, strict=True) if one is limit), 0)
-    wait = None
-    if limit.resets_at is not None:
-        wait = max(1, -int((asked.now - limit.resets_at).total_seconds() // 1))
-    return QuotaExceeded(
-        f"{limit.resource}_{limit.window}",
-        resets_at=limit.resets_at,
-        retry_after=wait,
-        plan=plan.name,
-        limit=limit.limit,
-        left=max(0, (limit.limit or 0) - used),
-        needed=asked.tokens,
+        without = Reading(reading.used, 0)
+        # Full only because of answers that are still being written: room may come back any moment.
+        held = reading.held > 0 and room(asked, limit, without, denied.counted) is not None
+        full.append((limit, reading, held))
+    latest = datetime.max.replace(tzinfo=UTC)
+    limit, reading, held = max(
+        full,
+        key=lambda one: (not one[2], one[0].subject.scope == "account", one[1].frees_at or one[0].resets_at or latest),
     )
-
-
-__all__ = ["MINUTE", "Answer", "Ask", "Denied", "Granted", "Limit", "Unloaded", "ask", "limits_of", "refusal"]
+    scope = limit.subject.scope
+    if held:
+        key = "calls_now" if limit.window.resource == "calls" else "tokens_held"
+        return QuotaExceeded(
+            key if scope == "account" else f"{key}_{scope}",
+            resets_at=asked.now + timedelta(seconds=5),
+            retry_after=5,
+            plan=plan,
+            limit=limit.limit,
+        )
+    resets_at = reading.frees_at or limit.resets_at
+    wait = None if resets_at is None else max(1, -int((asked.now - resets_at).total_seconds() // 1))
+    key = f"{limit.window.resource}_{limit.window.span}"
+    money = limit.window.resource == "money"
+    return QuotaExceeded(
+        key if scope == "account" else f"full_{scope}",
+        resets_at=resets_at,
+        retry_after=wait,
+        plan=plan,
+        limit=limit.limit,
+        left=max(0, limit.limit - reading.used),
+        needed=asked.money(asked.least_tokens) if money else asked.prompt_tokens + asked.least_tokens,
+    )

@@ -1,15 +1,50 @@
-"""Windows: the spans of time that a limit is counted over.
+"""Windows: the spans of time that a resource is counted over, and the limits that a plan or a budget can set.
 
-A minute slides. A day and a month are calendar windows in the house's time zone. A total never resets.
+A minute slides. A day and a month are calendar windows in the house's time zone. A total never resets. What runs
+now has no span: it is what is held.
+
+A new window is one line of WINDOWS and its cases in tests/cases/windows.yaml: settings, stores, ledger, refusals and
+`cli quota explain` follow from it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(seconds=60)
+
+#: What can be limited. `money` is in 10⁻⁹ of the currency; `calls` are those that run or wait at this moment.
+RESOURCES = ("requests", "tokens", "money", "calls")
+
+#: Spans with a counter of their own.
+SPANS = ("day", "month", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is counted, over which span: minute, day, month, total, or now."""
+
+    resource: str
+    span: str
+
+
+#: Every window by the name of the setting that limits it.
+WINDOWS: Mapping[str, Window] = {
+    "requests_per_minute": Window("requests", "minute"),
+    "requests_per_day": Window("requests", "day"),
+    "requests_per_month": Window("requests", "month"),
+    "requests_total": Window("requests", "total"),
+    "tokens_per_day": Window("tokens", "day"),
+    "tokens_per_month": Window("tokens", "month"),
+    "tokens_total": Window("tokens", "total"),
+    "spend_per_day": Window("money", "day"),
+    "spend_per_month": Window("money", "month"),
+    "spend_total": Window("money", "total"),
+    "concurrency": Window("calls", "now"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +61,16 @@ class Periods:
     def fields(self, resource: str) -> tuple[str, str, str]:
         """The counters of a resource for the day, the month and the total, as the live store names them."""
         return f"{resource}:day:{self.day}", f"{resource}:month:{self.month}", f"{resource}:total"
+
+    def field(self, window: Window) -> str:
+        """The counter of a window; of one without a counter (a minute, now) just its name."""
+        if window.span not in SPANS:
+            return f"{window.resource}:{window.span}"
+        return self.fields(window.resource)[SPANS.index(window.span)]
+
+    def resets(self, window: Window) -> datetime | None:
+        """When a calendar window resets; None for the others."""
+        return {"day": self.day_resets, "month": self.month_resets}.get(window.span)
 
 
 def periods(now: datetime, zone: ZoneInfo) -> Periods:
