@@ -5,9 +5,12 @@ from __future__ import annotations
 import typer
 
 from commands import quota
+from commands.closing import close, open_again
+from commands.credit import credit
 from commands.doctor import doctor
 from commands.down import down
 from commands.init import init
+from commands.queue import queue
 from commands.seed import seed
 from commands.status import status
 from commands.traces import traces
@@ -22,6 +25,10 @@ EXAMPLES = {
     "status": ("cli status", "cli status --json | jq .endpoints.open_webui.url"),
     "seed": ("cli seed --dry-run   (what would be done; changes nothing)", "cli seed"),
     "usage": ("cli usage", "cli usage free@maitre.example --since 2h", "cli usage --since 2026-11-01 --json"),
+    "queue": ("cli queue", "cli queue --watch", "cli queue --json"),
+    "close": ('cli close "We are back at 9 o\'clock."',),
+    "open_again": ("cli open",),
+    "credit": ("cli credit pro@maitre.example 10", "cli credit pro@maitre.example --note refund -- -2.50"),
     "traces": ("cli traces", "cli traces free@maitre.example --limit 5 --json"),
     "doctor": ("cli doctor", "cli doctor --json"),
 }
@@ -34,8 +41,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (init, up, down, status, seed, usage, traces, doctor):
-    app.command(epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
+for command in (init, up, down, status, seed, usage, queue, close, open_again, credit, traces, doctor):
+    name = command.__name__.removesuffix("_again")
+    app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
 
 

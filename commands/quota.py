@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
-from maitre.errors import HouseError
+from commands.people import UserArgument, guest
+from commands.usage import money
 from maitre.settings import House
 
 app = typer.Typer(help="What guests may use, and what they have used.", no_args_is_help=True)
@@ -24,7 +25,11 @@ cli quota explain free@maitre.example
 cli quota explain free@maitre.example --json
 """
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")]
+REBUILD = """\
+[bold]Example[/]
+
+cli quota rebuild
+"""
 
 
 @app.callback()
@@ -55,10 +60,26 @@ async def windows_of(house: House, user: str) -> dict[str, Any]:
     from maitre.app import open_books
 
     async with open_books(house) as books:
-        account = await books.find_account(user)
-        if account is None:
-            raise HouseError(f"Nobody here is called “{user}”. An account begins with `cli seed` or a first message.")
-        return await books.explain(account)
+        return await books.explain(await guest(books, user))
+
+
+@app.command(epilog=REBUILD)
+def rebuild(house: HouseOption = None, verbose: VerboseOption = False) -> None:
+    """Forget the live windows, so that each is loaded from the ledger when it is next asked for.
+
+    Nobody is over-granted meanwhile: a guest whose windows are not loaded waits for them. It happens by itself when
+    Valkey comes back empty; by hand it is for a ledger that somebody has changed.
+    """
+    with one_sentence(verbose):
+        count = asyncio.run(_rebuild(house_of(house)))
+    console.print(f"{count} live windows are loaded from the ledger again when they are next asked for.")
+
+
+async def _rebuild(house: House) -> int:
+    from maitre.app import open_books
+
+    async with open_books(house) as books:
+        return await books.rebuild()
 
 
 def table(windows: list[dict[str, Any]], house: House) -> Table:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
+from commands.people import guest
 from maitre.errors import HouseError
 from maitre.settings import House
 
@@ -75,7 +76,4 @@ async def _user_id(house: House, user: str) -> str:
     from maitre.app import open_books
 
     async with open_books(house) as books:
-        account = await books.find_account(user)
-    if account is None:
-        raise HouseError(f"Nobody here is called “{user}”.")
-    return account.user_id
+        return (await guest(books, user)).user_id

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
+from commands.people import guest
 from maitre.errors import HouseError
 from maitre.settings import House
 
@@ -60,9 +61,7 @@ async def rows_of(house: House, user: str | None, since: datetime | None, limit:
     from maitre.app import open_books
 
     async with open_books(house) as books:
-        account = None
-        if user is not None and (account := await books.find_account(user)) is None:
-            raise HouseError(f"Nobody here is called “{user}”.")
+        account = None if user is None else await guest(books, user)
         return await books.usage(account, since, limit)
 
 

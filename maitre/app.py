@@ -20,23 +20,35 @@ from maitre.accounts.accounts_postgres import PostgresAccounts
 from maitre.assistants import answer_jsonschema
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue_postgres import PostgresCatalogue
+from maitre.billing.deposits_postgres import PostgresDeposits
+from maitre.billing.journal_file import JournalFile
+from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, Stamp, TurnRequest
+from maitre.chat.pulse import BEAT
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
 from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.providers.openai_http import OpenAIUpstream
-from maitre.quota.explain import explain
+from maitre.quota.asking import account_limits
+from maitre.quota.explain import explain, live_of
 from maitre.quota.plan import Plan
 from maitre.quota.redis_store import RedisQuotaStore
-from maitre.quota.window import periods
+from maitre.quota.reservation import limits_of
+from maitre.quota.store import Live
+from maitre.quota.subject import Subject
+from maitre.quota.window import Periods, periods
+from maitre.queue.line import Snapshot
+from maitre.queue.redis_line import RedisLine
 from maitre.settings import House
 from maitre.sql.postgres import Database
 from maitre.tracing.langfuse_tracer import LangfuseTracer
+from maitre.tracing.redis_counters import RedisCounters
 from maitre.tracing.witness import Witness
+from maitre.valkey.redis_wire import Valkey
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +67,7 @@ def terms_of(house: House) -> Terms:
         max_turn_seconds=house.max_turn_seconds,
         record=house.record,
         retention_days=house.retention_days,
+        role_weights=house.role_weights,
     )
 
 
@@ -66,18 +79,24 @@ class Engine:
         self._id = uuid.uuid4().hex
         self._secret = house.secret("stamp")
         self._database = Database(house.endpoint("postgres"))
-        self._store = RedisQuotaStore(house.endpoint("valkey"))
+        self._valkey = Valkey(house.endpoint("valkey"))
+        self._store = RedisQuotaStore(self._valkey)
+        self._counters = RedisCounters(self._valkey)
         self._tracer = LangfuseTracer(
             house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
         )
         self._upstreams = {name: OpenAIUpstream(house.provider(name)) for name in house.providers}
-        self._ledger = PostgresLedger(self._database, house.prices)
+        journal = JournalFile(house.state / "journal", self._id)
+        self._ledger = JournaledLedger(PostgresLedger(self._database, house.prices), journal)
         self.turns = Turns(
             terms=terms_of(house),
             accounts=PostgresAccounts(self._database),
             source=PostgresCatalogue(self._database),
             store=self._store,
+            line=RedisLine(self._valkey),
             ledger=self._ledger,
+            budgets=house.budgets,
+            queues={name: one.queue for name, one in house.providers.items() if one.queue is not None},
             upstreams=self._upstreams,
             models=house.models,
             prices=house.prices,
@@ -86,22 +105,34 @@ class Engine:
             clock=lambda: datetime.now(UTC),
             new_id=lambda: uuid.uuid4().hex,
         )
-        self._foreign = ForeignTurns(self.turns, self._store, self._ledger)
+        self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Read the catalogue and begin the house-keeping. A store that is down is asked again later."""
-        self._keeping = asyncio.create_task(self._keep_house())
+        self._keeping = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._keep_alive())]
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await self.turns.pulse.beat()
+            await asyncio.sleep(BEAT)
 
     async def _keep_house(self) -> None:
         said = ""
+        fresh = False  # whether the live windows were loaded since this process began
         while True:
             try:
                 await self.turns.reception.refresh()
+                await self._ledger.replay()
+                if not fresh:
+                    # What a process before us could not count, and limits that are new: the ledger has all of it.
+                    await self._store.unload()
+                    fresh = True
+                await self.turns.settlements.resolve_doubts()
                 await self.turns.sweep()
                 await self._ledger.forget(datetime.now(UTC))
-                await self._store.count(self._id, self._tracer.counters())
+                await self._counters.publish(self._id, self._tracer.counters())
                 if said:
                     log.warning("The stores answer again.")
                 said = ""
@@ -195,12 +226,13 @@ class Engine:
 
     async def close(self) -> None:
         """Settle what can be settled, then close the stores."""
-        if self._keeping is not None:
-            self._keeping.cancel()
+        for task in self._keeping:
+            task.cancel()
         await asyncio.gather(self.turns.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
-        await self._store.close()
+        await self._ledger.close()
+        await self._valkey.close()
         await self._database.close()
 
 
@@ -211,14 +243,18 @@ def _guest(user: Mapping[str, Any]) -> Guest:
 
 
 class Books:
-    """The operator's view of Maitre's database and live windows."""
+    """The operator's view of Maitre's database, its live windows and its lines."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._database = Database(house.endpoint("postgres"), size=2)
-        self._store = RedisQuotaStore(house.endpoint("valkey"))
+        self._valkey = Valkey(house.endpoint("valkey"))
+        self._store = RedisQuotaStore(self._valkey)
+        self._line = RedisLine(self._valkey)
+        self._counters = RedisCounters(self._valkey)
         self._accounts = PostgresAccounts(self._database)
         self._catalogue = PostgresCatalogue(self._database)
+        self._deposits = PostgresDeposits(self._database)
         self._ledger = PostgresLedger(self._database, house.prices)
 
     async def migrate(self) -> list[str]:
@@ -262,14 +298,50 @@ class Books:
         return await self._accounts.find(who)
 
     async def explain(self, account: Account) -> dict[str, Any]:
-        """Every window of the account: limit, used, held, left, reset."""
+        """Every window of the account and of the house's own budgets: limit, used, held, left, reset."""
         plans = await self.plans()
         plan = plans.get(account.plan or "") or plans.get(self._house.default_plan or "")
         now = datetime.now(UTC)
         when = periods(now, self._house.zone)
-        live = await self._store.live(account.user_id, now)
-        totals = None if live is not None else await self._ledger.totals(account.user_id, now, when)
-        return explain(account, plan, live, totals, now, when)
+        mine = Subject("account", account.user_id)
+        account = replace(account, credit=await self._deposits.credit(account.user_id))
+        limits = account_limits(plan, account.credit, mine, when) if plan else ()
+        budgets = {**self._house.budgets}
+        budgets |= {
+            Subject("assistant", one.slug): one.limits for one in (await self.assistants()).values() if one.limits
+        }
+        for subject, wider in budgets.items():
+            limits += limits_of(subject, wider, when)
+        lives = {subject: await self._live(subject, now, when) for subject in {mine, *budgets}}
+        windows = explain(limits, mine, lives, now, when)
+        return {"user": account.email or account.user_id, "plan": plan.slug if plan else None, "windows": windows}
+
+    async def _live(self, subject: Subject, now: datetime, when: Periods) -> Live:
+        live = await self._store.live(subject, now)
+        return live or live_of(await self._ledger.totals(subject, now, when), now)
+
+    async def rebuild(self) -> int:
+        """Forget all live windows, so that each is loaded from the ledger again; how many there were."""
+        return await self._store.unload()
+
+    async def deposit(self, account: Account, amount: int, note: str) -> int:
+        """Pay in (or take back) so much, in 10⁻⁹ of the currency; what was paid in altogether now."""
+        await self._deposits.deposit(account.user_id, amount, self._house.currency, note)
+        return await self._deposits.credit(account.user_id)
+
+    async def close_house(self, sentence: str | None) -> None:
+        """Admit nobody, with this sentence for the guests; None: admit again."""
+        await self._catalogue.close(sentence)
+
+    async def closed(self) -> str | None:
+        """The sentence of a closed house, or None."""
+        return (await self._catalogue.read()).closed
+
+    async def lines(self) -> dict[str, Snapshot]:
+        """Who runs and who waits, by provider, where a provider has a line."""
+        now = datetime.now(UTC)
+        queues = [name for name, one in self._house.providers.items() if one.queue is not None]
+        return {name: await self._line.snapshot(name, now) for name in queues}
 
     async def usage(self, account: Account | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
         """The newest ledger rows."""
@@ -277,11 +349,11 @@ class Books:
 
     async def counters(self) -> dict[str, int]:
         """What the engines count: `traces_sent`, `traces_dropped`."""
-        return await self._store.counters()
+        return await self._counters.total()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._store.close()
+        await self._valkey.close()
         await self._database.close()
 
 

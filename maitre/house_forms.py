@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
 
 from maitre.assistants.assistant import OVERRIDABLE
 from maitre.providers.provider import EMBEDDED
+from maitre.quota.window import LARGEST, WINDOWS
 
 #: One line that people read; Postgres holds no NUL, and a terminal no escape.
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -31,6 +32,30 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Money = Annotated[Decimal, Field(ge=0, le=LARGEST // 10**9, decimal_places=9)]
+
+if TYPE_CHECKING:
+    LimitsForm = Form
+else:
+    #: One optional field for every window, so that a new window is a setting without another line.
+    LimitsForm = create_model(
+        "LimitsForm",
+        __base__=Form,
+        **{name: ((Money if window.resource == "money" else Count) | None, None) for name, window in WINDOWS.items()},
+    )
+
+
+def limits_in(form: Form) -> dict[str, int]:
+    """The limits that were set, by the names of WINDOWS; money in 10⁻⁹ of the currency."""
+    written = {name: getattr(form, name) for name in WINDOWS}
+    return {
+        name: int(value * 10**9) if isinstance(value, Decimal) else value
+        for name, value in written.items()
+        if value is not None
+    }
+
+
 class ModelForm(Form):
     """One of a provider's `models`."""
 
@@ -38,6 +63,7 @@ class ModelForm(Form):
     upstream: str | None = None
     context: int | None = Field(None, gt=0)
     tools: bool = True
+    limits: LimitsForm = LimitsForm()
 
 
 class ProviderForm(Form):
@@ -46,6 +72,11 @@ class ProviderForm(Form):
     kind: Literal["openai", "llama_cpp", "vllm", "ollama", "openrouter", "litellm"]
     base_url: str
     api_key: str | None = None
+    max_concurrent: int | None = Field(None, ge=1)
+    max_tokens_in_flight: int | None = Field(None, ge=1)
+    max_waiting_per_user: int = Field(4, ge=1)
+    max_wait_seconds: int = Field(300, ge=1)
+    limits: LimitsForm = LimitsForm()
     models: dict[str, ModelForm]
 
     @field_validator("base_url")
@@ -75,19 +106,17 @@ class PricesForm(Form):
         return str(value)  # YAML reads 2026-11-01 as a date
 
 
-class PlanForm(Form):
-    """One of `plans`."""
+class PlanForm(LimitsForm):
+    """One of `plans`: its limits are fields of its own."""
 
     name: Name
     price: int = Field(ge=0)
-    requests_per_minute: int | None = Field(None, ge=0)
-    requests_per_month: int | None = Field(None, ge=0)
-    tokens_per_day: int | None = Field(None, ge=0)
-    tokens_per_month: int | None = Field(None, ge=0)
-    tokens_total: int | None = Field(None, ge=0)
     max_answer_tokens: int = Field(1024, ge=1)
     models: list[str] = []
     record: Record = "full"
+    weight: int = Field(1, ge=1, le=1000)
+    fail: Literal["closed", "open"] = "closed"
+    prepaid: bool = False
 
 
 class UserForm(Form):
@@ -124,6 +153,8 @@ class HouseForm(Form):
     retention_days: int = Field(30, ge=1, le=36_500)
     task_max_tokens: int = Field(300, ge=1)
     max_turn_seconds: int = Field(600, ge=10, le=86_400)
+    limits: LimitsForm = LimitsForm()
+    role_weights: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = {}
     providers: dict[Slug, ProviderForm]
     prices: PricesForm
     plans: dict[Slug, PlanForm]
@@ -160,3 +191,4 @@ class AssistantForm(Form):
     tools: bool = False
     language: Language | None = None
     record: Record = "full"
+    limits: LimitsForm = LimitsForm()

@@ -18,9 +18,11 @@ from maitre.assistants.assistant import Assistant
 from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
 from maitre.house_files import find_secret, read_files
-from maitre.house_forms import AssistantForm, ProviderForm
+from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, limits_in
 from maitre.providers.provider import EMBEDDED, Model, Provider
+from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
+from maitre.quota.subject import HOUSE, Subject
 
 Endpoint = Literal["open_webui", "pipelines", "postgres", "valkey", "upstream", "traces"]
 
@@ -35,6 +37,10 @@ GENERATED_SECRETS = (
     "langfuse_public_key",
     "langfuse_secret_key",
 )
+
+
+#: What a role multiplies its plan's weight in a queue by.
+ROLE_WEIGHTS = {"admin": 4, "priority": 4, "tester": 2, "user": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class House:
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
     prices: PriceTable
+    budgets: Mapping[Subject, Mapping[str, int]]  # limits of the house, its providers and models, by names of WINDOWS
+    role_weights: Mapping[str, int]
     plans: Mapping[str, Plan]
     groups: Mapping[str, str]
     users: tuple[User, ...]
@@ -160,10 +168,9 @@ def load_house(directory: Path) -> House:
             house.currency,
             {model: Price(price.input, price.output) for model, price in house.prices.models.items()},
         ),
-        plans={
-            slug: Plan(slug=slug, currency=house.currency, **{**plan.model_dump(), "models": tuple(plan.models)})
-            for slug, plan in house.plans.items()
-        },
+        budgets=_budgets(house),
+        role_weights={**ROLE_WEIGHTS, **house.role_weights},
+        plans={slug: _plan(slug, form, house.currency) for slug, form in house.plans.items()},
         groups=house.groups,
         users=tuple(
             User(user.email.lower(), user.name, user.role, user.plan, tuple(user.groups), user.demo)
@@ -176,10 +183,40 @@ def load_house(directory: Path) -> House:
 
 def _provider(directory: Path, name: str, form: ProviderForm) -> Provider:
     secret = (form.api_key or "").removeprefix("secret:")
-    return Provider(name, form.kind, form.base_url, (find_secret(directory, secret) or "") if secret else "")
+    key = (find_secret(directory, secret) or "") if secret else ""
+    queue = None
+    if form.max_concurrent is not None:
+        queue = Capacity(
+            name, form.max_concurrent, form.max_tokens_in_flight, form.max_waiting_per_user, form.max_wait_seconds
+        )
+    return Provider(name, form.kind, form.base_url, key, queue)
+
+
+def _plan(slug: str, form: PlanForm, currency: str) -> Plan:
+    return Plan(
+        slug=slug,
+        name=form.name,
+        price=form.price,
+        currency=currency,
+        limits=limits_in(form),
+        max_answer_tokens=form.max_answer_tokens,
+        models=tuple(form.models),
+        record=form.record,
+        weight=form.weight,
+        fail=form.fail,
+        prepaid=form.prepaid,
+    )
+
+
+def _budgets(house: HouseForm) -> dict[Subject, dict[str, int]]:
+    every = {HOUSE: house.limits}
+    for name, provider in house.providers.items():
+        every[Subject("provider", name)] = provider.limits
+        every |= {Subject("model", id): model.limits for id, model in provider.models.items()}
+    return {subject: limits for subject, form in every.items() if (limits := limits_in(form))}
 
 
 def _assistant(slug: str, front: AssistantForm, prompt: str) -> Assistant:
-    fields = front.model_dump(exclude={"slug"})
-    fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides)}
+    fields = front.model_dump(exclude={"slug", "limits"})
+    fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
     return Assistant(slug=slug, prompt=prompt, **fields)

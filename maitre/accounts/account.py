@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Account:
     """Who a guest is. `plan` is None until somebody or the house's default gives one.
 
-    `role` is the house's (admin, priority, tester, user), not Open WebUI's.
+    `role` is the house's (admin, priority, tester, user), not Open WebUI's. `credit` is what was paid in, in 10⁻⁹ of
+    the currency; only plans that are prepaid ask for it.
     """
 
     user_id: str
@@ -17,3 +18,4 @@ class Account:
     name: str
     role: str = "user"
     plan: str | None = None
+    credit: int = 0

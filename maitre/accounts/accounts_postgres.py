@@ -6,7 +6,8 @@ from maitre.accounts.account import Account
 from maitre.sql.postgres import Database
 
 _FIND = """
-select c.version, a.user_id, a.email, a.name, a.role, a.plan
+select c.version, a.user_id, a.email, a.name, a.role, a.plan,
+       (select coalesce(sum(amount), 0)::bigint from deposits d where d.user_id = $1) as credit
 from catalogue c left join accounts a on a.user_id = $1
 """
 _ADD = """
@@ -33,7 +34,12 @@ class PostgresAccounts:
         if row["user_id"] is None or (email and row["email"] != email):
             await self._database.execute(_ADD, user_id, email, name)
         account = Account(
-            user_id, email or row["email"] or "", name or row["name"] or "", row["role"] or "user", row["plan"]
+            user_id,
+            email or row["email"] or "",
+            name or row["name"] or "",
+            row["role"] or "user",
+            row["plan"],
+            row["credit"],
         )
         return account, row["version"]
 

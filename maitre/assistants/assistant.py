@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 #: Request parameters that an operator can let a client set on an assistant (names of the OpenAI API).
 OVERRIDABLE = (
@@ -44,6 +44,7 @@ class Assistant:
     tools: bool = False
     language: str | None = None
     record: str = "full"
+    limits: Mapping[str, int] = field(default_factory=dict)  # of all its guests together, by names of WINDOWS
 
     def open_to(self, plan: str) -> bool:
         """Whether a guest on this plan may use the assistant."""

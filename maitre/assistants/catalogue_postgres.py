@@ -8,11 +8,11 @@ from maitre.quota.plan import Plan
 from maitre.sql.postgres import Database
 
 _READ = """
-select (select version from catalogue) as version, 'plan' as what, slug, spec from plans
+select (select version from catalogue) as version, 'plan' as what, slug, spec, null as closed from plans
 union all
-select (select version from catalogue), 'assistant', slug, spec from assistants
+select (select version from catalogue), 'assistant', slug, spec, null from assistants
 union all
-select version, 'nothing', '', null from catalogue
+select version, 'house', '', null, closed from catalogue
 """
 
 
@@ -27,6 +27,7 @@ class PostgresCatalogue:
         rows = await self._database.fetch(_READ)
         return Catalogue(
             version=rows[0]["version"],
+            closed=next(row["closed"] for row in rows if row["what"] == "house"),
             plans={row["slug"]: Plan.from_json(row["spec"]) for row in rows if row["what"] == "plan"},
             assistants={row["slug"]: Assistant.from_json(row["spec"]) for row in rows if row["what"] == "assistant"},
         )
@@ -56,3 +57,9 @@ class PostgresCatalogue:
     async def drop_assistant(self, slug: str) -> None:
         """Remove the assistant; its ledger rows stay."""
         await self._database.execute("delete from assistants where slug = $1", slug)
+
+    async def close(self, sentence: str | None) -> None:
+        """Admit nobody, with this sentence; None: admit again."""
+        await self._database.execute(
+            "update catalogue set closed = $1, version = version + 1 where closed is distinct from $1", sentence
+        )

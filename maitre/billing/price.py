@@ -36,4 +36,15 @@ class PriceTable:
         if price is None:
             return 0
         exact = (price.input * prompt_tokens + price.output * completion_tokens) * NANO_PER_TOKEN
-        return int(exact.to_integral_value(rounding=ROUND_CEILING))
+        return _ceiling(exact)
+
+    def ceilings(self, model: str) -> tuple[int, int]:
+        """A token of prompt and one of an answer in 10⁻⁹ of the currency, each rounded up: what a hold reckons with."""
+        price = self.models.get(model)
+        if price is None:
+            return 0, 0
+        return _ceiling(price.input * NANO_PER_TOKEN), _ceiling(price.output * NANO_PER_TOKEN)
+
+
+def _ceiling(exact: Decimal) -> int:
+    return int(exact.to_integral_value(rounding=ROUND_CEILING))

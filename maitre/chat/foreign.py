@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from maitre.billing.ledger import Ledger
+from maitre.billing.price import PriceTable
 from maitre.billing.row import Call, Settlement
 from maitre.chat import prompt
 from maitre.chat.message import Guest
@@ -23,9 +24,6 @@ from maitre.chat.text import clean
 from maitre.chat.turn import Turns
 from maitre.errors import StoreDown
 from maitre.providers.size import Ratios, weigh
-from maitre.quota.reservation import ask
-from maitre.quota.store import QuotaStore
-from maitre.quota.window import periods
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +41,14 @@ _LONGER = ("max_completion_tokens", "n", "best_of")
 class ForeignTurns:
     """Admission and settlement for the quota filter."""
 
-    def __init__(self, turns: Turns, store: QuotaStore, ledger: Ledger) -> None:
+    def __init__(self, turns: Turns, ledger: Ledger, prices: PriceTable) -> None:
         self._turns, self._holds = turns, turns.holds
-        self._store, self._ledger = store, ledger
+        self._ledger, self._prices = ledger, prices
         self._ratios = Ratios()
 
     async def admit(self, guest: Guest, body: Mapping[str, Any], assistant_for: str) -> dict[str, Any]:
         """The body to send on, with the plan's largest answer. Raises Refusal or StoreDown."""
-        account, plan = await self._turns.reception.arrive(guest)
+        account, plan = await self._turns.reception.welcome(guest)
         terms = self._turns.terms
         metadata = body.get("metadata") or {}
         kind = "task" if metadata.get("task") else "turn"
@@ -61,22 +59,10 @@ class ForeignTurns:
         asked_for = changed.get("max_tokens")
         cap = min(cap, asked_for) if isinstance(asked_for, int) and asked_for > 0 else cap
         now = datetime.now(UTC)
-        tokens = self._ratios.tokens(model, weight) + extra
-        asked = ask(
-            plan,
-            user_id=account.user_id,
-            hold_id=uuid.uuid4().hex,
-            turn_id=uuid.uuid4().hex,  # not the message's id, which a client chooses: each inlet is a turn
-            kind=kind,
-            tokens=tokens + cap,
-            now=now,
-            ttl=terms.hold_ttl,
-            zone=terms.zone,
-        )
-        verdict = await self._holds.reserve(plan, asked)
+        turn_id = uuid.uuid4().hex  # not the message's id, which a client chooses: each inlet is a turn
         call = Call(
-            request_id=asked.hold_id,
-            turn_id=clean(str(metadata.get("message_id") or asked.turn_id))[:200],
+            request_id=uuid.uuid4().hex,
+            turn_id=clean(str(metadata.get("message_id") or turn_id))[:200],
             chat_id=clean(str(metadata.get("chat_id") or ""))[:200],
             trace_id="",
             at=now,
@@ -87,13 +73,15 @@ class ForeignTurns:
             provider=PROVIDER,
             model=model,
             kind=kind,
-            counted=verdict.counted,
-            held_prompt=tokens,
+            counted=True,
+            held_prompt=self._ratios.tokens(model, weight) + extra,
             held_completion=cap,
-            expires_at=asked.expires_at,
+            expires_at=now + terms.foreign_ttl,
             currency=terms.currency,
+            streamed=False,
         )
-        await self._holds.open(call, asked.turn_id)
+        call = await self._holds.enter(plan, account.credit, call, turn_id)
+        cap = call.held_completion
         sent = {name: value for name, value in changed.items() if name not in _LONGER}
         return {**sent, "max_tokens": cap}
 
@@ -141,15 +129,12 @@ class ForeignTurns:
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             estimated=not known,
-            cost=0,
-            price_version="",
+            cost=self._prices.cost(call.model, prompt_tokens, completion_tokens),
+            price_version=self._prices.version,
             status="done",
         )
         await self._ledger.settle(settlement, None)
-        fields = periods(call.at, self._turns.terms.zone).fields("tokens")
-        await self._store.settle(
-            call.user_id, call.request_id, dict.fromkeys(fields, prompt_tokens + completion_tokens)
-        )
+        await self._turns.settlements.settle_windows(call, settlement)
 
 
 def _tokens(value: object) -> int:

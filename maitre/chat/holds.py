@@ -1,23 +1,54 @@
-"""The fourth step of a turn: every window at once, all or nothing, then the hold in the ledger, durably."""
+"""The fourth step of a turn: every window at once, all or nothing; a place in the provider's line; then the hold in
+the ledger, durably.
+
+The live windows decide fast, and the row makes it last. Between the two a store may have lost the hold and have been
+loaded without it, so it is confirmed once the row is there: whoever does not fit any more is refused, and no window
+is ever granted twice.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from maitre.billing.ledger import Ledger
+from maitre.billing.price import PriceTable
 from maitre.billing.row import Call
 from maitre.chat.prepared import Prepared
+from maitre.chat.pulse import LEASE, Pulse
 from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
-from maitre.errors import Refusal, StoreDown
-from maitre.quota.admission import admit
+from maitre.errors import StoreDown
+from maitre.providers.length import Lengths
+from maitre.quota.admission import Admission
+from maitre.quota.asking import Size, ask
 from maitre.quota.plan import Plan
-from maitre.quota.reservation import Ask, Denied, Granted, ask, refusal
-from maitre.quota.store import QuotaStore
-from maitre.quota.window import periods
+from maitre.quota.reservation import Ask, Denied, Granted, refusal
+from maitre.quota.subject import Subject
+from maitre.queue.line import Capacity, Ticket, Waiting
+from maitre.queue.room import Seat, WaitingRoom
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Hears how a call's wait goes on.
+Told = Callable[[Waiting], Awaitable[None]]
+
+#: Scopes whose limits are the operator's own budgets: the log warns when four fifths are used.
+BUDGETS = ("house", "provider")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a call has taken: its row, the body to send, and its seat in the provider's line if there is one."""
+
+    call: Call
+    body: Mapping[str, Any]
+    seat: Seat | None
 
 
 class Holds:
@@ -26,44 +57,120 @@ class Holds:
     def __init__(
         self,
         terms: Terms,
-        store: QuotaStore,
+        admission: Admission,
+        room: WaitingRoom,
         ledger: Ledger,
+        prices: PriceTable,
+        lengths: Lengths,
+        budgets: Mapping[Subject, Mapping[str, int]],
+        queues: Mapping[str, Capacity],
         settlements: Settlements,
+        pulse: Pulse,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
     ) -> None:
-        self._terms, self._store, self._ledger = terms, store, ledger
-        self._settlements, self._clock, self._new_id = settlements, clock, new_id
+        self._terms, self._admission, self._room, self._ledger = terms, admission, room, ledger
+        self._prices, self._lengths, self._budgets, self._queues = prices, lengths, budgets, queues
+        self._settlements, self._pulse, self._clock, self._new_id = settlements, pulse, clock, new_id
+        self._warned: set[tuple[Subject, str]] = set()
 
-    async def take(self, prepared: Prepared) -> tuple[Call, dict[str, Any]]:
-        """Hold the call's tokens and write its row; the call, and the body to send. Raises QuotaExceeded or
-        StoreDown; then nothing is held."""
-        taking = asyncio.create_task(self._hold(prepared))
+    async def take(self, prepared: Prepared, told: Told) -> Place:
+        """Hold the call's tokens, wait for its turn, write its row. Raises Refusal or StoreDown; then nothing stays
+        held. `told` hears of a wait."""
+        call = self._call(prepared)
+        asked = self.asked(prepared.plan, prepared.account.credit, call, prepared.turn_id, self._limits(prepared))
+        giving = _Giving()
         try:
-            call = await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            # The guest left while the hold was being taken: it is given back as soon as it is there.
-            self._settlements.later(self._give_back_when_taken(taking))
+            verdict = await giving.unbroken(self.reserve(prepared.plan, asked))
+            giving.held = True
+            call = _granted(call, asked, verdict)
+            giving.seat = await self._seat(prepared, call, told)
+            giving.opened = True
+            lease = self._clock() + LEASE  # it may have waited long
+            call, asked = replace(call, expires_at=lease), replace(asked, expires_at=lease)
+            most = await giving.unbroken(self._open(prepared.plan, call, asked))
+        except BaseException as fault:
+            self._undo(call, giving, fault)
             raise
-        return call, {**prepared.body, "max_tokens": prepared.max_tokens}
+        body = {**prepared.body, "max_tokens": min(most, call.held_completion)}
+        return Place(call, body, giving.seat)
 
-    async def _hold(self, prepared: Prepared) -> Call:
-        now = self._clock()
-        asked = ask(
-            prepared.plan,
-            user_id=prepared.account.user_id,
-            hold_id=self._new_id(),
-            turn_id=prepared.turn_id,
-            kind=prepared.kind,
-            tokens=prepared.prompt_tokens + prepared.max_tokens,
-            now=now,
-            ttl=self._terms.hold_ttl,
+    def asked(
+        self,
+        plan: Plan,
+        credit: int,
+        call: Call,
+        turn_id: str,
+        budgets: Mapping[Subject, Mapping[str, int]],
+    ) -> Ask:
+        """What a call asks the windows for."""
+        prompt_price, completion_price = self._prices.ceilings(call.model)
+        likely = self._lengths.likely(call.model)
+        size = Size(
+            call.held_prompt,
+            call.held_completion,
+            call.held_completion if likely is None else likely,
+            prompt_price,
+            completion_price,
+        )
+        return ask(
+            plan,
+            credit,
+            budgets,
+            call.subjects,
+            size,
+            hold_id=call.request_id,
+            turn_id=turn_id,
+            kind=call.kind,
+            now=call.at,
+            expires_at=call.expires_at,
             zone=self._terms.zone,
         )
-        verdict = await self.reserve(prepared.plan, asked)
-        stamp = prepared.request.stamp
-        call = Call(
-            request_id=asked.hold_id,
+
+    async def reserve(self, plan: Plan, asked: Ask) -> Granted:
+        """Check every window and take the hold. Raises QuotaExceeded, or StoreDown unless the plan is served
+        unchecked then."""
+        try:
+            verdict = await self._admission.admit(asked)
+        except StoreDown:
+            self._settlements.doubt(asked.subjects)
+            if plan.fail == "open":
+                return Granted(asked.kind == "turn", False, asked.completion_tokens)
+            raise
+        if isinstance(verdict, Denied):
+            raise refusal(plan.name, asked, verdict)
+        self._warn(asked, verdict)
+        return verdict
+
+    async def enter(self, plan: Plan, credit: int, call: Call, turn_id: str) -> Call:
+        """Hold the tokens of a call that somebody else makes, and write its row; the row as it was written. There is
+        no line in front of such a call. Raises Refusal or StoreDown; then nothing stays held."""
+        asked = self.asked(plan, credit, call, turn_id, self._budgets)
+        giving = _Giving()
+        try:
+            verdict = await giving.unbroken(self.reserve(plan, asked))
+            giving.held = giving.opened = True
+            call = _granted(call, asked, verdict)
+            await giving.unbroken(self._open(plan, call, asked))
+        except BaseException as fault:
+            self._undo(call, giving, fault)
+            raise
+        return call
+
+    def _undo(self, call: Call, giving: _Giving, fault: BaseException) -> None:
+        # A hold or a row may be there all the same, if only the store's answer was lost.
+        if giving.held or not isinstance(fault, Exception) or isinstance(fault, StoreDown):
+            self._settlements.later(self._give_back(call, giving))
+
+    def _limits(self, prepared: Prepared) -> Mapping[Subject, Mapping[str, int]]:
+        if prepared.assistant is None or not prepared.assistant.limits:
+            return self._budgets
+        return {**self._budgets, Subject("assistant", prepared.assistant.slug): prepared.assistant.limits}
+
+    def _call(self, prepared: Prepared) -> Call:
+        now, stamp = self._clock(), prepared.request.stamp
+        return Call(
+            request_id=self._new_id(),
             turn_id=prepared.turn_id,
             chat_id=stamp.chat_id if stamp else "",
             trace_id=prepared.turn_id,
@@ -74,52 +181,87 @@ class Holds:
             assistant=prepared.assistant.slug if prepared.assistant else "",
             provider=prepared.model.provider,
             model=prepared.model.id,
-            kind="tool" if verdict.later else prepared.kind,
-            counted=verdict.counted,
+            kind=prepared.kind,
+            counted=True,
             held_prompt=prepared.prompt_tokens,
             held_completion=prepared.max_tokens,
-            expires_at=asked.expires_at,
+            expires_at=now + LEASE,
             currency=self._terms.currency,
+            streamed=prepared.streamed,
         )
-        await self.open(call)
-        return call
 
-    async def reserve(self, plan: Plan, asked: Ask) -> Granted:
-        """Check every window and take the hold. Raises QuotaExceeded or StoreDown; then nothing stays held."""
+    async def _seat(self, prepared: Prepared, call: Call, told: Told) -> Seat | None:
+        self._pulse.hold(call.request_id)
+        capacity = self._queues.get(call.provider)
+        if capacity is None:
+            return None
+        weight = prepared.plan.weight * self._terms.role_weights.get(prepared.account.role, 1)
+        tokens = call.held_prompt + call.held_completion
+        ticket = Ticket(
+            call.request_id, call.user_id, weight, call.model, tokens, call.held_prompt, call.held_completion
+        )
         try:
-            verdict = await admit(self._store, self._ledger, asked)
+            return await self._room.seat(capacity, ticket, told)
         except StoreDown:
-            # The hold may be there all the same, if only the answer was lost.
-            self._settlements.later(
-                self._release(asked.user_id, asked.hold_id, asked.turn_id, asked.now, asked.expires_at)
-            )
-            raise
-        if isinstance(verdict, Denied):
-            raise refusal(plan, asked, verdict)
-        return verdict
-
-    async def open(self, call: Call, turn_id: str | None = None) -> None:
-        """Write the call's row. `turn_id` is what the hold was taken under, if not the row's. Raises StoreDown;
-        then the hold is given back."""
-        try:
-            await self._ledger.open(call)
-        except Exception:
-            # The row may be there all the same, if only the confirmation was lost.
-            self._settlements.later(self._give_back(call, turn_id))
+            if prepared.plan.fail == "open":
+                return None
             raise
 
-    async def _give_back_when_taken(self, taking: asyncio.Task[Call]) -> None:
-        try:
-            call = await taking
-        except (Refusal, StoreDown):
-            return
-        await self._give_back(call)
+    async def _open(self, plan: Plan, call: Call, asked: Ask) -> int:
+        """Write the row and confirm the hold; the largest answer that is held now."""
+        await self._ledger.open(call, fail_open=plan.fail == "open")
+        return (await self.reserve(plan, asked)).completion_tokens
 
-    async def _give_back(self, call: Call, turn_id: str | None = None) -> None:
-        """Undo a hold whose upstream call was never made."""
-        await self._settlements.until_done(call.expires_at, lambda: self._ledger.withdraw(call.request_id))
-        await self._release(call.user_id, call.request_id, turn_id or call.turn_id, call.at, call.expires_at)
+    def _warn(self, asked: Ask, verdict: Granted) -> None:
+        for index in verdict.near:
+            limit = asked.limits[index]
+            key = (limit.subject, limit.field)
+            if limit.subject.scope in BUDGETS and limit.window.resource != "calls" and key not in self._warned:
+                self._warned.add(key)
+                log.warning(
+                    "Four fifths of the %s's %s are used: %s (limit: %s).",
+                    str(limit.subject).rstrip(":"), limit.window.resource, limit.field, limit.limit,
+                )  # fmt: skip
 
-    async def _release(self, user_id: str, hold_id: str, turn_id: str, at: datetime, expires_at: datetime) -> None:
-        requests = periods(at, self._terms.zone).fields("requests")
-        await self._settlements.until_done(expires_at, lambda: self._store.release(user_id, hold_id, turn_id, requests))
+    async def _give_back(self, call: Call, giving: _Giving) -> None:
+        """Undo what was taken for a call that was never made."""
+        await giving.finished()
+        if giving.seat is not None:
+            await self._room.leave(giving.seat, None)
+        if giving.opened:
+            await self._settlements.until_done(call, lambda: self._ledger.withdraw(call.request_id))
+        await self._settlements.release(call)
+        self._pulse.end(call.request_id)
+
+
+class _Giving:
+    """What a call has taken so far, to be given back if it is never made."""
+
+    def __init__(self) -> None:
+        self.held = self.opened = False
+        self.seat: Seat | None = None
+        self._steps: list[asyncio.Task[Any]] = []
+
+    async def unbroken(self, step: Coroutine[Any, Any, T]) -> T:
+        """Wait for a step that goes on to its end even when the guest leaves."""
+        task = asyncio.create_task(step)
+        self._steps.append(task)
+        return await asyncio.shield(task)
+
+    async def finished(self) -> None:
+        """Wait until no step runs any more."""
+        if self._steps:
+            await asyncio.wait(self._steps)
+            for step in self._steps:
+                if not step.cancelled():
+                    step.exception()  # it was raised to the guest, or the guest had left
+
+
+def _granted(call: Call, asked: Ask, verdict: Granted) -> Call:
+    return replace(
+        call,
+        kind="tool" if verdict.later else call.kind,
+        counted=verdict.counted,
+        held_completion=verdict.completion_tokens,
+        held_cost=asked.money(verdict.completion_tokens),
+    )

@@ -29,6 +29,7 @@ class Prepared:
     prompt_tokens: int
     max_tokens: int
     record: str
+    streamed: bool = True
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,11 +14,12 @@ from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.terms import Terms, strictest
-from maitre.errors import BadRequest, Told, UnknownModel
+from maitre.errors import BadRequest, StoreDown, Told, Unavailable, UnknownModel
 from maitre.providers.provider import Model
 from maitre.providers.size import PER_IMAGE, Ratios, weigh
 from maitre.providers.upstream import Upstream
 from maitre.quota.plan import Plan
+from maitre.quota.subject import Subject
 
 #: A request larger than this is refused before anything is counted. UTF-8 bytes of text.
 LARGEST_PROMPT = 8 * 1024 * 1024
@@ -28,6 +29,9 @@ FEWEST_TOKENS_PER_BYTE = 1 / 16
 
 #: An answer must have room for this many tokens, or the conversation counts as too long.
 SHORTEST_ANSWER = 16
+
+#: Guests that are remembered for the time when Postgres is down.
+KNOWN = 10_000
 
 
 class Accounts(Protocol):
@@ -56,18 +60,21 @@ class Reception:
         models: Mapping[str, Model],
         ratios: Ratios,
         new_id: Callable[[], str],
+        doubt: Callable[[Iterable[Subject]], None],
     ) -> None:
         self.catalogue = Catalogue()
+        self._doubt = doubt
+        self._known: dict[str, Account] = {}  # the newest guests, for plans that are served while Postgres is down
         self._terms, self._accounts, self._source = terms, accounts, source
         self._upstreams, self._models, self._ratios = upstreams, models, ratios
         self._new_id = new_id
 
-    async def prepare(self, request: TurnRequest) -> Prepared:
+    async def prepare(self, request: TurnRequest, *, streamed: bool) -> Prepared:
         """Who asks, for which assistant or model, with what prompt. Raises Refusal or StoreDown."""
         guest, stamp = request.guest, request.stamp
         if stamp is not None and stamp.refusal:
             raise Told(stamp.refusal, stamp.refusal_status)
-        account, plan = await self.arrive(guest)
+        account, plan = await self.welcome(guest)
         assistant, model = self._which(request.model, plan)
         kind = stamp.kind if stamp else "turn"
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)
@@ -85,23 +92,57 @@ class Reception:
             prompt_tokens=0,
             max_tokens=0,
             record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
+            streamed=streamed,
         )
         return await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
 
+    async def welcome(self, guest: Guest) -> tuple[Account, Plan]:
+        """As `arrive`, but raises Told with the operator's sentence while the house is closed."""
+        account, plan = await self.arrive(guest)
+        if self.catalogue.closed is not None:
+            raise Told(self.catalogue.closed, Unavailable.status)
+        return account, plan
+
     async def arrive(self, guest: Guest) -> tuple[Account, Plan]:
-        """The guest's account and plan, under the current catalogue. Raises UnknownModel without a plan."""
-        account, version = await self._accounts.arrive(guest.user_id, guest.email, guest.name)
-        if version != self.catalogue.version:
-            await self.refresh()
-        plans = self.catalogue.plans
-        plan = plans.get(account.plan or "") or plans.get(self._terms.default_plan or "")
+        """The guest's account and plan, under the current catalogue. Raises UnknownModel without a plan; StoreDown,
+        unless the plan of a guest whom we know is served unchecked then."""
+        try:
+            account, version = await self._accounts.arrive(guest.user_id, guest.email, guest.name)
+            if version != self.catalogue.version:
+                await self.refresh()
+        except StoreDown:
+            known = self._known.get(guest.user_id)
+            if known is None or (plan := self._plan_of(known)) is None or plan.fail != "open":
+                raise
+            return known, plan
+        plan = self._plan_of(account)
         if plan is None:
             raise UnknownModel("no_plan")
+        self._remember(account)
         return account, plan
 
     async def refresh(self) -> None:
-        """Read the catalogue again."""
-        self.catalogue = await self._source.read()
+        """Read the catalogue again. Windows of assistants whose limits changed are doubted: they were not counted
+        while there was no limit."""
+        fresh = await self._source.read()
+        before, after = self.catalogue.assistants, fresh.assistants
+        changed = [
+            Subject("assistant", slug)
+            for slug in before.keys() | after.keys()
+            if _limits(before.get(slug)) != _limits(after.get(slug))
+        ]
+        self._doubt(changed)
+        self.catalogue = fresh
+
+    def _plan_of(self, account: Account) -> Plan | None:
+        plans = self.catalogue.plans
+        return plans.get(account.plan or "") or plans.get(self._terms.default_plan or "")
+
+    def _remember(self, account: Account) -> None:
+        self._known.pop(account.user_id, None)
+        self._known[account.user_id] = account
+        if len(self._known) > KNOWN:
+            self._known.pop(next(iter(self._known)))
 
     def _which(self, public: str, plan: Plan) -> tuple[Assistant | None, Model]:
         door, _, name = public.partition(".")
@@ -138,3 +179,7 @@ class Reception:
                 raise too_long
             cap = min(cap, context - tokens)
         return replace(prepared, weight=weight, extra=extra, prompt_tokens=tokens, max_tokens=cap)
+
+
+def _limits(assistant: Assistant | None) -> Mapping[str, int]:
+    return {} if assistant is None else assistant.limits

@@ -1,7 +1,8 @@
 """The last steps of a turn: what a call used, its row closed, its hold replaced, its report made.
 
-Exactly once, always, off the guest's path: the upstream's usage, else ours and marked estimated. A step whose
-store is down is repeated; what cannot be settled before the hold expires is charged its hold by the sweep.
+Exactly once, always, off the guest's path: the upstream's usage, else ours and marked estimated. The ledger comes
+first and is waited for as long as PATIENCE; a row that the sweep gave up as lost meanwhile is closed all the same. The
+live windows follow: one that does not hear of a settlement is doubted, and loaded from the ledger again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,17 +21,23 @@ from maitre.billing.row import Call, Settlement, Words
 from maitre.chat import openai_wire
 from maitre.chat.message import Usage
 from maitre.chat.prepared import Prepared
+from maitre.chat.pulse import Pulse
 from maitre.chat.reports import of_call
 from maitre.chat.terms import Terms
 from maitre.chat.text import clean
 from maitre.errors import StoreDown
+from maitre.providers.length import Lengths
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
 from maitre.quota.store import QuotaStore
+from maitre.quota.subject import Subject
 from maitre.quota.window import periods
 from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
+
+#: How long a settlement waits for a Postgres that is down.
+PATIENCE = timedelta(hours=1)
 
 
 class Settlements:
@@ -44,13 +51,16 @@ class Settlements:
         upstreams: Mapping[str, Upstream],
         prices: PriceTable,
         ratios: Ratios,
+        lengths: Lengths,
+        pulse: Pulse,
         tracer: Tracer,
         clock: Callable[[], datetime],
     ) -> None:
         self._terms, self._store, self._ledger = terms, store, ledger
-        self._upstreams, self._prices, self._ratios = upstreams, prices, ratios
-        self._tracer, self._clock = tracer, clock
+        self._upstreams, self._prices, self._ratios, self._lengths = upstreams, prices, ratios, lengths
+        self._pulse, self._tracer, self._clock = pulse, tracer, clock
         self._background: set[asyncio.Task[None]] = set()
+        self._doubted: set[Subject] = set()
 
     async def count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, *, whole: bool = True) -> Usage:
         """The upstream's usage of a whole answer, else ours: the prompt as it was held, the answer counted."""
@@ -80,8 +90,8 @@ class Settlements:
             usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
         else:
             usage = await self.count(prepared, call, answer, whole=status == "done" or answer.usage_is_last)
-        if not usage.estimated and not openai_wire.images_in(prepared.body["messages"]):
-            self._ratios.learn(call.model, prepared.weight, usage.prompt_tokens - prepared.extra)
+        if not usage.estimated:
+            self._learn(prepared, call, usage, answer)
         cost = self._prices.cost(call.model, usage.prompt_tokens, usage.completion_tokens)
         first = answer.first_token_at
         settlement = Settlement(
@@ -101,27 +111,56 @@ class Settlements:
             delete_at = ended + timedelta(days=self._terms.retention_days)
             # Postgres text holds no NUL and no lone surrogate, and a model may write both.
             words = Words(clean(spoken[: openai_wire.KEPT]), clean(answer.written), delete_at)
-        tokens = dict.fromkeys(
-            periods(call.at, self._terms.zone).fields("tokens"), usage.prompt_tokens + usage.completion_tokens
-        )
         closed = False
 
         async def close() -> None:
             nonlocal closed
-            closed = await self._ledger.settle(settlement, words)
+            closed = await self._ledger.settle(settlement, words) or closed
 
-        if not await self.until_done(call.expires_at, close):
-            return  # the sweep charges the hold, and the live windows learn of it from the ledger
-        await self.until_done(call.expires_at, lambda: self._store.settle(call.user_id, call.request_id, tokens))
+        if not await self.until_done(call, close):
+            self._pulse.end(call.request_id)
+            return  # the sweep charges the row, and the live windows learn of it from the ledger
+        await self.settle_windows(call, settlement)
         if not closed:
-            # The row was closed before: by the sweep, at another size, or by a try of ours whose answer was lost. A
-            # second settlement of the hold unloads the account, so that the ledger decides.
-            await self.until_done(call.expires_at, lambda: self._store.settle(call.user_id, call.request_id, {}))
+            # A try of ours was carried out though its answer was lost, or somebody settled before us: the ledger
+            # decides what the windows say.
+            self.doubt(call.subjects)
+        self._pulse.end(call.request_id)
         if prepared.record != "none":
             self._tracer.report(of_call(prepared, call, settlement, answer, spoken))
 
-    async def until_done(self, deadline: datetime, step: Callable[[], Awaitable[object]]) -> bool:
-        """Repeat an idempotent step while its store is down, until the hold expires; whether it was done."""
+    async def settle_windows(self, call: Call, settlement: Settlement) -> None:
+        """Replace the hold in the live windows by what was used, in the windows in which the call began."""
+        when = periods(call.at, self._terms.zone)
+        tokens = settlement.prompt_tokens + settlement.completion_tokens
+        spent = dict.fromkeys(when.fields("tokens"), tokens) | dict.fromkeys(when.fields("money"), settlement.cost)
+        try:
+            await self._store.settle(call.request_id, call.subjects, spent)
+        except StoreDown:
+            self.doubt(call.subjects)
+
+    async def release(self, call: Call) -> None:
+        """Undo the hold of a call that was never made."""
+        try:
+            requests = periods(call.at, self._terms.zone).fields("requests")
+            await self._store.release(call.request_id, call.subjects, requests)
+        except StoreDown:
+            self.doubt(call.subjects)
+
+    def doubt(self, subjects: Iterable[Subject]) -> None:
+        """The live windows of these subjects may be wrong: they are loaded again once their store answers."""
+        self._doubted.update(subjects)
+
+    async def resolve_doubts(self) -> None:
+        """Unload what is doubted. Raises StoreDown; then it stays doubted."""
+        if self._doubted:
+            doubted = frozenset(self._doubted)
+            await self._store.unload(doubted)
+            self._doubted -= doubted
+
+    async def until_done(self, call: Call, step: Callable[[], Awaitable[object]]) -> bool:
+        """Repeat an idempotent step of the ledger while it is down, for PATIENCE; whether it was done."""
+        deadline = self._clock() + PATIENCE
         pause = 0.1
         while True:
             try:
@@ -129,10 +168,16 @@ class Settlements:
                 return True
             except StoreDown as down:
                 if self._clock() >= deadline:
-                    log.error("A call could not be settled in time; the sweep will charge its hold: %s", down)
+                    log.error("The call %s could not be settled; the sweep will charge it: %s", call.request_id, down)
                     return False
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)
+
+    def _learn(self, prepared: Prepared, call: Call, usage: Usage, answer: openai_wire.Answer) -> None:
+        if not openai_wire.images_in(prepared.body["messages"]):
+            self._ratios.learn(call.model, prepared.weight, usage.prompt_tokens - prepared.extra)
+        if answer.finish_reason == "stop":  # one that was cut does not tell how long it would have been
+            self._lengths.learn(call.model, usage.completion_tokens)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Off the guest's path, and safe from the cancellation of the guest's own task."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -22,10 +23,11 @@ class Terms:
     max_turn_seconds: int
     record: str
     retention_days: int
+    role_weights: Mapping[str, int]
 
     @property
-    def hold_ttl(self) -> timedelta:
-        """How long a hold may live: a turn's longest time, and a minute to settle it."""
+    def foreign_ttl(self) -> timedelta:
+        """How long the hold of a turn may live that somebody else serves: its longest time, and a minute."""
         return timedelta(seconds=self.max_turn_seconds + 60)
 
 

@@ -3,12 +3,13 @@
     1 who       the account by its user id, its plan, the current catalogue
     2 which     the assistant or plain model, and whether the plan has it
     3 prompt    the assistant's prompt, the messages, the allowed parameters; its size in tokens
-    4 admit     every window at once, all or nothing; then the hold is written into the ledger, durably
-    5 complete  the upstream is called; its events go to the guest as they come
-    6 settle    exactly once, always, off the guest's path: usage from the upstream, else counted and so marked
-    7 trace     bounded, never fatal
+    4 admit     every window at once, all or nothing
+    5 wait      in the provider's line, told of place and time; then the hold is written into the ledger, durably
+    6 complete  the upstream is called; its events go to the guest as they come
+    7 settle    exactly once, always, off the guest's path: usage from the upstream, else counted and so marked
+    8 trace     bounded, never fatal
 
-(The place of a queue is between 4 and 5, that of memory and knowledge before 3.)
+(The place of memory and knowledge is before 3.)
 
 Cancelling the task of a turn (Stop, a reader who left) ends the upstream call; what was relayed is settled.
 Everything here sees Protocols only; `maitre.app` decides what stands behind them.
@@ -18,36 +19,52 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from maitre.billing.ledger import Ledger
 from maitre.billing.price import PriceTable
-from maitre.billing.row import Call
 from maitre.chat import openai_wire, prompt, sse
-from maitre.chat.holds import Holds
+from maitre.chat.holds import Holds, Place, Told
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
+from maitre.chat.pulse import Pulse
 from maitre.chat.reception import Accounts, CatalogueSource, Reception
 from maitre.chat.refused import RefusedChats
 from maitre.chat.reports import of_refusal
 from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
+from maitre.chat.wait import Wait, unheard
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
+from maitre.providers.length import Lengths
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
+from maitre.quota.admission import Admission
 from maitre.quota.store import QuotaStore
+from maitre.quota.subject import Subject
+from maitre.queue.line import Capacity, Line, Spent
+from maitre.queue.room import WaitingRoom
 from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
 
-#: Sends one event to the guest. Waits while the guest's buffer is full.
-Emit = Callable[[bytes], Awaitable[None]]
+
+class Sink(Protocol):
+    """Where a streamed turn goes: a door's way to its guest."""
+
+    async def emit(self, event: bytes) -> None:
+        """Send one event, without its blank line. Waits while the guest's buffer is full."""
+
+    async def comment(self, text: str) -> None:
+        """Send an SSE comment while the guest waits, where the door can; else nothing."""
+
+    async def refuse(self, refused: Refusal, text: str) -> None:
+        """End the turn with a refusal: as an HTTP status before the first event, else as an error event."""
 
 
 class AnswerCheck(Protocol):
@@ -67,7 +84,10 @@ class Turns:
         accounts: Accounts,
         source: CatalogueSource,
         store: QuotaStore,
+        line: Line,
         ledger: Ledger,
+        budgets: Mapping[Subject, Mapping[str, int]],
+        queues: Mapping[str, Capacity],
         upstreams: Mapping[str, Upstream],
         models: Mapping[str, Model],
         prices: PriceTable,
@@ -81,31 +101,39 @@ class Turns:
         self._check, self._tracer = check, tracer
         self._clock, self._new_id = clock, new_id
         self._refused = RefusedChats()
-        ratios = Ratios()
-        self.reception = Reception(terms, accounts, source, upstreams, models, ratios, new_id)
-        self._settlements = Settlements(terms, store, ledger, upstreams, prices, ratios, tracer, clock)
-        self.holds = Holds(terms, store, ledger, self._settlements, clock, new_id)
+        ratios, lengths = Ratios(), Lengths()
+        self.pulse = Pulse(store, ledger, ratios, clock)
+        self.settlements = Settlements(
+            terms, store, ledger, upstreams, prices, ratios, lengths, self.pulse, tracer, clock
+        )
+        self.reception = Reception(terms, accounts, source, upstreams, models, ratios, new_id, self.settlements.doubt)
+        self.room = WaitingRoom(line, clock)
+        self.admission = Admission(store, ledger)
+        self.holds = Holds(
+            terms, self.admission, self.room, ledger, prices, lengths, budgets, queues,
+            self.settlements, self.pulse, clock, new_id,
+        )  # fmt: skip
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
-    async def stream(self, request: TurnRequest, emit: Emit) -> None:
-        """Serve a turn event by event. A refusal or a fault becomes an error event; nothing is raised but
-        cancellation. The caller closes the stream with [DONE]."""
+    async def stream(self, request: TurnRequest, sink: Sink) -> None:
+        """Serve a turn event by event. A refusal or a fault is told to the sink; nothing is raised but cancellation.
+        The caller closes the stream with [DONE]."""
         prepared: Prepared | None = None
         try:
             async with asyncio.timeout(self.terms.max_turn_seconds) as limit:
                 if self._refused.spare(request):
-                    await emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
+                    await sink.emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
-                prepared = await self.reception.prepare(request)
+                prepared = await self.reception.prepare(request, streamed=True)
                 if prepared.checked:
-                    await self._stream_checked(prepared, emit, limit)
+                    await self._stream_checked(prepared, sink, limit)
                 else:
-                    await self._stream_relayed(prepared, emit, limit)
+                    await self._stream_relayed(prepared, sink, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
-            await emit(openai_wire.error_chunk(refused, self.sentence(refused, request)))
+            await sink.refuse(refused, self.sentence(refused, request))
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
         """Serve a turn whole. Raises Refusal; its sentence is `sentence()`'s."""
@@ -114,12 +142,11 @@ class Turns:
             async with asyncio.timeout(self.terms.max_turn_seconds) as limit:
                 if self._refused.spare(request):
                     return openai_wire.completion(self._new_id(), request.model, self._created(), "", Usage(0, 0))
-                prepared = await self.reception.prepare(request)
+                prepared = await self.reception.prepare(request, streamed=False)
                 if prepared.checked:
-                    text, usage, id = await self._checked_answer(prepared, limit)
+                    text, usage, id = await self._checked_answer(prepared, unheard, limit)
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
-                call, body = await self._admit(prepared)
-                return await self._complete(prepared, call, body, limit)
+                return await self._complete(prepared, await self._admit(prepared, unheard), limit)
         except Exception as fault:
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
@@ -128,23 +155,30 @@ class Turns:
     def sentence(self, refused: Refusal, request: TurnRequest | None) -> str:
         """A refusal in the guest's language."""
         stamp = request.stamp if request else None
-        code = language(stamp.language if stamp else None, self.terms.language)
         zone = zone_of(stamp.zone if stamp else "") or self.terms.zone
-        return sentence(refused, code=code, now=self._clock(), zone=zone)
+        return sentence(refused, code=self._language(request), now=self._clock(), zone=zone)
+
+    def _language(self, request: TurnRequest | None) -> str:
+        stamp = request.stamp if request else None
+        return language(stamp.language if stamp else None, self.terms.language)
 
     # ── complete ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _admit(self, prepared: Prepared) -> tuple[Call, dict[str, Any]]:
-        taken = await self.holds.take(prepared)
+    async def _admit(self, prepared: Prepared, told: Told) -> Place:
+        place = await self.holds.take(prepared, told)
         self._refused.admitted(prepared.request)
-        return taken
+        return place
 
     @asynccontextmanager
     async def _called(
-        self, prepared: Prepared, call: Call, limit: asyncio.Timeout
+        self, prepared: Prepared, place: Place, limit: asyncio.Timeout
     ) -> AsyncIterator[openai_wire.Answer]:
-        """One upstream call. However the block ends, the call is settled once, off the guest's path."""
+        """One upstream call. However the block ends, the place is free at once and the call is settled once, off the
+        guest's path."""
+        call = place.call
+        began = self._clock()
         answer = openai_wire.Answer(call.at)
+        self.pulse.call(call, answer)
         status = "error"
         try:
             yield answer
@@ -161,54 +195,71 @@ class Turns:
             answer.began = answer.began or fault.key == "provider_broke"
             raise
         finally:
-            self._settlements.later(self._settlements.settle(prepared, call, answer, status))
+            if place.seat is not None:
+                spent = None
+                if status == "done":
+                    tokens = answer.usage.completion_tokens if answer.usage else self.pulse.relayed(call, answer)
+                    spent = Spent(tokens, (self._clock() - began).total_seconds(), call.held_prompt)
+                self.settlements.later(self.room.leave(place.seat, spent))
+            self.settlements.later(self.settlements.settle(prepared, call, answer, status))
 
-    async def _stream_relayed(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
+    async def _stream_relayed(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
         """Relay the upstream's events unchanged, in order."""
-        call, body = await self._admit(prepared)
-        async with self._called(prepared, call, limit) as answer:
-            async for event in self._upstreams[call.provider].stream(body, call.request_id):
-                chunk = sse.payload(event)
-                if chunk is not None:
-                    answer.see(chunk, self._clock())
-                    if answer.error is not None:
-                        raise _failed_in_stream(answer)
-                await emit(event)
+        wait = Wait(prepared.request, sink, self._language(prepared.request))
+        place = await self._admit(prepared, wait.told)
+        call = place.call
+        async with self._called(prepared, place, limit) as answer:
+            await wait.over()
+            async with aclosing(self._upstreams[call.provider].stream(place.body, call.request_id)) as events:
+                async for event in events:
+                    chunk = sse.payload(event)
+                    if chunk is not None:
+                        answer.see(chunk, self._clock())
+                        if answer.error is not None:
+                            raise _failed_in_stream(answer)
+                    await sink.emit(event)
+                    if answer.deltas > call.held_completion:
+                        # The upstream passes over the largest answer that it was given; a delta is a token at least.
+                        answer.finish_reason = "length"
+                        await sink.emit(self._cut(call.request_id, prepared))
+                        break
             if answer.finish_reason is None:
                 raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
         if answer.usage is None and prepared.request.door == "browser":
-            usage = await self._settlements.count(prepared, call, answer)
-            await emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
+            usage = await self.settlements.count(prepared, call, answer)
+            await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
 
-    async def _complete(
-        self, prepared: Prepared, call: Call, body: Mapping[str, Any], limit: asyncio.Timeout
-    ) -> dict[str, Any]:
+    async def _complete(self, prepared: Prepared, place: Place, limit: asyncio.Timeout) -> dict[str, Any]:
         """One whole answer."""
-        async with self._called(prepared, call, limit) as answer:
-            whole = await self._upstreams[call.provider].complete(body, call.request_id)
+        call = place.call
+        async with self._called(prepared, place, limit) as answer:
+            whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
             answer.see(whole, self._clock())
             answer.first_token_at = None  # a whole answer does not tell when it began
         if answer.usage is None:
-            whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
+            whole["usage"] = (await self.settlements.count(prepared, call, answer)).to_openai()
         return whole
 
-    async def _stream_checked(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
-        text, usage, id = await self._checked_answer(prepared, limit)
+    async def _stream_checked(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
+        wait = Wait(prepared.request, sink, self._language(prepared.request))
+        unstreamed = replace(prepared, streamed=False)
+        text, usage, id = await self._checked_answer(unstreamed, wait.told, limit)
+        await wait.over()
         model, created = prepared.request.model, self._created()
-        await emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
-        await emit(openai_wire.chunk(id, model, created, {}, "stop"))
+        await sink.emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
+        await sink.emit(openai_wire.chunk(id, model, created, {}, "stop"))
         if prepared.request.door == "browser":
-            await emit(openai_wire.usage_chunk(id, model, created, usage))
+            await sink.emit(openai_wire.usage_chunk(id, model, created, usage))
 
-    async def _checked_answer(self, prepared: Prepared, limit: asyncio.Timeout) -> tuple[str, Usage, str]:
+    async def _checked_answer(self, prepared: Prepared, told: Told, limit: asyncio.Timeout) -> tuple[str, Usage, str]:
         """A valid JSON answer, after one repair at most; the usage of both calls; the first call's id."""
         assert prepared.assistant is not None
         used = Usage(0, 0)
         first_id = ""
         for attempt in ("answer", "repair"):
-            call, body = await self._admit(prepared)
-            first_id = first_id or call.request_id
-            whole = await self._complete(prepared, call, body, limit)
+            place = await self._admit(prepared, told)
+            first_id = first_id or place.call.request_id
+            whole = await self._complete(prepared, place, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))
             counts = whole["usage"]
             used = Usage(
@@ -221,6 +272,9 @@ class Turns:
                 again = prompt.repair(prepared.body, text, problem)
                 prepared = await self.reception.sized(replace(prepared, body=again, kind="repair"), prepared.max_tokens)
         raise ProviderError("bad_json", status=502, detail=problem or "")
+
+    def _cut(self, id: str, prepared: Prepared) -> bytes:
+        return openai_wire.chunk(id, prepared.request.model, self._created(), {}, "length")
 
     # ── when it does not go well, and at the end of the day ──────────────────────────────────────────────
 
@@ -259,7 +313,7 @@ class Turns:
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is being settled, so long; what is left the sweep will charge."""
-        await self._settlements.drain(seconds)
+        await self.settlements.drain(seconds)
 
     def _created(self) -> int:
         return int(self._clock().timestamp())

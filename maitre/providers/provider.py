@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maitre.queue.line import Capacity
+
 #: Kinds of upstream. All speak the OpenAI API; the kind says what else they offer (a tokenizer).
 KINDS = ("openai", "llama_cpp", "vllm", "ollama", "openrouter", "litellm")
 
@@ -31,6 +33,7 @@ class Provider:
     kind: str
     base_url: str
     api_key: str = ""
+    queue: Capacity | None = None  # the line in front of it; None: as many calls at once as come
 
     def __repr__(self) -> str:
         return f"Provider({self.name!r}, {self.kind!r}, {self.base_url!r}, api_key=[REDACTED])"

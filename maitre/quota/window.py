@@ -19,6 +19,9 @@ MINUTE = timedelta(seconds=60)
 #: What can be limited. `money` is in 10⁻⁹ of the currency; `calls` are those that run or wait at this moment.
 RESOURCES = ("requests", "tokens", "money", "calls")
 
+#: The largest limit. Scripts in Valkey count in doubles, which are exact up to 2⁵³ (9.007·10¹⁵).
+LARGEST = 9 * 10**15
+
 #: Spans with a counter of their own.
 SPANS = ("day", "month", "total")
 

@@ -1,0 +1,86 @@
+"""The pulse of a process: every hold and open row of it lives on while the process does, and what was relayed of each
+answer is checkpointed at least every second.
+
+A process that was killed leaves holds that end within LEASE, and rows that the sweep closes at their checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from maitre.billing.ledger import Ledger
+from maitre.billing.row import Call
+from maitre.chat.openai_wire import Answer
+from maitre.errors import StoreDown
+from maitre.providers.size import Ratios
+from maitre.quota.store import QuotaStore
+
+log = logging.getLogger(__name__)
+
+#: How long a hold lives without a sign of life.
+LEASE = timedelta(seconds=30)
+
+#: How often holds are given a new lease.
+RENEW = timedelta(seconds=8)
+
+#: Seconds between beats. A checkpoint is at most this and one statement old.
+BEAT = 0.7
+
+
+class Pulse:
+    """Knows the live holds of a process."""
+
+    def __init__(self, store: QuotaStore, ledger: Ledger, ratios: Ratios, clock: Callable[[], datetime]) -> None:
+        self._store, self._ledger = store, ledger
+        self._ratios, self._clock = ratios, clock
+        self._holds: set[str] = set()
+        self._calls: dict[str, tuple[Call, Answer]] = {}
+        self._noted: dict[str, int] = {}
+        self._until: datetime | None = None
+
+    def hold(self, hold_id: str) -> None:
+        """The hold was taken."""
+        self._holds.add(hold_id)
+
+    def call(self, call: Call, answer: Answer) -> None:
+        """The call of the hold is being made."""
+        self._calls[call.request_id] = (call, answer)
+
+    def end(self, hold_id: str) -> None:
+        """The hold was settled or given back."""
+        self._holds.discard(hold_id)
+        self._calls.pop(hold_id, None)
+        self._noted.pop(hold_id, None)
+
+    def relayed(self, call: Call, answer: Answer) -> int:
+        """Tokens of the answer that went to the guest so far, rather too many than too few, at most the hold."""
+        return min(call.held_completion, max(answer.deltas, self._ratios.tokens(call.model, answer.size)))
+
+    async def beat(self) -> None:
+        """One beat. A store that is down hears the next one."""
+        now = self._clock()
+        until = now + LEASE
+        renew = self._until is None or until - self._until >= RENEW
+        if renew or self._until is None:
+            self._until = until
+        moved = {
+            id: self.relayed(call, answer)
+            for id, (call, answer) in self._calls.items()
+            if renew or self._noted.get(id) != answer.size
+        }
+        sizes = {id: self._calls[id][1].size for id in moved}
+        try:
+            if moved:
+                rows = {id: tokens if self._calls[id][0].streamed else None for id, tokens in moved.items()}
+                await self._ledger.beat(rows, self._until)
+                self._noted |= {id: size for id, size in sizes.items() if id in self._calls}
+        except StoreDown as down:
+            log.debug("A checkpoint is late: %s", down)
+        try:
+            if renew and self._holds:
+                await self._store.beat(tuple(self._holds), self._until)
+        except StoreDown as down:
+            self._until = None  # tried again at the next beat
+            log.debug("Holds are not renewed: %s", down)

@@ -1,0 +1,54 @@
+"""What a guest sees of a wait: a status line in the browser, SSE comments in an API stream."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from maitre.chat import sse
+from maitre.chat.message import TurnRequest
+from maitre.chat.sentences import queue_line
+from maitre.queue.line import Waiting
+
+
+class Hearer(Protocol):
+    """Who is told: a door's sink."""
+
+    async def emit(self, event: bytes) -> None:
+        """Send an event."""
+
+    async def comment(self, text: str) -> None:
+        """Send an SSE comment."""
+
+
+async def unheard(waiting: Waiting) -> None:
+    """The wait of a whole answer: there is nothing to tell it by."""
+
+
+class Wait:
+    """One turn's wait."""
+
+    def __init__(self, request: TurnRequest, hearer: Hearer, language: str) -> None:
+        self._browser = request.door == "browser"
+        self._hearer, self._language = hearer, language
+        self._told = False
+
+    async def told(self, waiting: Waiting) -> None:
+        """Tell the place and the time."""
+        self._told = True
+        if self._browser:
+            await self._hearer.emit(_status(queue_line(waiting.position, waiting.eta, self._language), done=False))
+        else:
+            eta = "" if waiting.eta is None else f" eta={round(waiting.eta)}"
+            await self._hearer.comment(f"queue position={waiting.position}{eta}")
+
+    async def over(self) -> None:
+        """The wait is over: its line goes away."""
+        if self._told and self._browser:
+            self._told = False
+            await self._hearer.emit(_status("", done=True))
+
+
+def _status(description: str, *, done: bool) -> bytes:
+    # Open WebUI shows the newest status and keeps it; a hidden one takes it away again.
+    data = {"description": description, "done": done} | ({"hidden": True} if done else {})
+    return sse.frame({"event": {"type": "status", "data": data}})
