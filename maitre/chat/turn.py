@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +38,7 @@ from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
+from maitre.faults import outline
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
@@ -46,8 +47,19 @@ from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
 
-#: Sends one event to the guest. Waits while the guest's buffer is full.
-Emit = Callable[[bytes], Awaitable[None]]
+
+class Sink(Protocol):
+    """The guest's end of a stream: what a door makes of a turn's events."""
+
+    async def emit(self, event: bytes) -> None:
+        """Send one event, without its blank line. Waits while the guest's buffer is full."""
+
+    async def refuse(self, refused: Refusal, text: str) -> None:
+        """The turn ends with a refusal, of which the guest reads `text`. The door decides whether it is an HTTP
+        status or an error event."""
+
+    async def comment(self, text: str) -> None:
+        """Tell a client that waits that it is not forgotten, where the door can do so without an event."""
 
 
 class AnswerCheck(Protocol):
@@ -88,24 +100,24 @@ class Turns:
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
-    async def stream(self, request: TurnRequest, emit: Emit) -> None:
-        """Serve a turn event by event. A refusal or a fault becomes an error event; nothing is raised but
+    async def stream(self, request: TurnRequest, sink: Sink) -> None:
+        """Serve a turn event by event. A refusal or a fault is the sink's to tell; nothing is raised but
         cancellation. The caller closes the stream with [DONE]."""
         prepared: Prepared | None = None
         try:
             async with asyncio.timeout(self.terms.max_turn_seconds) as limit:
                 if self._refused.spare(request):
-                    await emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
+                    await sink.emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
                 prepared = await self.reception.prepare(request)
                 if prepared.checked:
-                    await self._stream_checked(prepared, emit, limit)
+                    await self._stream_checked(prepared, sink, limit)
                 else:
-                    await self._stream_relayed(prepared, emit, limit)
+                    await self._stream_relayed(prepared, sink, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
-            await emit(openai_wire.error_chunk(refused, self.sentence(refused, request)))
+            await sink.refuse(refused, self.sentence(refused, request))
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
         """Serve a turn whole. Raises Refusal; its sentence is `sentence()`'s."""
@@ -163,7 +175,7 @@ class Turns:
         finally:
             self._settlements.later(self._settlements.settle(prepared, call, answer, status))
 
-    async def _stream_relayed(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
+    async def _stream_relayed(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
         """Relay the upstream's events unchanged, in order."""
         call, body = await self._admit(prepared)
         async with self._called(prepared, call, limit) as answer:
@@ -173,12 +185,12 @@ class Turns:
                     answer.see(chunk, self._clock())
                     if answer.error is not None:
                         raise _failed_in_stream(answer)
-                await emit(event)
+                await sink.emit(event)
             if answer.finish_reason is None:
                 raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
         if answer.usage is None and prepared.request.door == "browser":
             usage = await self._settlements.count(prepared, call, answer)
-            await emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
+            await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
 
     async def _complete(
         self, prepared: Prepared, call: Call, body: Mapping[str, Any], limit: asyncio.Timeout
@@ -192,13 +204,13 @@ class Turns:
             whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
         return whole
 
-    async def _stream_checked(self, prepared: Prepared, emit: Emit, limit: asyncio.Timeout) -> None:
+    async def _stream_checked(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
         text, usage, id = await self._checked_answer(prepared, limit)
         model, created = prepared.request.model, self._created()
-        await emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
-        await emit(openai_wire.chunk(id, model, created, {}, "stop"))
+        await sink.emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
+        await sink.emit(openai_wire.chunk(id, model, created, {}, "stop"))
         if prepared.request.door == "browser":
-            await emit(openai_wire.usage_chunk(id, model, created, usage))
+            await sink.emit(openai_wire.usage_chunk(id, model, created, usage))
 
     async def _checked_answer(self, prepared: Prepared, limit: asyncio.Timeout) -> tuple[str, Usage, str]:
         """A valid JSON answer, after one repair at most; the usage of both calls; the first call's id."""
@@ -241,7 +253,7 @@ class Turns:
                 return ProviderError("took_too_long", status=504, seconds=self.terms.max_turn_seconds)
             case _:
                 number = self._new_id()[:8]
-                log.error("A turn failed (%s).", number, exc_info=fault)
+                log.error("A turn failed (%s): %s", number, outline(fault))
                 return Unavailable("internal", number=number)
 
     def _report_refusal(self, request: TurnRequest, prepared: Prepared | None, refused: Refusal) -> None:
