@@ -26,7 +26,7 @@ from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
 from maitre.chat.foreign import ForeignTurns
-from maitre.chat.message import Guest, Stamp, TurnRequest
+from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.pulse import BEAT
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import clean, clean_deep
@@ -218,11 +218,14 @@ class Engine:
         user = body.get("user")
         if not isinstance(user, Mapping) or not user.get("id"):
             raise BadRequest("nobody")
-        guest = _guest(user)
-        return TurnRequest(guest, model, body.get("messages") or (), body, self._verified(body, guest, model))
+        return self.request_of(user, model, body)
 
-    def _verified(self, body: Mapping[str, Any], guest: Guest, model: str) -> Stamp | None:
-        return stamp.verify(body.get(stamp.KEY), self._secret, user_id=guest.user_id, model=model, now=time.time())
+    def request_of(self, user: Mapping[str, Any], model: str, body: Mapping[str, Any]) -> TurnRequest:
+        """The request of a user (`id`, `email`, `name`) of whom the door is sure, with our stamp if it is one."""
+        guest, messages = _guest(user), body.get("messages") or []
+        told = body.get(stamp.KEY)
+        mark = stamp.verify(told, self._secret, user_id=guest.user_id, model=model, now=time.time())
+        return TurnRequest(guest, model, messages if isinstance(messages, list) else [messages], body, mark)
 
     async def close(self) -> None:
         """Settle what can be settled, then close the stores."""

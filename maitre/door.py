@@ -1,4 +1,5 @@
-"""What a manifold's `pipe()` does, for both of ours: hand the turn to the engine and give back what it yields."""
+"""What a manifold's `pipe()` does in the bare Pipelines server, for both of ours: hand the turn to the engine and
+give back what it yields."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ def serve(model: str, body: Mapping[str, Any]) -> Iterator[str] | dict[str, Any]
     In a stream a refusal is an error event, because the Pipelines server has sent its 200 before it asks us; whole,
     it is a real HTTP error with the sentence as its `detail`.
     """
-    engine = portal.current().engine
+    opened = portal.current()
+    engine = opened.engine
     request = None
     try:
         request = engine.request(model, body)
@@ -28,8 +30,9 @@ def serve(model: str, body: Mapping[str, Any]) -> Iterator[str] | dict[str, Any]
             serve_it = partial(engine.turns.stream, request)
             told = request.stamp.language if request.stamp else ""
             broken = partial(portal.broke_off, language(told, engine.turns.terms.language))
-            return portal.current().stream(serve_it, heartbeat=request.door == "browser", broken=broken)
-        return portal.current().call(engine.turns.answer(request))
+            return opened.stream(serve_it, heartbeat=request.door == "browser", broken=broken)
+        with opened.seats.take():
+            return opened.call(engine.turns.answer(request))
     except Refusal as refused:
         text = engine.turns.sentence(refused, request)
         if body.get("stream"):

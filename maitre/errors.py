@@ -6,6 +6,7 @@ MaitreError
 ├── StoreDown            Postgres or Valkey does not answer
 └── Refusal              a guest is told no, in one sentence from the catalogue
     ├── QuotaExceeded    a window is full; knows when it resets
+    ├── HouseFull        too many others wait just now
     ├── Unavailable      ours to mend: a store or the provider is down
     ├── BadRequest       the request itself cannot be served
     ├── UnknownModel     no such assistant or model, or it is not for this plan
@@ -64,6 +65,13 @@ class QuotaExceeded(Refusal):
     def __init__(self, key: str, /, *, resets_at: datetime | None, retry_after: int | None, **values: object) -> None:
         super().__init__(key, retry_after=retry_after, resets_at=resets_at, **values)
         self.resets_at = resets_at
+
+
+class HouseFull(Refusal):
+    """Too many others wait just now; the guest's own plan is not the reason."""
+
+    status = 429
+    type = "rate_limit_error"
 
 
 class Unavailable(Refusal):

@@ -14,7 +14,10 @@ OURS = ("maitre", "pipelines", "gateway", "rag_service", "tests", "benchmarks", 
 TECHNOLOGY = ("redis_", "postgres", "http", "langfuse", "jsonschema", "telegram")
 
 #: Files of `maitre` that are neither pure nor adapters: the edge, the roots, and the async stories over Protocols.
-EDGE = {f"maitre/{name}.py" for name in ("settings", "house_files", "house_forms", "app", "portal", "door")}
+EDGE = {
+    f"maitre/{name}.py"
+    for name in ("settings", "house_files", "house_forms", "app", "portal", "channel", "room", "seats", "door")
+}
 STORIES = {
     "maitre/chat/turn.py",
     "maitre/chat/foreign.py",

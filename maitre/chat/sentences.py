@@ -105,6 +105,11 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Розмова задовга для цієї моделі. Почніть новий чат або надішліть менше тексту.",
         "ru": "Разговор слишком длинный для этой модели. Начните новый чат или отправьте меньше текста.",
     },
+    "house_full": {
+        "en": "The house is full just now: too many guests wait for an answer. Try again in a few seconds.",
+        "uk": "Зараз немає вільних місць: забагато гостей чекає на відповідь. Спробуйте за кілька секунд.",
+        "ru": "Сейчас нет свободных мест: слишком много гостей ждёт ответа. Попробуйте через несколько секунд.",
+    },
     "store_down": {
         "en": "The house cannot check your plan right now, so nothing was asked. Try again in a minute.",
         "uk": "Зараз не вдається перевірити ваш план, тому запит не надіслано. Спробуйте за хвилину.",

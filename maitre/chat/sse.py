@@ -13,6 +13,8 @@ DONE = b"data: [DONE]"
 #: An event larger than this is not one of a chat stream; the upstream is at fault. Bytes.
 MAX_EVENT = 8 * 1024 * 1024
 
+_STATUS = b'data: {"event":'
+
 
 class EventSplitter:
     """Splits a byte stream into events. Comments and blank events (keep-alives) are left out."""
@@ -56,6 +58,11 @@ def payload(event: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def is_status(event: bytes) -> bool:
+    """Whether an event is one of ours that only tells a waiting browser how things stand."""
+    return event.startswith(_STATUS)
 
 
 def frame(value: dict[str, Any]) -> bytes:

@@ -40,6 +40,7 @@ from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
 from maitre.chat.wait import Wait, unheard
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
+from maitre.faults import outline
 from maitre.providers.length import Lengths
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
@@ -295,7 +296,7 @@ class Turns:
                 return ProviderError("took_too_long", status=504, seconds=self.terms.max_turn_seconds)
             case _:
                 number = self._new_id()[:8]
-                log.error("A turn failed (%s).", number, exc_info=fault)
+                log.error("A turn failed (%s): %s", number, outline(fault))
                 return Unavailable("internal", number=number)
 
     def _report_refusal(self, request: TurnRequest, prepared: Prepared | None, refused: Refusal) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from maitre.portal import Portal
+from maitre.portal import EngineThread, Portal
 from tests.maitre.turns import Engine
 
 
 @pytest.fixture
 def portal() -> Iterator[Portal]:
     """An open portal."""
-    opened = Portal(Engine)  # type: ignore[arg-type]
-    yield opened
+    opened = EngineThread(Engine)  # type: ignore[arg-type]
+    yield opened.portal
     opened.close()

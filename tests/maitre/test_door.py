@@ -14,6 +14,7 @@ from maitre import door, portal
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.sse import payload
 from maitre.errors import BadRequest, QuotaExceeded, Refusal
+from maitre.seats import Seats
 
 
 class Turns:
@@ -39,6 +40,7 @@ class OpenPortal:
 
     def __init__(self, refused: Refusal, *, early: bool) -> None:
         self.engine, self.turns, self.early, self.refused = self, Turns(refused), early, refused
+        self.seats = Seats(1)
 
     def request(self, model: str, body: object) -> TurnRequest:
         if self.early:
@@ -92,3 +94,14 @@ def test_a_stream_that_cannot_begin_is_an_error_event_and_done(monkeypatch: pyte
 def test_a_stream_is_the_portals(monkeypatch: pytest.MonkeyPatch) -> None:
     """The door adds nothing to it; only a browser's stream gets a heartbeat."""
     assert list(serve(monkeypatch, FULL, False, stream=True)) == ["relayed", "heartbeat: False"]
+
+
+def test_a_full_house_refuses_whole_answers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole answer holds a thread from its beginning to its end."""
+    opened = OpenPortal(FULL, early=False)
+    monkeypatch.setattr(portal, "current", lambda: opened)
+    opened.seats.take()
+    with pytest.raises(HTTPException) as failed:
+        door.serve("assistants.coach", {})
+    assert (failed.value.status_code, failed.value.headers) == (429, {"Retry-After": "10"})
+    assert failed.value.detail == "The sentence of house_full."

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from maitre import portal as portals
-from maitre.chat.turn import Emit
-from maitre.errors import HouseError
-from maitre.portal import Portal
+from maitre.chat.turn import Sink
+from maitre.errors import HouseError, HouseFull
+from maitre.portal import EngineThread, Portal
+from maitre.seats import SEATS
 from tests.maitre.turns import DONE, Engine, Turn, events, server
 
 
@@ -45,8 +46,8 @@ def test_events_that_wait_travel_together(portal: Portal) -> None:
     """The server pays for every string that it is handed, so a slow reader gets many events in one, whole."""
     emitted = threading.Event()
 
-    async def serve(emit: Emit) -> None:
-        await server(*(str(number) for number in range(100)))(emit)
+    async def serve(sink: Sink) -> None:
+        await server(*(str(number) for number in range(100)))(sink)
         emitted.set()
 
     reader = portal.stream(serve)
@@ -60,10 +61,10 @@ def test_the_first_event_is_not_held_back(portal: Portal) -> None:
     """Time to first token: the first event comes while the turn is still thinking about the second."""
     go = threading.Event()
 
-    async def serve(emit: Emit) -> None:
-        await emit(b"data: first")
+    async def serve(sink: Sink) -> None:
+        await sink.emit(b"data: first")
         await asyncio.to_thread(go.wait, 10)
-        await emit(b"data: second")
+        await sink.emit(b"data: second")
 
     reader = portal.stream(serve)
     assert next(reader) == "data: first"
@@ -75,9 +76,9 @@ def test_a_lone_event_comes_without_a_successor(portal: Portal) -> None:
     """What was emitted is handed over soon, also when nothing follows."""
     go = threading.Event()
 
-    async def serve(emit: Emit) -> None:
-        await emit(b"data: 1")
-        await emit(b"data: 2")
+    async def serve(sink: Sink) -> None:
+        await sink.emit(b"data: 1")
+        await sink.emit(b"data: 2")
         await asyncio.to_thread(go.wait, 10)
 
     reader = portal.stream(serve)
@@ -101,21 +102,22 @@ def test_many_turns_at_once_keep_their_own_order(portal: Portal) -> None:
 
 
 def test_an_exception_in_a_stream_is_never_silent(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever escapes a turn, the guest gets an error event before [DONE], and the log a line."""
+    """Whatever escapes a turn, the guest gets an error event before [DONE], and the log a line without its words."""
 
-    async def serve(emit: Emit) -> None:
-        await emit(b"data: begun")
+    async def serve(sink: Sink) -> None:
+        await sink.emit(b"data: begun")
         raise RuntimeError("a bug")
 
     got = events(list(portal.stream(serve)))
     assert '"error"' in got[-2]
-    assert "a bug" in caplog.text
+    assert "RuntimeError at test_portal.py" in caplog.text
+    assert "a bug" not in caplog.text
 
 
 def test_an_exception_ends_the_stream(portal: Portal) -> None:
     """The reader never waits for a turn that is no more."""
 
-    async def serve(emit: Emit) -> None:
+    async def serve(sink: Sink) -> None:
         raise RuntimeError("a bug")
 
     assert events(list(portal.stream(serve)))[-1] == DONE
@@ -137,16 +139,16 @@ def test_a_call_brings_back_the_result_or_the_exception(portal: Portal) -> None:
 
 def test_closing_ends_the_turns_and_then_the_engine() -> None:
     """Open turns are cancelled and their readers released, the engine is closed, the thread is gone."""
-    portal = Portal(Engine)  # type: ignore[arg-type]
-    turn = Turn()
+    own = EngineThread(Engine)  # type: ignore[arg-type]
+    portal, turn = own.portal, Turn()
     reader = portal.stream(turn.serve)
     next(reader)
-    portal.close()
+    own.close()
     assert turn.cancelled.is_set()
     assert events(list(reader))[-1] == DONE
     assert portal.engine.started  # type: ignore[attr-defined]
     assert portal.engine.closed  # type: ignore[attr-defined]
-    assert not portal._thread.is_alive()
+    assert not own.thread.is_alive()
 
 
 def test_an_engine_that_cannot_be_built_leaves_no_thread() -> None:
@@ -157,7 +159,7 @@ def test_an_engine_that_cannot_be_built_leaves_no_thread() -> None:
 
     before = threading.active_count()
     with pytest.raises(HouseError):
-        Portal(fail)
+        EngineThread(fail)
     wait_for(lambda: threading.active_count() <= before, "a thread is left", seconds=1)
 
 
@@ -170,12 +172,66 @@ def test_the_first_plugin_opens_and_the_last_one_closes(monkeypatch: pytest.Monk
     assert portals.join() is portals.current() is first
     portals.leave()
     assert portals.current() is first
+    own = portals._own
+    assert own is not None
     portals.leave()
-    assert not first._thread.is_alive()
+    assert not own.thread.is_alive()
     with pytest.raises(HouseError, match="not running"):
         portals.current()
     again = portals.join()
     assert again is not first
     portals.leave()
     portals.leave()  # once too often is no harm
-    assert not again._thread.is_alive()
+    assert portals._own is None
+
+
+async def test_a_host_hands_its_engine_to_the_plugins() -> None:
+    """Plugins of the host join and leave as often as they like: it is the host's one portal, without a thread."""
+    before = threading.active_count()
+    hosted = Portal(Engine(), asyncio.get_running_loop())  # type: ignore[arg-type]
+    portals.host(hosted)
+    try:
+        assert portals.join() is portals.join() is portals.current() is hosted
+        for _ in range(3):
+            portals.leave()
+        assert portals.current() is hosted
+        assert not hosted.engine.closed  # type: ignore[attr-defined]
+        assert threading.active_count() == before
+    finally:
+        portals.host(None)
+    with pytest.raises(HouseError, match="not running"):
+        portals.current()
+
+
+async def test_a_call_from_the_engines_own_loop_is_refused() -> None:
+    """It would wait for itself for ever; work that is submitted there and awaited is done."""
+
+    async def here() -> str:
+        return "done"
+
+    hosted = Portal(Engine(), asyncio.get_running_loop())  # type: ignore[arg-type]
+    with pytest.raises(HouseError, match="wait for itself"):
+        hosted.call(here())
+    assert await asyncio.wrap_future(hosted.submit(here())) == "done"
+    assert await asyncio.to_thread(hosted.call, here()) == "done"
+
+
+def test_a_full_house_refuses_the_next_turn_at_once(portal: Portal) -> None:
+    """Only so many turns wait for their first token or whole answer; a status line is no token."""
+    go, seated = threading.Event(), portal.seats
+
+    async def serve(sink: Sink) -> None:
+        await sink.emit(b'data: {"event":{}}')
+        await asyncio.to_thread(go.wait, 10)
+        await sink.emit(b"data: token")
+        await asyncio.Event().wait()
+
+    readers = [portal.stream(serve) for _ in range(SEATS)]
+    assert [next(reader) for reader in readers] == ['data: {"event":{}}'] * SEATS
+    with pytest.raises(HouseFull) as full:
+        portal.stream(serve)
+    assert (full.value.status, full.value.type, full.value.retry_after) == (429, "rate_limit_error", 10)
+    go.set()
+    assert [next(reader) for reader in readers] == ["data: token"] * SEATS
+    with seated.take():
+        assert next(portal.stream(serve))

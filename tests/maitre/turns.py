@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from maitre.chat.turn import Emit
+from maitre.chat.turn import Sink
 
 DONE = "data: [DONE]"
 
@@ -33,10 +33,10 @@ class Turn:
         self.cancelled = threading.Event()
         self.emitted = 0
 
-    async def serve(self, emit: Emit) -> None:
+    async def serve(self, sink: Sink) -> None:
         try:
             while True:
-                await emit(b"data: on")
+                await sink.emit(b"data: on")
                 self.emitted += 1
                 await asyncio.sleep(0.01)
         except asyncio.CancelledError:
@@ -44,12 +44,12 @@ class Turn:
             raise
 
 
-def server(*names: str) -> Callable[[Emit], Any]:
+def server(*names: str) -> Callable[[Sink], Any]:
     """A turn that emits these events."""
 
-    async def serve(emit: Emit) -> None:
+    async def serve(sink: Sink) -> None:
         for name in names:
-            await emit(f"data: {name}".encode())
+            await sink.emit(f"data: {name}".encode())
 
     return serve
 

@@ -17,8 +17,10 @@ from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.price import Price, PriceTable
 from maitre.chat import sse
 from maitre.chat.message import Guest, Stamp, TurnRequest
+from maitre.chat.openai_wire import error_chunk
 from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
+from maitre.errors import Refusal
 from maitre.providers.provider import Model
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.plan import Plan
@@ -122,6 +124,23 @@ SMALL = Model("small", "Small model", "local", "upstream-small")
 FRAN = Guest("u1", "fran@x.io", "Fran")
 
 
+class Plate:
+    """The sink of a turn: keeps what the guest gets; a refusal is an error event."""
+
+    def __init__(self) -> None:
+        self.events: list[bytes] = []
+        self.comments: list[str] = []
+
+    async def emit(self, event: bytes) -> None:
+        self.events.append(event)
+
+    async def refuse(self, refused: Refusal, text: str) -> None:
+        await self.emit(error_chunk(refused, text))
+
+    async def comment(self, text: str) -> None:
+        self.comments.append(text)
+
+
 class Kitchen:
     """The turn engine with everything around it. Ask it; then look at the books."""
 
@@ -168,14 +187,10 @@ class Kitchen:
 
     async def stream(self, content: Any = "Hello", **how: Any) -> list[bytes]:
         """Ask for a stream; the events that the guest got."""
-        events: list[bytes] = []
-
-        async def emit(event: bytes) -> None:
-            events.append(event)
-
-        await self.turns.stream(self.request(content, **how), emit)
+        plate = Plate()
+        await self.turns.stream(self.request(content, **how), plate)
         await self.settled()
-        return events
+        return plate.events
 
     async def answer(self, content: Any = "Hello", **how: Any) -> dict[str, Any]:
         """Ask for a whole answer."""

@@ -11,7 +11,7 @@ import pytest
 from maitre.chat import sse
 from maitre.errors import BadRequest, ProviderError, Unavailable
 from maitre.quota.plan import Plan
-from tests.maitre.chat.kitchen import FREE, USAGE, Kitchen, Reply, error_of, text_in
+from tests.maitre.chat.kitchen import FREE, USAGE, Kitchen, Plate, Reply, error_of, text_in
 
 DOWN = "The house cannot check your plan right now, so nothing was asked. Try again in a minute."
 BROKE = "The answer broke off before its end. Try again."
@@ -161,11 +161,12 @@ async def test_stop_while_the_guest_reads_slowly_ends_the_upstream(kitchen: Kitc
     """A turn that waits for its reader can be cancelled; the upstream's stream is closed with it."""
     reached = asyncio.Event()
 
-    async def emit(event: bytes) -> None:
-        reached.set()
-        await asyncio.Event().wait()
+    class Slow(Plate):
+        async def emit(self, event: bytes) -> None:
+            reached.set()
+            await asyncio.Event().wait()
 
-    await left(kitchen.turns.stream(kitchen.request(), emit), kitchen, reached)
+    await left(kitchen.turns.stream(kitchen.request(), Slow()), kitchen, reached)
     assert [row[1] for row in kitchen.rows()] == ["stopped"]
     assert kitchen.model.closed == 1
 
