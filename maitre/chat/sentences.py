@@ -7,54 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from maitre.chat.text import shown
+from maitre.chat.window_sentences import WINDOW_SENTENCES
 from maitre.errors import Refusal, Told
 
 LANGUAGES = ("en", "uk", "ru")
 
 SENTENCES: Mapping[str, Mapping[str, str]] = {
-    "requests_minute": {
-        "en": "You have used the {plan} plan's requests for this minute (limit: {limit}). You can ask again {when}.",
-        "uk": "Ви використали запити плану {plan} на цю хвилину (ліміт: {limit}). Знову запитати можна {when}.",
-        "ru": "Вы использовали запросы плана {plan} на эту минуту (лимит: {limit}). Снова спросить можно {when}.",
-    },
-    "requests_month": {
-        "en": "You have used the {plan} plan's requests for this month (limit: {limit}). You can ask again {when}.",
-        "uk": "Ви використали запити плану {plan} на цей місяць (ліміт: {limit}). Знову запитати можна {when}.",
-        "ru": "Вы использовали запросы плана {plan} на этот месяц (лимит: {limit}). Снова спросить можно {when}.",
-    },
-    "tokens_day": {
-        "en": "The {plan} plan's tokens for today do not suffice (limit: {limit}, left: {left}, needed: up to {needed})."
-        " They are renewed {when}.",
-        "uk": "Токенів плану {plan} на сьогодні не вистачає (ліміт: {limit}, лишилося: {left}, потрібно: до {needed})."
-        " Вони оновляться {when}.",
-        "ru": "Токенов плана {plan} на сегодня не хватает (лимит: {limit}, осталось: {left}, нужно: до {needed})."
-        " Они обновятся {when}.",
-    },
-    "tokens_month": {
-        "en": "The {plan} plan's tokens for this month do not suffice (limit: {limit}, left: {left}, needed: up to"
-        " {needed}). They are renewed {when}.",
-        "uk": "Токенів плану {plan} на цей місяць не вистачає (ліміт: {limit}, лишилося: {left}, потрібно: до {needed})."
-        " Вони оновляться {when}.",
-        "ru": "Токенов плана {plan} на этот месяц не хватает (лимит: {limit}, осталось: {left}, нужно: до {needed})."
-        " Они обновятся {when}.",
-    },
-    "tokens_total": {
-        "en": "The {plan} plan's tokens are used up (limit: {limit}, left: {left}, needed: up to {needed})."
-        " Ask the administrator for another plan.",
-        "uk": "Токени плану {plan} вичерпано (ліміт: {limit}, лишилося: {left}, потрібно: до {needed})."
-        " Попросіть адміністратора про інший план.",
-        "ru": "Токены плана {plan} исчерпаны (лимит: {limit}, осталось: {left}, нужно: до {needed})."
-        " Попросите администратора о другом плане.",
-    },
-    "tokens_held": {
-        "en": "Your other answers are still being written and hold the rest of the {plan} plan's tokens."
-        " Try again in a few seconds.",
-        "uk": "Інші ваші відповіді ще пишуться й тримають решту токенів плану {plan}. Спробуйте за кілька секунд.",
-        "ru": "Другие ваши ответы ещё пишутся и держат остаток токенов плана {plan}. Попробуйте через несколько секунд.",
-    },
+    **WINDOW_SENTENCES,
     "no_plan": {
         "en": "Your account has no plan yet. Ask the administrator for one.",
         "uk": "Ваш обліковий запис ще не має плану. Попросіть його в адміністратора.",
@@ -210,12 +173,21 @@ def moment(at: datetime, now: datetime, zone: ZoneInfo, code: str) -> str:
     return _ON[code].format(day=local.day, month=_MONTHS[code][local.month - 1], time=clock)
 
 
-def sentence(refusal: Refusal, *, code: str, now: datetime, zone: ZoneInfo) -> str:
-    """The refusal's one sentence in the language `code`. Names in it are made safe to show."""
+def sentence(refusal: Refusal, *, code: str, now: datetime, zone: ZoneInfo, currency: str = "") -> str:
+    """The refusal's one sentence in the language `code`. Names in it are made safe to show; `currency` is that of
+    amounts."""
     if isinstance(refusal, Told):
         return str(refusal.values["text"])
     values = {name: shown(value) if isinstance(value, str) else value for name, value in refusal.values.items()}
     resets_at = refusal.values.get("resets_at")
     if isinstance(resets_at, datetime):
         values["when"] = moment(resets_at, now, zone, code)
+    if values.get("resource") == "money":
+        values |= {name: amount(values[name], currency) for name in ("limit", "left", "needed")}
     return SENTENCES[refusal.key][code].format_map(values)
+
+
+def amount(nano: int, currency: str) -> str:
+    """An amount in 10⁻⁹ of the currency as people read it: with two decimals, and with more where it is smaller."""
+    value = (Decimal(nano) / 10**9).normalize()
+    return f"{value:.2f} {currency}" if value >= 1 or value == round(value, 2) else f"{value:f} {currency}"

@@ -157,7 +157,8 @@ class Turns:
         """A refusal in the guest's language."""
         stamp = request.stamp if request else None
         zone = zone_of(stamp.zone if stamp else "") or self.terms.zone
-        return sentence(refused, code=self._language(request), now=self._clock(), zone=zone)
+        code = self._language(request)
+        return sentence(refused, code=code, now=self._clock(), zone=zone, currency=self.terms.currency)
 
     def _language(self, request: TurnRequest | None) -> str:
         stamp = request.stamp if request else None
