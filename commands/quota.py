@@ -12,7 +12,6 @@ from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from commands.people import UserArgument, guest
-from commands.usage import money
 from maitre.settings import House
 
 app = typer.Typer(help="What guests may use, and what they have used.", no_args_is_help=True)

@@ -31,8 +31,11 @@ from maitre.chat.pulse import BEAT
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
+from maitre.clock import HouseClock
 from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.providers.openai_http import OpenAIUpstream
+from maitre.queue.line import Snapshot
+from maitre.queue.redis_line import RedisLine
 from maitre.quota.asking import account_limits
 from maitre.quota.explain import explain, live_of
 from maitre.quota.plan import Plan
@@ -41,8 +44,6 @@ from maitre.quota.reservation import limits_of
 from maitre.quota.store import Live
 from maitre.quota.subject import Subject
 from maitre.quota.window import Periods, periods
-from maitre.queue.line import Snapshot
-from maitre.queue.redis_line import RedisLine
 from maitre.settings import House
 from maitre.sql.postgres import Database
 from maitre.tracing.langfuse_tracer import LangfuseTracer
@@ -78,6 +79,7 @@ class Engine:
         self.house = house
         self._id = uuid.uuid4().hex
         self._secret = house.secret("stamp")
+        self._clock = HouseClock(datetime.now(UTC), time.monotonic)
         self._database = Database(house.endpoint("postgres"))
         self._valkey = Valkey(house.endpoint("valkey"))
         self._store = RedisQuotaStore(self._valkey)
@@ -102,7 +104,7 @@ class Engine:
             prices=house.prices,
             check=answer_jsonschema.problem,
             tracer=self._tracer,
-            clock=lambda: datetime.now(UTC),
+            clock=self._clock,
             new_id=lambda: uuid.uuid4().hex,
         )
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
@@ -123,6 +125,7 @@ class Engine:
         fresh = False  # whether the live windows were loaded since this process began
         while True:
             try:
+                self._clock.set(await self._database.time())
                 await self.turns.reception.refresh()
                 await self._ledger.replay()
                 if not fresh:
@@ -131,7 +134,7 @@ class Engine:
                     fresh = True
                 await self.turns.settlements.resolve_doubts()
                 await self.turns.sweep()
-                await self._ledger.forget(datetime.now(UTC))
+                await self._ledger.forget(self._clock())
                 await self._counters.publish(self._id, self._tracer.counters())
                 if said:
                     log.warning("The stores answer again.")

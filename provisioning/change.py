@@ -28,7 +28,13 @@ class Change:
 
 def fields_that_differ(old: Any, new: Any) -> str:
     """The names of the fields in which two dataclass values differ, for a sentence."""
-    names = [f.name for f in dataclasses.fields(new) if getattr(old, f.name) != getattr(new, f.name)]
+    names: list[str] = []
+    for field_ in dataclasses.fields(new):
+        before, after = getattr(old, field_.name), getattr(new, field_.name)
+        if before != after and field_.name == "limits":
+            names += [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        elif before != after:
+            names.append(field_.name)
     return listed(name.replace("_", " ") for name in names)
 
 

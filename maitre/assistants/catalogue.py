@@ -14,6 +14,6 @@ class Catalogue:
     """What the house offers, as of `version`; version 0 is the empty catalogue before the first read."""
 
     version: int = 0
-    closed: str | None = None  # the sentence that guests read while the house admits nobody
     plans: Mapping[str, Plan] = field(default_factory=dict)
     assistants: Mapping[str, Assistant] = field(default_factory=dict)
+    closed: str | None = None  # the sentence that guests read while the house admits nobody

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from maitre.billing.ledger import Ledger
@@ -58,7 +57,7 @@ class ForeignTurns:
         cap = plan.max_answer_tokens if kind == "turn" else min(plan.max_answer_tokens, terms.task_max_tokens)
         asked_for = changed.get("max_tokens")
         cap = min(cap, asked_for) if isinstance(asked_for, int) and asked_for > 0 else cap
-        now = datetime.now(UTC)
+        now = self._turns.clock()
         turn_id = uuid.uuid4().hex  # not the message's id, which a client chooses: each inlet is a turn
         call = Call(
             request_id=uuid.uuid4().hex,
@@ -124,7 +123,7 @@ class ForeignTurns:
         completion_tokens = told[1] if known else counted
         settlement = Settlement(
             request_id=call.request_id,
-            ended_at=datetime.now(UTC),
+            ended_at=self._turns.clock(),
             first_token_ms=None,
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,

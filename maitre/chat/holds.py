@@ -24,13 +24,13 @@ from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
 from maitre.errors import StoreDown
 from maitre.providers.length import Lengths
+from maitre.queue.line import Capacity, Ticket, Waiting
+from maitre.queue.room import Seat, WaitingRoom
 from maitre.quota.admission import Admission
 from maitre.quota.asking import Size, ask
 from maitre.quota.plan import Plan
 from maitre.quota.reservation import Ask, Denied, Granted, refusal
 from maitre.quota.subject import Subject
-from maitre.queue.line import Capacity, Ticket, Waiting
-from maitre.queue.room import Seat, WaitingRoom
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -45,11 +45,11 @@ from maitre.providers.length import Lengths
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
+from maitre.queue.line import Capacity, Line, Spent
+from maitre.queue.room import WaitingRoom
 from maitre.quota.admission import Admission
 from maitre.quota.store import QuotaStore
 from maitre.quota.subject import Subject
-from maitre.queue.line import Capacity, Line, Spent
-from maitre.queue.room import WaitingRoom
 from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Turns:
         self.terms = terms
         self._upstreams, self._ledger = upstreams, ledger
         self._check, self._tracer = check, tracer
-        self._clock, self._new_id = clock, new_id
+        self.clock, self._new_id = clock, new_id
         self._refused = RefusedChats()
         ratios, lengths = Ratios(), Lengths()
         self.pulse = Pulse(store, ledger, ratios, clock)
@@ -158,7 +158,7 @@ class Turns:
         stamp = request.stamp if request else None
         zone = zone_of(stamp.zone if stamp else "") or self.terms.zone
         code = self._language(request)
-        return sentence(refused, code=code, now=self._clock(), zone=zone, currency=self.terms.currency)
+        return sentence(refused, code=code, now=self.clock(), zone=zone, currency=self.terms.currency)
 
     def _language(self, request: TurnRequest | None) -> str:
         stamp = request.stamp if request else None
@@ -178,7 +178,7 @@ class Turns:
         """One upstream call. However the block ends, the place is free at once and the call is settled once, off the
         guest's path."""
         call = place.call
-        began = self._clock()
+        began = self.clock()
         answer = openai_wire.Answer(call.at)
         self.pulse.call(call, answer)
         status = "error"
@@ -201,7 +201,7 @@ class Turns:
                 spent = None
                 if status == "done":
                     tokens = answer.usage.completion_tokens if answer.usage else self.pulse.relayed(call, answer)
-                    spent = Spent(tokens, (self._clock() - began).total_seconds(), call.held_prompt)
+                    spent = Spent(tokens, (self.clock() - began).total_seconds(), call.held_prompt)
                 self.settlements.later(self.room.leave(place.seat, spent))
             self.settlements.later(self.settlements.settle(prepared, call, answer, status))
 
@@ -216,7 +216,7 @@ class Turns:
                 async for event in events:
                     chunk = sse.payload(event)
                     if chunk is not None:
-                        answer.see(chunk, self._clock())
+                        answer.see(chunk, self.clock())
                         if answer.error is not None:
                             raise _failed_in_stream(answer)
                     await sink.emit(event)
@@ -236,7 +236,7 @@ class Turns:
         call = place.call
         async with self._called(prepared, place, limit) as answer:
             whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
-            answer.see(whole, self._clock())
+            answer.see(whole, self.clock())
             answer.first_token_at = None  # a whole answer does not tell when it began
         if answer.usage is None:
             whole["usage"] = (await self.settlements.count(prepared, call, answer)).to_openai()
@@ -307,18 +307,18 @@ class Turns:
         # in the wrong form was none of the calls' fault).
         reported = isinstance(refused, ProviderError) and refused.key != "bad_json"
         if prepared is not None and prepared.record != "none" and not reported:
-            self._tracer.report(of_refusal(prepared, refused, self.terms.currency, self._clock()))
+            self._tracer.report(of_refusal(prepared, refused, self.terms.currency, self.clock()))
 
     async def sweep(self) -> int:
         """Charge the holds of calls whose process died; how many."""
-        return await self._ledger.sweep(self._clock())
+        return await self._ledger.sweep(self.clock())
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is being settled, so long; what is left the sweep will charge."""
         await self.settlements.drain(seconds)
 
     def _created(self) -> int:
-        return int(self._clock().timestamp())
+        return int(self.clock().timestamp())
 
 
 def _failed_in_stream(answer: openai_wire.Answer) -> ProviderError:

@@ -1,10 +1,8 @@
 """placeholder"""
 
 from __future__ import annotations
+
 from dataclasses import dataclass
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,8 +162,8 @@ def test_the_example_house_is_sound(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "house", ignore=shutil.ignore_patterns(".maitre"))
     house = load_house(tmp_path / "house")
     free = house.plans["free"]
-    assert (free.requests_per_minute, free.requests_per_month) == (5, 200)
-    assert (free.tokens_per_day, free.max_answer_tokens) == (20_000, 512)
+    assert (free.limits["requests_per_minute"], free.limits["requests_per_month"]) == (5, 200)
+    assert (free.limits["tokens_per_day"], free.max_answer_tokens) == (20_000, 512)
     assert {assistant.language or "en" for assistant in house.assistants.values()} == {"en", "uk", "ru"}
     assert any(assistant.json_answer and assistant.json_schema for assistant in house.assistants.values())
     assert any(assistant.type == "one-shot" for assistant in house.assistants.values())

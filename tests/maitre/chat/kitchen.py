@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from maitre.queue.memory_line import MemoryLine
+
 from maitre.assistants.answer_jsonschema import problem
 from maitre.assistants.assistant import Assistant
 from maitre.billing.ledger_memory import MemoryLedger
@@ -22,8 +24,10 @@ from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
 from maitre.errors import Refusal
 from maitre.providers.provider import Model
+from maitre.queue.line import Capacity
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.plan import Plan
+from maitre.quota.subject import Subject
 from tests.maitre.chat.pantry import Clock, Heard, Registry, Shaky
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
@@ -117,11 +121,18 @@ class ScriptedModel:
 
 
 FREE = Plan(
-    "free", "Free", 0, "USD", requests_per_minute=5, tokens_per_day=10_000, max_answer_tokens=100, models=("small",)
+    "free",
+    "Free",
+    0,
+    "USD",
+    {"requests_per_minute": 5, "tokens_per_day": 10_000},
+    max_answer_tokens=100,
+    models=("small",),
 )
 COACH = Assistant("coach", "Coach", "small", "You coach.")
 SMALL = Model("small", "Small model", "local", "upstream-small")
 FRAN = Guest("u1", "fran@x.io", "Fran")
+FRANS = Subject("account", "u1")
 
 
 class Plate:
@@ -141,6 +152,12 @@ class Plate:
         self.comments.append(text)
 
 
+def limited(plan: Plan, **limits: int | None) -> Plan:
+    """The plan with other limits; None takes one away."""
+    changed = {**plan.limits, **limits}
+    return replace(plan, limits={name: limit for name, limit in changed.items() if limit is not None})
+
+
 class Kitchen:
     """The turn engine with everything around it. Ask it; then look at the books."""
 
@@ -149,16 +166,22 @@ class Kitchen:
         self.registry.offer(FREE, COACH)
         self.true_store, self.books = MemoryQuotaStore(), MemoryLedger()
         self.store, self.ledger = Shaky(self.true_store), Shaky(self.books)
+        self.line = MemoryLine()
+        self.budgets: dict[Subject, Mapping[str, int]] = {}
+        self.queues: dict[str, Capacity] = {}
         self.models = {"small": SMALL}
         self.balanced = True  # False: a test that ends with something open, on purpose
-        known = Terms(ZoneInfo("UTC"), "en", "USD", "free", 30, 600, "full", 30)
+        known = Terms(ZoneInfo("UTC"), "en", "USD", "free", 30, 600, "full", 30, {})
         numbers = itertools.count(1)
         self.turns = Turns(
             terms=replace(known, **terms),
             accounts=self.registry,
             source=self.registry,
             store=self.store,
+            line=self.line,
             ledger=self.ledger,
+            budgets=self.budgets,
+            queues=self.queues,
             upstreams={"local": self.model},
             models=self.models,
             prices=PriceTable("v1", "USD", {"small": Price(Decimal(1), Decimal(2))}),
@@ -220,8 +243,8 @@ class Kitchen:
 
     async def held(self) -> int:
         """Tokens that are held in the live store."""
-        live = await self.true_store.live("u1", self.clock())
-        return 0 if live is None else live.held_tokens
+        live = await self.true_store.live(FRANS, self.clock())
+        return 0 if live is None else live.held["tokens"]
 
     async def check_books(self) -> None:
         """Every upstream call is exactly one settled row, every row a call, and no hold is left; live windows and
@@ -231,7 +254,7 @@ class Kitchen:
         assert len(called) == len(set(called))
         assert set(called) == set(self.books.calls) == set(self.books.settled)
         assert await self.held() == 0
-        live = await self.true_store.live("u1", self.clock())
+        live = await self.true_store.live(FRANS, self.clock())
         if live is not None:
             used = sum(end.prompt_tokens + end.completion_tokens for end in self.books.settled.values())
             assert live.fields.get("tokens:total", 0) == used

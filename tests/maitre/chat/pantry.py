@@ -44,14 +44,14 @@ class Shaky:
         self.waiting = asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
-        async def call(*values: Any) -> Any:
+        async def call(*values: Any, **named: Any) -> Any:
             if name in self.slow:
                 self.waiting.set()
                 await self.slow[name].wait()
             if self.down[name]:
                 self.down[name] -= 1
                 raise StoreDown(f"{name} does not answer")
-            answer = await getattr(self._store, name)(*values)
+            answer = await getattr(self._store, name)(*values, **named)
             if self.lost[name]:
                 self.lost[name] -= 1
                 raise StoreDown(f"{name} was not confirmed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from maitre.chat.foreign import ForeignTurns
 from maitre.errors import QuotaExceeded, StoreDown
-from tests.maitre.chat.kitchen import FRAN, FREE, Kitchen
+from tests.maitre.chat.kitchen import FRAN, FREE, Kitchen, limited
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ async def test_a_task_is_small_and_no_request(kitchen: Kitchen, foreign: Foreign
 
 async def test_a_full_window_refuses_before_the_model_is_called(kitchen: Kitchen, foreign: ForeignTurns) -> None:
     """The guest's next turn is refused with the window that is full."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1))
     await foreign.admit(FRAN, body("m1"), "")
     with pytest.raises(QuotaExceeded, match="requests_minute"):
         await foreign.admit(FRAN, body("m2"), "")
@@ -77,7 +76,7 @@ async def test_a_full_window_refuses_before_the_model_is_called(kitchen: Kitchen
 
 async def test_a_message_id_that_is_used_again_is_a_request_again(kitchen: Kitchen, foreign: ForeignTurns) -> None:
     """A guest who sends every message under one id gets one request for each, not thirty for one."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1))
     await foreign.admit(FRAN, body("m1"), "")
     with pytest.raises(QuotaExceeded):
         await foreign.admit(FRAN, body("m1"), "")

@@ -10,7 +10,7 @@ from maitre.chat import sse
 from maitre.chat.message import Guest
 from maitre.errors import BadRequest, QuotaExceeded, UnknownModel
 from maitre.quota.plan import Plan
-from tests.maitre.chat.kitchen import COACH, FREE, SMALL, Kitchen, Reply, error_of, text_in
+from tests.maitre.chat.kitchen import COACH, FREE, SMALL, Kitchen, Reply, error_of, limited, text_in
 from tests.maitre.chat.pantry import NOON
 
 
@@ -89,7 +89,7 @@ async def test_a_full_window_is_one_sentence_and_no_call(kitchen: Kitchen) -> No
 
 async def test_a_whole_answer_is_refused_by_an_error(kitchen: Kitchen) -> None:
     """The API client's 429 has the seconds to wait; the guest's language is the stamp's."""
-    kitchen.registry.offer(replace(FREE, tokens_per_day=50))
+    kitchen.registry.offer(limited(FREE, tokens_per_day=50))
     request = kitchen.request(stamp=kitchen.stamp(language="uk-UA"))
     with pytest.raises(QuotaExceeded) as refused:
         await kitchen.turns.answer(request)
@@ -210,7 +210,9 @@ async def test_changes_of_the_catalogue_are_seen_at_once(kitchen: Kitchen) -> No
     await kitchen.stream()
     await kitchen.stream()
     assert kitchen.registry.reads == 1
-    kitchen.registry.offer(replace(FREE, name="Gratis", requests_per_minute=2), replace(COACH, prompt="You shout."))
+    kitchen.registry.offer(
+        limited(replace(FREE, name="Gratis"), requests_per_minute=2), replace(COACH, prompt="You shout.")
+    )
     assert "Gratis" in error_of(await kitchen.stream())["message"]
     kitchen.clock.advance(61)
     await kitchen.stream()

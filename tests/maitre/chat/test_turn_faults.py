@@ -11,7 +11,7 @@ import pytest
 from maitre.chat import sse
 from maitre.errors import BadRequest, ProviderError, Unavailable
 from maitre.quota.plan import Plan
-from tests.maitre.chat.kitchen import FREE, USAGE, Kitchen, Plate, Reply, error_of, text_in
+from tests.maitre.chat.kitchen import FREE, USAGE, Kitchen, Plate, Reply, error_of, limited, text_in
 
 DOWN = "The house cannot check your plan right now, so nothing was asked. Try again in a minute."
 BROKE = "The answer broke off before its end. Try again."
@@ -183,7 +183,7 @@ async def test_stop_of_a_whole_answer_charges_the_prompt(kitchen: Kitchen) -> No
 )
 async def test_stop_during_admission_leaves_nothing(kitchen: Kitchen, where: str, method: str) -> None:
     """Whatever was taken by then is given back: no call, no row, no hold, and the request is not counted."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1))
     shaky = kitchen.store if where == "store" else kitchen.ledger
     shaky.slow[method] = asyncio.Event()
     await left(kitchen.stream(), kitchen, shaky.waiting)
@@ -210,7 +210,7 @@ async def test_stop_during_admission_leaves_nothing(kitchen: Kitchen, where: str
 )
 async def test_with_a_store_down_nothing_is_served(kitchen: Kitchen, where: str, method: str, how: str) -> None:
     """The guest reads a plain sentence, the upstream hears nothing, and nothing stays held or counted."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1))
     shaky = kitchen.store if where == "store" else kitchen.ledger
     getattr(shaky, how)[method] = 1
     error = error_of(await kitchen.stream())
@@ -222,7 +222,7 @@ async def test_with_a_store_down_nothing_is_served(kitchen: Kitchen, where: str,
 
 async def test_a_reservation_that_was_not_confirmed_is_given_back(kitchen: Kitchen) -> None:
     """A reserve that timed out may have worked; the guest must not pay eleven minutes for it."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1))
     await kitchen.true_store.load(
         "u1", "2026-11-21", await kitchen.books.totals("u1", kitchen.clock(), _when(kitchen)), 0
     )
@@ -292,7 +292,7 @@ async def test_the_live_windows_learn_of_a_lost_call(kitchen: Kitchen) -> None:
 
 async def test_a_wild_upstream_does_not_break_the_books(kitchen: Kitchen) -> None:
     """Usage far above what was allowed is charged as it was told; the day is used up, the books balance."""
-    kitchen.registry.offer(Plan("free", "Free", 0, "USD", tokens_per_day=500, max_answer_tokens=100))
+    kitchen.registry.offer(Plan("free", "Free", 0, "USD", {"tokens_per_day": 500}, max_answer_tokens=100))
     kitchen.model.replies = [Reply(usage={**USAGE, "completion_tokens": 9_999})]
     await kitchen.stream()
     assert error_of(await kitchen.stream())["code"] == 429

@@ -9,7 +9,7 @@ import pytest
 
 from maitre.chat import sse
 from maitre.errors import ProviderError, QuotaExceeded
-from tests.maitre.chat.kitchen import COACH, FREE, USAGE, Kitchen, Reply, error_of, text_in
+from tests.maitre.chat.kitchen import COACH, FREE, USAGE, Kitchen, Reply, error_of, limited, text_in
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 FORM = replace(COACH, slug="form", json_answer=True, json_schema=SCHEMA)
@@ -29,7 +29,7 @@ def kinds(kitchen: Kitchen) -> list[tuple[str, bool]]:
 
 async def test_a_tool_loop_is_one_request(kitchen: Kitchen) -> None:
     """Calls with the same signed turn id are one request of the minute, rows of kind tool, and count in tokens."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1), replace(COACH, tools=True))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1), replace(COACH, tools=True))
     kitchen.model.replies = [Reply(pieces=(), tool_calls=[CALL], finish="tool_calls"), Reply()]
     stamp = kitchen.stamp()
     await kitchen.stream(messages=TOOL_TALK[:1], stamp=stamp)
@@ -43,7 +43,7 @@ async def test_a_tool_loop_is_one_request(kitchen: Kitchen) -> None:
 
 async def test_a_loop_without_an_end_becomes_requests(kitchen: Kitchen) -> None:
     """After thirty calls every further one is a request, so that one turn id is no free pass."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=3, tokens_per_day=None))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=3, tokens_per_day=None))
     for _ in range(32):
         await kitchen.stream(stamp=kitchen.stamp())
     assert error_of(await kitchen.stream(stamp=kitchen.stamp()))["code"] == 429
@@ -52,7 +52,7 @@ async def test_a_loop_without_an_end_becomes_requests(kitchen: Kitchen) -> None:
 
 async def test_without_a_stamp_every_call_is_a_request(kitchen: Kitchen) -> None:
     """Whatever a client says of itself, the bare pass-through has no tool loops and no tasks."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=2))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=2))
     for _ in range(2):
         await kitchen.stream(turn_id="a" * 32, kind="task", metadata={"task": "title_generation"})
     assert error_of(await kitchen.stream())["code"] == 429
@@ -62,7 +62,7 @@ async def test_without_a_stamp_every_call_is_a_request(kitchen: Kitchen) -> None
 
 async def test_four_tasks_go_with_a_request_and_the_fifth_is_one(kitchen: Kitchen) -> None:
     """Titles, tags and follow-ups are spared the request windows, four for each request; their tokens count."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=2))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=2))
     await kitchen.stream(stamp=kitchen.stamp("1" * 32))
     for number in range(2, 7):
         await kitchen.stream(stamp=kitchen.stamp(str(number) * 32, kind="task", task="title_generation"))
@@ -75,7 +75,7 @@ async def test_four_tasks_go_with_a_request_and_the_fifth_is_one(kitchen: Kitche
 
 async def test_tasks_alone_do_not_earn_more_tasks(kitchen: Kitchen) -> None:
     """Whoever only sends tasks (any text goes, through moa) gets four beyond the plan's requests, not fivefold."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=2))
+    kitchen.registry.offer(limited(FREE, requests_per_minute=2))
     served = 0
     for number in range(20):
         served += text_in(await kitchen.stream(stamp=kitchen.stamp(f"{number:032x}", kind="task"))) != ""
@@ -84,7 +84,7 @@ async def test_tasks_alone_do_not_earn_more_tasks(kitchen: Kitchen) -> None:
 
 async def test_a_task_meets_the_token_windows(kitchen: Kitchen) -> None:
     """A task is not free: without tokens there is no title."""
-    kitchen.registry.offer(replace(FREE, tokens_per_day=39))
+    kitchen.registry.offer(limited(FREE, tokens_per_day=39))
     error = error_of(await kitchen.stream(stamp=kitchen.stamp(kind="task")))
     assert error["code"] == 429
     assert kitchen.model.calls == []
@@ -108,7 +108,7 @@ async def test_a_valid_json_answer_is_sent_in_one_piece(kitchen: Kitchen) -> Non
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_a_bad_json_answer_is_repaired_once(kitchen: Kitchen, streamed: bool) -> None:
     """The second call is a repair, no further request; the guest sees the good answer and the sum of both usages."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1), FORM)
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1), FORM)
     kitchen.model.replies = [BAD, GOOD]
     if streamed:
         assert text_in(await kitchen.stream(model="assistants.form")) == '{"a": 1}'
@@ -137,7 +137,7 @@ async def test_a_json_answer_that_stays_bad_is_a_clear_error(kitchen: Kitchen) -
 
 async def test_a_repair_meets_the_token_windows(kitchen: Kitchen) -> None:
     """Without tokens for a second attempt there is none; the first call is settled."""
-    kitchen.registry.offer(replace(FREE, tokens_per_day=115), FORM)
+    kitchen.registry.offer(limited(FREE, tokens_per_day=115), FORM)
     kitchen.model.replies = [BAD]
     with pytest.raises(QuotaExceeded):
         await kitchen.answer(model="assistants.form")
@@ -237,7 +237,7 @@ async def test_a_report_tells_the_whole_turn(kitchen: Kitchen) -> None:
 
 async def test_a_refusal_is_reported_too(kitchen: Kitchen) -> None:
     """The book says who was refused, and why."""
-    kitchen.registry.offer(replace(FREE, tokens_per_day=1))
+    kitchen.registry.offer(limited(FREE, tokens_per_day=1))
     await kitchen.stream(stamp=kitchen.stamp())
     (report,) = kitchen.tracer.reports
     assert (report.verdict, report.status, report.problem) == ("refused: tokens_day", "refused", "tokens_day")
@@ -246,7 +246,7 @@ async def test_a_refusal_is_reported_too(kitchen: Kitchen) -> None:
 @pytest.mark.parametrize("model", ["assistants.coach", "assistants.form"])
 async def test_tasks_rest_while_the_chats_last_turn_was_refused(kitchen: Kitchen, model: str) -> None:
     """A refused turn needs no title; once a turn of the chat is served again, so are its tasks."""
-    kitchen.registry.offer(replace(FREE, requests_per_minute=1), FORM)
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1), FORM)
     kitchen.model.replies = [GOOD]
     title = kitchen.stamp("f" * 32, kind="task", chat_id="c1")
     await kitchen.stream(model=model, stamp=kitchen.stamp("1" * 32, chat_id="c1"))
