@@ -56,6 +56,6 @@ class Assistant:
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Assistant:
         known = dict(value)
-        for field in ("plans", "overrides"):
-            known[field] = tuple(known.get(field) or ())  # type: ignore[arg-type]
+        for name in ("plans", "overrides"):
+            known[name] = tuple(known.get(name) or ())  # type: ignore[arg-type]
         return cls(**known)  # type: ignore[arg-type]
