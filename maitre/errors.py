@@ -6,6 +6,7 @@ MaitreError
 ├── StoreDown            Postgres or Valkey does not answer
 └── Refusal              a guest is told no, in one sentence from the catalogue
     ├── QuotaExceeded    a window is full; knows when it resets
+    ├── NoPlace          the line in front of the provider is too long for this guest
     ├── Unavailable      ours to mend: a store or the provider is down
     ├── BadRequest       the request itself cannot be served
     ├── UnknownModel     no such assistant or model, or it is not for this plan
@@ -64,6 +65,13 @@ class QuotaExceeded(Refusal):
     def __init__(self, key: str, /, *, resets_at: datetime | None, retry_after: int | None, **values: object) -> None:
         super().__init__(key, retry_after=retry_after, resets_at=resets_at, **values)
         self.resets_at = resets_at
+
+
+class NoPlace(Refusal):
+    """The guest may not wait in the provider's line, or not so long."""
+
+    status = 429
+    type = "rate_limit_error"
 
 
 class Unavailable(Refusal):

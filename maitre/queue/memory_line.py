@@ -9,7 +9,7 @@ from maitre.queue import fair
 from maitre.queue.eta import Pace
 from maitre.queue.fair import State
 from maitre.queue.line import Capacity, Full, Snapshot, Spent, Standing, Ticket, ms
-from maitre.queue.standing import snapshot_of, standings
+from maitre.queue.standing import Board, snapshot_of
 
 
 class MemoryLine:
@@ -18,6 +18,7 @@ class MemoryLine:
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
         self._paces: dict[str, dict[str, Pace]] = {}
+        self._boards: dict[str, Board] = {}
 
     async def enter(
         self,
@@ -38,7 +39,7 @@ class MemoryLine:
             if not fair.enter(state, capacity, ticket, at, arrival, since):
                 return Full()
             fair.seat(state, capacity, at)
-        standing = standings(state, self._learned(capacity.provider), [ticket.id], at)[ticket.id]
+        standing = self._standings(capacity, [ticket.id], at)[ticket.id]
         assert standing is not None
         return standing
 
@@ -47,7 +48,7 @@ class MemoryLine:
         state = self._state(capacity, at)
         fair.renew(state, ids, at)
         fair.seat(state, capacity, at)
-        return standings(state, self._learned(capacity.provider), ids, at)
+        return self._standings(capacity, ids, at)
 
     async def leave(self, capacity: Capacity, id: str, now: datetime, spent: Spent | None) -> tuple[str, ...]:
         at = ms(now)
@@ -64,6 +65,10 @@ class MemoryLine:
     async def snapshot(self, provider: str, now: datetime) -> Snapshot:
         state = self._states.get(provider) or State(born=ms(now))
         return snapshot_of(state, self._learned(provider), ms(now))
+
+    def _standings(self, capacity: Capacity, ids: Iterable[str], at: int) -> dict[str, Standing | None]:
+        board = self._boards.setdefault(capacity.provider, Board())
+        return board.standings(self._state(capacity, at), self._learned(capacity.provider), ids, at)
 
     def lose(self) -> None:
         """Forget everything, as a Valkey that came back empty has."""

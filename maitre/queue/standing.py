@@ -9,19 +9,37 @@ from maitre.queue.fair import Place, State, heavier, order
 from maitre.queue.line import Seated, Seen, Snapshot, Standing, Waiting, moment
 
 
-def standings(state: State, paces: Mapping[str, Pace], ids: Iterable[str], now: int) -> dict[str, Standing | None]:
-    """How these tickets stand; None of one that is not there."""
-    found: dict[str, Standing | None] = {}
-    waiting: dict[str, Waiting] | None = None
-    for id in ids:
-        if id in state.seated:
-            found[id] = Seated(moment(state.seated[id].since))
-        elif id in state.waiting:
-            waiting = waiting or line_of(state, paces, now)
-            found[id] = waiting[id]
-        else:
-            found[id] = None
-    return found
+#: For how long a forecast holds while nothing changes, ms.
+FRESH = 1000
+
+
+class Board:
+    """One line's forecast, made anew when the line has changed, when something was learned, and every second."""
+
+    def __init__(self) -> None:
+        self._of: tuple[int, int, Mapping[str, Pace]] | None = None
+        self._at = 0
+        self._line: dict[str, Waiting] = {}
+
+    def standings(
+        self, state: State, paces: Mapping[str, Pace], ids: Iterable[str], now: int
+    ) -> dict[str, Standing | None]:
+        """How these tickets stand; None of one that is not there."""
+        found: dict[str, Standing | None] = {}
+        for id in ids:
+            if id in state.seated:
+                found[id] = Seated(moment(state.seated[id].since))
+            elif id in state.waiting:
+                found[id] = self._waiting(state, paces, now)[id]
+            else:
+                found[id] = None
+        return found
+
+    def _waiting(self, state: State, paces: Mapping[str, Pace], now: int) -> dict[str, Waiting]:
+        of = (state.born, state.clock, paces)
+        if of != self._of or not 0 <= now - self._at < FRESH:
+            self._of, self._at, self._line = (state.born, state.clock, dict(paces)), now, line_of(state, paces, now)
+        return self._line
 
 
 def line_of(state: State, paces: Mapping[str, Pace], now: int) -> dict[str, Waiting]:
