@@ -7,7 +7,7 @@ MaitreError
 ├── ValkeyError          Valkey answered a command with an error: a mistake of ours
 └── Refusal              a guest is told no, in one sentence from the catalogue
     ├── QuotaExceeded    a window is full; knows when it resets
-    ├── HouseFull        too many others wait just now
+    ├── NoPlace          too many others wait just now, or for too long
     ├── Unavailable      ours to mend: a store or the provider is down
     ├── BadRequest       the request itself cannot be served
     ├── UnknownModel     no such assistant or model, or it is not for this plan
@@ -72,8 +72,8 @@ class QuotaExceeded(Refusal):
         self.resets_at = resets_at
 
 
-class HouseFull(Refusal):
-    """Too many others wait just now; the guest's own plan is not the reason."""
+class NoPlace(Refusal):
+    """The guest may not wait here, or not so long; their own plan is not the reason."""
 
     status = 429
     type = "rate_limit_error"

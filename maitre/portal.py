@@ -74,7 +74,7 @@ class Portal:
     ) -> Reader:
         """Start a turn; the reader yields its events and ends with one [DONE]. With a heartbeat a reader that
         leaves before the first event is noticed as well; it is for browser chats only. `broken` gives the event
-        for a stream that does not reach its end. Raises HouseFull."""
+        for a stream that does not reach its end. Raises NoPlace."""
         channel = Channel(self._loop, self._beat, heartbeat, self.seats.take())
         channel.task = self.submit(self._serve(channel, serve, broken))
         return Reader(channel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-from maitre.errors import HouseFull
+from maitre.errors import NoPlace
 
 SEATS = 24  # of the 40 threads that the Pipelines server shares among everything it does
 RETRY = 10  # seconds after which a refused guest may try again
@@ -19,10 +19,10 @@ class Seats:
         self._lock = threading.Lock()
 
     def take(self) -> Seat:
-        """A seat. Raises HouseFull when there is none."""
+        """A seat. Raises NoPlace when there is none."""
         with self._lock:
             if not self._free:
-                raise HouseFull("house_full", retry_after=RETRY)
+                raise NoPlace("house_full", retry_after=RETRY)
             self._free -= 1
         return Seat(self)
 

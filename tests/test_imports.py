@@ -30,6 +30,8 @@ STORIES = {
     "maitre/billing/ledger.py",
     "maitre/billing/ledger_memory.py",
     "maitre/providers/upstream.py",
+    "maitre/queue/line.py",
+    "maitre/queue/memory_line.py",
 }
 MAITRE = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "maitre").rglob("*.py"))
 

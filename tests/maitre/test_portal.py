@@ -13,7 +13,7 @@ import pytest
 
 from maitre import portal as portals
 from maitre.chat.turn import Sink
-from maitre.errors import HouseError, HouseFull
+from maitre.errors import HouseError, NoPlace
 from maitre.portal import EngineThread, Portal
 from maitre.seats import SEATS
 from tests.maitre.turns import DONE, Engine, Turn, events, server
@@ -228,7 +228,7 @@ def test_a_full_house_refuses_the_next_turn_at_once(portal: Portal) -> None:
 
     readers = [portal.stream(serve) for _ in range(SEATS)]
     assert [next(reader) for reader in readers] == ['data: {"event":{}}'] * SEATS
-    with pytest.raises(HouseFull) as full:
+    with pytest.raises(NoPlace) as full:
         portal.stream(serve)
     assert (full.value.status, full.value.type, full.value.retry_after) == (429, "rate_limit_error", 10)
     go.set()
