@@ -14,8 +14,9 @@ from maitre.quota.window import Periods
 class Ledger(Protocol):
     """One row for every upstream call."""
 
-    async def open(self, call: Call) -> None:
-        """Write the row, durably, before the upstream is called."""
+    async def open(self, call: Call, relayed: int = 0) -> None:
+        """Write the row, durably, before the upstream is called. `relayed`: what was relayed of a streamed answer
+        already, when the row could not be written in time. Raises ValueError for a call that no row can hold."""
 
     async def withdraw(self, request_id: str) -> bool:
         """Remove an open row whose upstream call was never made."""
@@ -25,11 +26,11 @@ class Ledger(Protocol):
 
     async def settle(self, settlement: Settlement, words: Words | None) -> bool:
         """Close the row, once; False when it was closed before. A row that was given up as lost is closed all the
-        same: what really happened replaces the estimate."""
+        same: what really happened replaces the estimate. Raises ValueError for numbers that no row can hold."""
 
     async def beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
         """Let these open rows live until then, and note how many tokens of each answer were relayed so far (None:
-        it is not streamed, nobody knows)."""
+        it is not streamed, nobody knows). Neither ever goes back."""
 
     async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
         """What the subject has used, from the rows; rows whose hold expired are closed as lost first."""

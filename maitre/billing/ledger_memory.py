@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from maitre.billing.row import Call, Settlement, Totals, Words
+from maitre.billing.price import PriceTable
+from maitre.billing.row import KINDS, MOST_TOKENS, STATUSES, Call, Hold, Settlement, Totals, Words, lost
 from maitre.quota.reservation import TASKS_PER_REQUEST, TURN_TTL
+from maitre.quota.subject import HOUSE, Subject
 from maitre.quota.window import MINUTE, Periods
+
+NO_PRICES = PriceTable("", "", {})
 
 
 class MemoryLedger:
-    """A Ledger in a dictionary. `calls` and `settled` are by request id."""
+    """A Ledger in a dictionary. `calls`, `relayed` and `settled` are by request id."""
 
-    def __init__(self) -> None:
+    def __init__(self, prices: PriceTable = NO_PRICES) -> None:
+        self.prices = prices
         self.calls: dict[str, Call] = {}
+        self.relayed: dict[str, int | None] = {}
         self.settled: dict[str, Settlement] = {}
         self.words: dict[str, Words] = {}
 
-    async def open(self, call: Call) -> None:
-        self.calls.setdefault(call.request_id, call)
+    async def open(self, call: Call, relayed: int = 0) -> None:
+        if call.kind not in KINDS or min(call.held_prompt, call.held_completion, call.held_cost) < 0:
+            raise ValueError("The ledger cannot hold this call.")
+        if call.request_id not in self.calls:
+            self.calls[call.request_id] = call
+            self.relayed[call.request_id] = relayed if call.streamed else None
 
     async def withdraw(self, request_id: str) -> bool:
         if request_id in self.settled:
@@ -27,61 +38,97 @@ class MemoryLedger:
         return self.calls.pop(request_id, None) is not None
 
     async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
-        for id, call in self.calls.items():
-            ours = (call.user_id, call.door, call.model) == (user_id, door, model)
-            if ours and id not in self.settled and turn_id in (None, call.turn_id):
-                return call
+        for call in self._open():
+            if (call.user_id, call.door, call.model) == (user_id, door, model) and turn_id in (None, call.turn_id):
+                return replace(call, streamed=self.relayed[call.request_id] is not None)
         return None
 
     async def settle(self, settlement: Settlement, words: Words | None) -> bool:
-        if settlement.request_id not in self.calls or settlement.request_id in self.settled:
+        tokens = (settlement.prompt_tokens, settlement.completion_tokens)
+        if min(*tokens, settlement.cost) < 0 or max(tokens) >= MOST_TOKENS or settlement.status not in STATUSES:
+            raise ValueError("The ledger cannot hold this settlement.")
+        before = self.settled.get(settlement.request_id)
+        if settlement.request_id not in self.calls or (before is not None and before.status != "lost"):
             return False
         self.settled[settlement.request_id] = settlement
         if words is not None:
-            self.words[settlement.request_id] = words
+            self.words.setdefault(settlement.request_id, words)
         return True
 
-    async def totals(self, user_id: str, now: datetime, when: Periods) -> Totals:
-        await self.sweep(now)
-        mine = {id: call for id, call in self.calls.items() if call.user_id == user_id}
+    async def beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
+        for call in self._open():
+            id = call.request_id
+            if id in relayed:
+                self.relayed[id] = max((n for n in (self.relayed[id], relayed[id]) if n is not None), default=None)
+                self.calls[id] = replace(call, expires_at=max(call.expires_at, expires_at))
 
-        def tokens(since: datetime | None) -> int:
-            rows = (
-                self.settled[id]
-                for id, call in mine.items()
-                if id in self.settled and (since is None or call.at >= since)
-            )
-            return sum(row.prompt_tokens + row.completion_tokens for row in rows)
+    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
+        self._close_late(now, subject)
+        mine = [call for call in self.calls.values() if subject in call.subjects]
 
-        def requests(since: datetime | None) -> int:
-            return sum(call.counted for call in mine.values() if since is None or call.at >= since)
+        def used(resource: str, since: datetime | None) -> int:
+            calls = [call for call in mine if since is None or call.at >= since]
+            ends = [self.settled[call.request_id] for call in calls if call.request_id in self.settled]
+            match resource:
+                case "requests":
+                    return sum(call.counted for call in calls)
+                case "tokens":
+                    return sum(end.prompt_tokens + end.completion_tokens for end in ends)
+                case _:
+                    return sum(end.cost for end in ends)
 
         spans = (when.day_starts, when.month_starts, None)
-        fields = dict(zip(when.fields("requests"), map(requests, spans), strict=True))
-        fields |= dict(zip(when.fields("tokens"), map(tokens, spans), strict=True))
-        fields[when.fields("tasks")[0]] = sum(
-            TASKS_PER_REQUEST if call.counted else 1
-            for call in mine.values()
-            if call.kind == "task" and call.at >= when.day_starts
-        )
+        fields = {
+            field: used(resource, since)
+            for resource in ("requests", "tokens", "money")
+            for field, since in zip(when.fields(resource), spans, strict=True)
+        }
         turns: dict[str, int] = {}
-        for call in mine.values():
-            if call.kind in ("turn", "tool") and call.at >= now - timedelta(seconds=TURN_TTL):
-                turns[call.turn_id] = turns.get(call.turn_id, 0) + 1
+        if subject.scope == "account":
+            fields[when.fields("tasks")[0]] = sum(
+                TASKS_PER_REQUEST if call.counted else 1
+                for call in mine
+                if call.kind == "task" and call.at >= when.day_starts
+            )
+            for call in mine:
+                if call.kind in ("turn", "tool") and call.at >= now - timedelta(seconds=TURN_TTL):
+                    turns[call.turn_id] = turns.get(call.turn_id, 0) + 1
         return Totals(
             fields=fields,
-            recent={id: call.at for id, call in mine.items() if call.counted and call.at >= now - MINUTE},
+            recent={call.request_id: call.at for call in mine if call.counted and call.at >= now - MINUTE},
             turns=turns,
-            holds={
-                id: (call.held_prompt + call.held_completion, call.expires_at, call.counted)
-                for id, call in mine.items()
-                if id not in self.settled
-            },
+            holds={call.request_id: _hold(call) for call in self._open() if subject in call.subjects},
         )
 
     async def sweep(self, now: datetime) -> int:
-        late = [call for id, call in self.calls.items() if id not in self.settled and call.expires_at < now]
+        return self._close_late(now, HOUSE)
+
+    def _open(self) -> list[Call]:
+        return [call for id, call in self.calls.items() if id not in self.settled]
+
+    def _close_late(self, now: datetime, subject: Subject) -> int:
+        late = [call for call in self._open() if call.expires_at < now and subject in call.subjects]
         for call in late:
-            lost = Settlement(call.request_id, now, None, call.held_prompt, call.held_completion, True, 0, "", "lost")
-            self.settled[call.request_id] = replace(lost)
+            self.settled[call.request_id] = lost(
+                self.prices,
+                now,
+                request_id=call.request_id,
+                model=call.model,
+                held_prompt=call.held_prompt,
+                held_completion=call.held_completion,
+                relayed=self.relayed[call.request_id],
+            )
         return len(late)
+
+
+def _hold(call: Call) -> Hold:
+    return Hold(
+        prompt_tokens=call.held_prompt,
+        completion_tokens=call.held_completion,
+        money=call.held_cost,
+        expires_at=call.expires_at,
+        counted=call.counted,
+        kind=call.kind,
+        turn_id=call.turn_id,
+        subjects=call.subjects,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from maitre.billing.price import PriceTable
 from maitre.quota.subject import Subject, subjects
 
 #: What a call is for. A tool call belongs to its turn's loop; a repair asks again for valid JSON.
@@ -13,6 +14,9 @@ KINDS = ("turn", "tool", "task", "repair", "embedding", "summary")
 
 #: How a call ended. `lost`: its process died, and what it had relayed (else its hold) was charged when it expired.
 STATUSES = ("open", "done", "stopped", "error", "lost")
+
+#: No row has so many tokens; whoever says so is mistaken.
+MOST_TOKENS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,31 @@ class Settlement:
     cost: int
     price_version: str
     status: str
+
+
+def lost(
+    prices: PriceTable,
+    now: datetime,
+    *,
+    request_id: str,
+    model: str,
+    held_prompt: int,
+    held_completion: int,
+    relayed: int | None,
+) -> Settlement:
+    """The end of a call that nobody settled: its prompt as it was held, and what was relayed, else its whole hold."""
+    completion = held_completion if relayed is None else min(relayed, held_completion)
+    return Settlement(
+        request_id=request_id,
+        ended_at=now,
+        first_token_ms=None,
+        prompt_tokens=held_prompt,
+        completion_tokens=completion,
+        estimated=True,
+        cost=prices.cost(model, held_prompt, completion),
+        price_version=prices.version,
+        status="lost",
+    )
 
 
 @dataclass(frozen=True, slots=True)

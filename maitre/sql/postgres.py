@@ -23,7 +23,7 @@ MIGRATION_LOCK = 0x4D414954
 
 #: Faults of the connection and the server's own restart, not of the query. ConnectionDoesNotExistError and
 #: its kin are PostgresConnectionError; a server that is starting or stopping says CannotConnectNow or
-#: AdminShutdown; too many clients is a fault of the house as well.
+#: AdminShutdown; too many clients, a full disk or a server that only reads are faults of the house as well.
 _DOWN = (
     OSError,
     TimeoutError,
@@ -33,7 +33,9 @@ _DOWN = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresIOError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
 
 
@@ -84,6 +86,8 @@ class Database:
             raise StoreDown(f"Postgres does not answer: {fault or type(fault).__name__}") from fault
         except asyncpg.UndefinedTableError as fault:
             raise StoreDown("Maitre's database has no tables yet. `cli seed` makes them.") from fault
+        except asyncpg.UndefinedColumnError as fault:
+            raise StoreDown("Maitre's database is of an earlier version. `cli seed` brings it up to date.") from fault
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """Rows of a query. It may run twice when a connection dies, so it must be idempotent."""

@@ -15,7 +15,7 @@ from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.store import QuotaStore
 from maitre.sql.postgres import Database
-from tests.contract.house import PRICES
+from tests.contract.rows import PRICES
 from tests.stores import fresh_schema
 
 
@@ -40,7 +40,7 @@ def postgres_schema(postgres_url: str) -> str:
 async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
     """An empty Ledger."""
     if request.param == "memory":
-        yield MemoryLedger()
+        yield MemoryLedger(PRICES)
         return
     database = Database(request.getfixturevalue("postgres_schema"))
     await database.migrate()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
+import asyncpg
 import pytest
 
 from maitre.accounts.account import Account
 from maitre.accounts.accounts_postgres import PostgresAccounts
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue_postgres import PostgresCatalogue
+from maitre.errors import StoreDown
 from maitre.quota.plan import Plan
 from maitre.sql.postgres import Database
 
@@ -27,14 +30,86 @@ async def test_migrations_are_applied_once(postgres_schema: str, closing: Closin
         closing(one.close)
     applied = await asyncio.gather(*(one.migrate() for one in databases))
     assert sorted(len(names) for names in applied)[:3] == [0, 0, 0]
-    assert max(applied, key=len)[0] == "0001_house.sql"
+    assert max(applied, key=len) == ["0001_house.sql", "0002_admission.sql"]
     assert await databases[0].migrate() == []
+
+
+async def _as_of(database: Database, name: str) -> None:
+    """Bring the database to where only this first migration was applied."""
+
+    async def apply(connection: asyncpg.Connection) -> None:
+        await connection.execute("create table migrations (name text primary key, at timestamptz default now())")
+        await connection.execute((files("maitre.sql") / "migrations" / name).read_text("utf-8"))
+        await connection.execute("insert into migrations (name) values ($1)", name)
+
+    await database.transaction(apply)
+
+
+#: A plan's spec before 0002, and the limits that it has afterwards.
+SPECS: list[tuple[dict[str, Any], dict[str, int]]] = [
+    (
+        {
+            "requests_per_minute": 6,
+            "requests_per_month": None,
+            "tokens_per_day": 0,
+            "tokens_per_month": 10**12,
+            "tokens_total": None,
+        },
+        {"requests_per_minute": 6, "tokens_per_day": 0, "tokens_per_month": 10**12},
+    ),
+    (dict.fromkeys(("requests_per_minute", "requests_per_month", "tokens_total")), {}),
+    ({}, {}),
+]
+
+
+async def test_a_house_of_the_first_version_keeps_its_plans_and_rows(postgres_schema: str, closing: Closing) -> None:
+    """Plans get their limits by name and lose nothing; rows get what is new with nothing in it; engines notice."""
+    database = Database(postgres_schema)
+    closing(database.close)
+    await _as_of(database, "0001_house.sql")
+    same = {"name": "P", "price": 900, "currency": "EUR", "max_answer_tokens": 77, "models": ["a"], "record": "none"}
+    for number, (spec, _) in enumerate(SPECS):
+        await database.execute(
+            "insert into plans (slug, spec) values ($1, $2)", f"p{number}", {"slug": f"p{number}", **same, **spec}
+        )
+    await database.execute(
+        "insert into ledger (request_id, turn_id, at, user_id, plan, door, provider, model, kind, counted, held_prompt,"
+        " held_completion, expires_at, currency, status)"
+        " values ('r1', 't1', now(), 'u1', 'p0', 'api', 'local', 'small', 'turn', 1, 3, 4, now(), 'EUR', 'open')"
+    )
+    before = await database.fetchrow("select version from catalogue")
+    with pytest.raises(StoreDown, match="cli seed"):
+        await database.fetch("select key_id from ledger")
+    assert await database.migrate() == ["0002_admission.sql"]
+    read = await PostgresCatalogue(database).read()
+    assert before is not None
+    assert read.version > before["version"]
+    assert read.plans == {
+        f"p{number}": Plan(f"p{number}", "P", 900, "EUR", limits, 77, ("a",), "none")
+        for number, (_, limits) in enumerate(SPECS)
+    }
+    row = await database.fetchrow("select * from ledger")
+    assert row is not None
+    assert (row["key_id"], row["held_cost"], row["relayed"], row["status"]) == ("", 0, None, "open")
+
+
+async def test_closing_the_house_is_a_change_of_the_catalogue(database: Database) -> None:
+    """The version rises by one with each change of the sentence, also when who changes it raises it, too."""
+    first = await database.fetchrow("select version from catalogue")
+    assert first is not None
+    for sentence, more, rises in (("Closed.", "", 1), ("Closed.", "", 1), ("Nine.", ", version = version + 1", 2)):
+        await database.execute(f"update catalogue set closed = $1{more}", sentence)
+        now = await database.fetchrow("select version, closed from catalogue")
+        assert now is not None
+        assert (now["version"], now["closed"]) == (first["version"] + rises, sentence)
 
 
 async def test_the_catalogue_keeps_everything_and_rises_with_every_change(database: Database) -> None:
     """Plans and assistants come back as they went in; the version that a turn compares rises."""
     catalogue, accounts = PostgresCatalogue(database), PostgresAccounts(database)
-    plan = Plan("p", "Plan", 900, "EUR", requests_per_minute=3, tokens_total=10**12, models=("a", "b"), record="none")
+    plan = Plan(
+        "p", "Plan", 900, "EUR", {"requests_per_minute": 3, "tokens_total": 10**12}, models=("a", "b"), record="none"
+    )
     coach = Assistant(
         "c", "Тренер", "a", "Ти тренер.\n", plans=("p",), json_answer=True, json_schema={"type": "object"}
     )

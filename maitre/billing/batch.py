@@ -1,0 +1,63 @@
+"""Writes in batches: one at a time, and everything that is asked for meanwhile, or in the same tick, in the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting(Generic[Item, Answer]):
+    item: Item
+    answer: asyncio.Future[Answer]
+
+
+class Batch(Generic[Item, Answer]):
+    """`write` gets up to `most` items and answers each, in order, with a value or with an error of its own; an error
+    that it raises is everybody's."""
+
+    def __init__(self, write: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], most: int = 500) -> None:
+        self._write, self._most = write, most
+        self._waiting: list[_Waiting[Item, Answer]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def add(self, item: Item) -> Answer:
+        """The answer for this item. Who is cancelled learns it when the item is either written or never will be."""
+        mine: _Waiting[Item, Answer] = _Waiting(item, asyncio.get_running_loop().create_future())
+        self._waiting.append(mine)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        try:
+            return await asyncio.shield(mine.answer)
+        except asyncio.CancelledError:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            else:
+                await asyncio.wait([mine.answer])
+                mine.answer.exception()  # nobody else will look at it
+            raise
+
+    async def _write_all(self) -> None:
+        batch: list[_Waiting[Item, Answer]] = []
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                answers: Sequence[Answer | Exception]
+                try:
+                    answers = await self._write([one.item for one in batch])
+                except Exception as fault:  # noqa: BLE001 - it is handed to all who wait
+                    answers = [fault] * len(batch)
+                for one, answer in zip(batch, answers, strict=True):
+                    if isinstance(answer, Exception):
+                        one.answer.set_exception(answer)
+                    else:
+                        one.answer.set_result(answer)
+        finally:
+            self._writing = None
+            for one in (*batch, *self._waiting):
+                one.answer.cancel()  # only when the loop itself ends; an answer that was given stays

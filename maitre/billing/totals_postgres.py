@@ -1,0 +1,89 @@
+"""What a subject has used, summed from the rows of one moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from maitre.billing.closings_postgres import WHOSE
+from maitre.billing.row import Hold, Totals
+from maitre.quota.reservation import TASKS_PER_REQUEST, TURN_TTL
+from maitre.quota.subject import Subject, subjects
+from maitre.quota.window import MINUTE, SPANS, Periods
+from maitre.sql.postgres import Database
+
+_USED = {
+    "requests": "counted",
+    "tokens": "prompt_tokens + completion_tokens",
+    "money": "cost",
+}
+_SINCE = {"day": "filter (where at >= $2)", "month": "filter (where at >= $3)", "total": ""}
+_SUMS = (
+    "select "
+    + ", ".join(
+        f"coalesce(sum({used}) {_SINCE[span]}, 0)::bigint as {resource}_{span}"
+        for resource, used in _USED.items()
+        for span in SPANS
+    )
+    + """, coalesce(sum(case when counted = 1 then $4::int else 1 end)
+                    filter (where at >= $2 and kind = 'task'), 0)::bigint as tasks_day
+from ledger where {whose}"""
+)
+_COLUMNS = """
+select request_id, turn_id, at, user_id, key_id, assistant, model, provider, kind, counted, status,
+       held_prompt, held_completion, held_cost, expires_at
+from ledger where {whose} and """
+_RECENT = f"{_COLUMNS} status = 'open' union all {_COLUMNS} status <> 'open' and at >= $2"
+
+
+async def totals_of(database: Database, subject: Subject, now: datetime, when: Periods) -> Totals:
+    """The subject's totals."""
+    whose, account = WHOSE[subject.scope], subject.scope == "account"
+    since = now - (timedelta(seconds=TURN_TTL) if account else MINUTE)
+
+    async def work(connection: asyncpg.Connection) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
+        sums = await connection.fetchrow(
+            _SUMS.format(whose=whose), subject.id, when.day_starts, when.month_starts, TASKS_PER_REQUEST
+        )
+        assert sums is not None, "sums are always one row"
+        return sums, await connection.fetch(_RECENT.format(whose=whose), subject.id, since)
+
+    # Both reads see one moment: a call that is settled between them would be in neither.
+    sums, recent = await database.transaction(work, isolation="repeatable_read")
+    fields = {
+        field: sums[f"{resource}_{span}"]
+        for resource in _USED
+        for span, field in zip(SPANS, when.fields(resource), strict=True)
+    }
+    turns: dict[str, int] = {}
+    if account:
+        fields[when.fields("tasks")[0]] = sums["tasks_day"]
+        for row in recent:
+            if row["kind"] in ("turn", "tool") and row["at"] >= since:
+                turns[row["turn_id"]] = turns.get(row["turn_id"], 0) + 1
+    return Totals(
+        fields=fields,
+        recent={row["request_id"]: row["at"] for row in recent if row["counted"] and row["at"] >= now - MINUTE},
+        turns=turns,
+        holds={row["request_id"]: _hold(row) for row in recent if row["status"] == "open"},
+    )
+
+
+def _hold(row: asyncpg.Record) -> Hold:
+    return Hold(
+        prompt_tokens=row["held_prompt"],
+        completion_tokens=row["held_completion"],
+        money=row["held_cost"],
+        expires_at=row["expires_at"],
+        counted=bool(row["counted"]),
+        kind=row["kind"],
+        turn_id=row["turn_id"],
+        subjects=subjects(
+            account=row["user_id"],
+            key=row["key_id"],
+            assistant=row["assistant"],
+            model=row["model"],
+            provider=row["provider"],
+        ),
+    )
