@@ -13,9 +13,9 @@ from pathlib import Path
 
 from devstack import house as whole
 from devstack import places, ports, privilege, state
-from devstack.pipelines import server_folder
 from devstack.process import alive
 from maitre.errors import ConfigError, HouseError, MaitreError
+from maitre.pipelines_server import server_folder
 from maitre.settings import GENERATED_SECRETS, House, load_house
 
 OPEN_WEBUI = "0.12.4"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack import parts, ports, state
+from devstack import parts, ports, scaffold, state
 from devstack.interrupt import interruptions
 from devstack.part import Part
 from devstack.places import folder, state_folder
@@ -54,6 +54,7 @@ def up(house: House, progress: Progress = silent, only: Collection[Endpoint] | N
     """
     with state.alone(house.state), interruptions() as interrupted:
         before, every = _running(house.state), parts.names(house)
+        scaffold.add_new_secrets(house)
         numbers = ports.sticky(house.state / "ports.json", every, _ports(before))
         wanted = parts.of(house, numbers, every if only is None else only)
         apart = () if only is None else set(every) - set(only)

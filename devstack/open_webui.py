@@ -84,6 +84,9 @@ def settings(house: House, url: str, pipelines_url: str) -> dict[str, str]:
         "WEBUI_ADMIN_NAME": name,
         "OPENAI_API_BASE_URLS": pipelines_url,
         "OPENAI_API_KEYS": house.secret("pipelines_key"),
+        # Our host believes nobody but this: who asks, signed for every call.
+        "ENABLE_FORWARD_USER_INFO_HEADERS": "true",
+        "FORWARD_USER_INFO_HEADER_JWT_SECRET": house.secret("user_jwt"),
         "RAG_EMBEDDING_ENGINE": "openai",  # else it loads a model that is not there
         "BYPASS_EMBEDDING_AND_RETRIEVAL": "true",
         "OFFLINE_MODE": "true",

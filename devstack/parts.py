@@ -24,11 +24,15 @@ def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> 
     every: dict[str, Part] = {name: make(house, ports[name]) for name, make in below.items() if name in wanted}
     if "pipelines" in wanted:
         urls = {part.name: part.url for part in every.values()}
-        every["pipelines"] = pipelines.part(house, ports["pipelines"], urls, _secrets_of_the_shell())
+        every["pipelines"] = pipelines.part(house, ports["pipelines"], urls, _handed_on())
     if "open_webui" in wanted:
         every["open_webui"] = open_webui.part(house, ports["open_webui"], f"http://127.0.0.1:{ports['pipelines']}")
     return {name: every[name] for name in names(house) if name in every}
 
 
-def _secrets_of_the_shell() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith("MAITRE_SECRET_")}
+#: What the Pipelines server may see of the operator's MAITRE_*: secrets, and whether plugins may be loaded over HTTP.
+HANDED_ON = ("MAITRE_SECRET_", "MAITRE_PIPELINES_MANAGEMENT")
+
+
+def _handed_on() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(HANDED_ON)}

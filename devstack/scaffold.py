@@ -12,7 +12,11 @@ from pathlib import Path
 
 from devstack.places import EXAMPLE_HOUSE, folder, state_folder, write_private
 from maitre.errors import HouseError
+from maitre.house_files import find_secret
 from maitre.settings import GENERATED_SECRETS, House
+
+#: Secrets that an older house lacks and that `cli up` may make for it.
+NEW_SECRETS = ("user_jwt",)
 
 PREFIXES = {"langfuse_public_key": "pk-lf-", "langfuse_secret_key": "sk-lf-"}
 
@@ -45,6 +49,16 @@ def make_secrets(directory: Path) -> list[str]:
     for name in GENERATED_SECRETS:
         if not (home / name).exists():
             write_private(home / name, PREFIXES.get(name, "") + secrets.token_urlsafe(32) + "\n")
+            made.append(name)
+    return made
+
+
+def add_new_secrets(house: House) -> list[str]:
+    """Generate the secrets that came with a later version and on which nothing stored depends; their names."""
+    home, made = house.state / "secrets", []
+    for name in NEW_SECRETS:
+        if home.is_dir() and find_secret(house.directory, name) is None:
+            write_private(home / name, secrets.token_urlsafe(32) + "\n")
             made.append(name)
     return made
 

@@ -12,6 +12,10 @@ BUFFER = 1024 * 1024  # bytes that may wait for a reader; a single larger event 
 SLOW = 10.0  # seconds within which a reader must make room
 
 
+class TooSlow(asyncio.CancelledError):
+    """The reader made no room in time; the turn ends as if it was cancelled."""
+
+
 class Room:
     """The bytes between a turn and its reader. `took` may be called on any thread, all else on the loop."""
 
@@ -50,7 +54,7 @@ class Room:
 
     async def make(self, size: int) -> None:
         """Wait until so many more bytes may wait: half of the buffer is free again, or all of it for a large event.
-        Raises CancelledError when the reader does not come in time."""
+        Raises TooSlow when the reader does not come in time."""
         if not self.full_with(size):
             return
         enough = max(0, min(BUFFER // 2, BUFFER - size))
@@ -61,6 +65,6 @@ class Room:
                     if self.behind > enough:  # the reader may have come before it could see that it is awaited
                         await self._free
         except TimeoutError:
-            raise asyncio.CancelledError("the reader made no room in time") from None
+            raise TooSlow from None
         finally:
             self._free = None

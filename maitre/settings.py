@@ -30,6 +30,7 @@ Endpoint = Literal["open_webui", "pipelines", "postgres", "valkey", "upstream", 
 GENERATED_SECRETS = (
     "stamp",
     "pipelines_key",
+    "user_jwt",
     "postgres_password",
     "valkey_password",
     "webui_secret_key",

@@ -60,3 +60,15 @@ def test_what_is_missing_alone_is_made(tmp_path: Path) -> None:
     assert scaffold.make_logins(load_house(tmp_path)) == ["new@maitre.example"]
     after = json.loads((house.state / "logins.json").read_text())
     assert after[:-1] == json.loads(before)
+
+
+def test_an_older_house_gets_what_a_new_version_needs(tmp_path: Path) -> None:
+    """`cli up` makes the secret that signs users where it is missing, and no other: a lost password of a store is not
+    mended by a new one."""
+    house = make_house(tmp_path)
+    for name in ("user_jwt", "postgres_password"):
+        (house.state / "secrets" / name).unlink()
+    assert scaffold.add_new_secrets(house) == ["user_jwt"]
+    assert len(house.secret("user_jwt")) >= 32
+    assert scaffold.add_new_secrets(house) == []
+    assert not (house.state / "secrets" / "postgres_password").exists()

@@ -39,9 +39,16 @@ def whole_hall(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstr
             hall.close()
 
 
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest) -> str:
+    """Which server the hall runs: the host, unless a test is marked with both (`tests.engine.servers.BOTH`)."""
+    return str(getattr(request, "param", "host"))
+
+
 @pytest.fixture
-def hall(whole_hall: Hall) -> Hall:
+def hall(whole_hall: Hall, server: str) -> Hall:
     """The hall with all its parts running, whatever the test before did to them."""
+    whole_hall.become(bare=server == "bare")
     for name in ("postgres", "valkey", "pipelines"):
         if not alive(whole_hall.who[name]):
             whole_hall.start(name)

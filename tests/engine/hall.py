@@ -1,6 +1,8 @@
 """A Pipelines server with Postgres and Valkey, whose parts can be stopped, killed, frozen and started one by one.
 
 hall.stop("postgres"); hall.chat("hello"); hall.start("postgres")
+
+The server is our hardened host, or the bare upstream server: `hall.become(bare=True)`.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from maitre.errors import HouseError
 from maitre.settings import Endpoint, House, load_house
 from tests.engine.small_house import write_house
 from tests.raw_socket import RawAnswer, raw_chat
+from tests.user_jwt import headers_of
 
 T = TypeVar("T")
 
@@ -50,6 +53,7 @@ class Hall:
         self.ports = ports.sticky(self.house.state / "ports.json", names, {})
         self.parts: dict[Endpoint, Part] = parts.of(self.house, self.ports, STORES)
         self.who: dict[Endpoint, Identity] = {}
+        self.bare = False
         self.traces = traces
 
     @property
@@ -67,7 +71,16 @@ class Hall:
     def server(self, port: int, behind: Mapping[Endpoint, str] | None = None) -> Part:
         """A Pipelines server of this house on the port. `behind`: other addresses of its stores."""
         urls: dict[Endpoint, str] = {"traces": self._traces, **{name: self.parts[name].url for name in STORES}}
-        return pipelines.part(self.house, port, {**urls, **(behind or {})}, {})
+        return pipelines.part(self.house, port, {**urls, **(behind or {})}, {}, bare=self.bare)
+
+    def become(self, *, bare: bool) -> None:
+        """Serve by the bare upstream server, or by the host."""
+        if bare != self.bare:
+            self.bare = bare
+            if "pipelines" in self.who:
+                self.stop("pipelines")
+            self.traces = self._traces
+            self.start("pipelines")
 
     # ── breaking and mending ──
 
@@ -159,11 +172,24 @@ class Hall:
 
     def chat(self, guest: Mapping[str, str], text: str = "hello", **more: Any) -> requests.Response:
         """A chat completion, not streamed unless asked."""
-        return requests.post(f"{self.url}/v1/chat/completions", json=self.body(guest, text, **more), timeout=90)
+        return self.post(self.body(guest, text, **more), guest)
 
     def raw(self, guest: Mapping[str, str], text: str = "hello", **more: Any) -> RawAnswer:
         """A streamed chat completion on a raw socket."""
-        return raw_chat(self.url, self.body(guest, text, stream=True, **more))
+        return self.raw_post(self.body(guest, text, stream=True, **more), guest)
+
+    def headers(self, guest: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What Open WebUI sends with a call for the guest; the bare server does not ask for it."""
+        return headers_of(self.house, guest)
+
+    def post(self, body: Mapping[str, Any], guest: Mapping[str, str], url: str = "") -> requests.Response:
+        """A body of a chat completion, as Open WebUI posts it for the guest."""
+        target = f"{url or self.url}/v1/chat/completions"
+        return requests.post(target, json=body, headers=self.headers(guest), timeout=90)
+
+    def raw_post(self, body: dict[str, Any] | bytes, guest: Mapping[str, str]) -> RawAnswer:
+        """The same on a raw socket."""
+        return raw_chat(self.url, body, headers=self.headers(guest))
 
     # ── the books ──
 

@@ -11,7 +11,7 @@ import requests
 
 from tests.engine.answers import error_in
 from tests.engine.hall import Hall
-from tests.raw_socket import RawAnswer, raw_chat
+from tests.raw_socket import RawAnswer
 from tests.upstream import ScriptedUpstream
 
 Eventually = Callable[..., Any]
@@ -114,7 +114,7 @@ def test_bad_input_is_refused_in_a_sentence(
 ) -> None:
     """The guest reads what is wrong; no upstream call, no row, no hold, no traceback."""
     guest, log, before = hall.guest(), hall.fresh_log(), len(upstream.calls)
-    code, words = sentence(raw_chat(hall.url, {**hall.body(guest, stream=stream), **change}), stream)
+    code, words = sentence(hall.raw_post({**hall.body(guest, stream=stream), **change}, guest), stream)
     assert (code, says in words) == (status, True), words
     nothing_happened(hall, upstream, guest, before)
     assert "Traceback" not in log()
@@ -127,7 +127,7 @@ def test_what_the_server_refuses_itself(
 ) -> None:
     """The server's own error names the fault, as a real status in both cases; nothing else happens."""
     guest, log, before = hall.guest(), hall.fresh_log(), len(upstream.calls)
-    answer = raw_chat(hall.url, {**hall.body(guest, stream=stream), **change})
+    answer = hall.raw_post({**hall.body(guest, stream=stream), **change}, guest)
     assert (answer.status, says in answer.body.decode()) == (status, True), answer.body
     nothing_happened(hall, upstream, guest, before)
     assert "Traceback" not in log()
@@ -137,7 +137,7 @@ def test_what_the_server_refuses_itself(
 def test_a_body_that_is_no_json(hall: Hall, upstream: ScriptedUpstream, body: bytes, status: int) -> None:
     """Bytes that are no JSON in UTF-8 are a client's fault with a reason, not the server's."""
     log, before = hall.fresh_log(), len(upstream.calls)
-    answer = raw_chat(hall.url, body)
+    answer = hall.raw_post(body, hall.guest())
     assert (answer.status, bool(json.loads(answer.body)["detail"])) == (status, True)
     assert len(upstream.calls) == before
     assert "Traceback" not in log()
@@ -150,7 +150,7 @@ def test_oddities_gain_and_break_nothing(
 ) -> None:
     """The plan's cap goes upstream as a whole number, no key of ours or of nobody's does, and the call is one row."""
     guest, log, before = hall.guest(), hall.fresh_log(), len(upstream.calls)
-    answer = raw_chat(hall.url, {**hall.body(guest, stream=stream), **change})
+    answer = hall.raw_post({**hall.body(guest, stream=stream), **change}, guest)
     assert (answer.status, b"tonight." in answer.body) == (200, True), answer.body[-300:]
     (call,) = upstream.calls[before:]
     assert call.body["max_tokens"] == 100_000
@@ -167,7 +167,7 @@ def test_deep_nesting_is_the_clients_fault(hall: Hall, upstream: ScriptedUpstrea
     """A parameter that is nested beyond sense is refused like any other bad request."""
     guest, log, before = hall.guest(), hall.fresh_log(), len(upstream.calls)
     text = json.dumps(hall.body(guest, stream=stream, stop="DEEP")).replace('"DEEP"', "[" * 900 + "]" * 900)
-    code, _ = sentence(raw_chat(hall.url, text.encode()), stream)
+    code, _ = sentence(hall.raw_post(text.encode(), guest), stream)
     nothing_happened(hall, upstream, guest, before)
     assert code == 400
     assert "Traceback" not in log()
@@ -195,5 +195,5 @@ def test_a_foreign_turn_that_cannot_go_on_is_not_charged(hall: Hall, change: dic
     """What the filter's inlet hands back must be sendable; where it is not, no row and no hold are left behind."""
     guest = hall.guest()
     form = {"body": {**hall.body(guest), "model": "somebody-elses", **change}, "user": guest}
-    answer = requests.post(f"{hall.url}/quota_filter/filter/inlet", json=form, timeout=30)
+    answer = requests.post(f"{hall.url}/quota_filter/filter/inlet", json=form, headers=hall.headers(), timeout=30)
     assert (answer.status_code, len(hall.rows(guest))) in ((200, 1), (400, 0), (500, 0))

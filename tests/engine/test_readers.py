@@ -17,7 +17,7 @@ from devstack.process import start, stop, wait_until
 from maitre.settings import Endpoint
 from tests.engine.answers import DONE, error_in, script
 from tests.engine.hall import Hall, resident
-from tests.raw_socket import RawAnswer, raw_chat, split_events
+from tests.raw_socket import RawAnswer, split_events
 from tests.upstream import Call, ScriptedUpstream
 
 Eventually = Callable[..., Any]
@@ -34,6 +34,7 @@ def reading(hall: Hall, guest: Guest, text: str, *, stream: bool = True, window:
         reader.settimeout(60)
         reader.connect(("127.0.0.1", hall.ports["pipelines"]))
         head = f"POST /chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in hall.headers(guest).items())
         reader.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
         yield reader
 
@@ -108,7 +109,7 @@ def test_a_stream_that_we_end_says_so(hall: Hall, upstream: ScriptedUpstream) ->
     guest, before = hall.guest(), len(upstream.calls)
     key = {"Authorization": f"Bearer {hall.house.secret('pipelines_key')}"}
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(raw_chat, hall.url, hall.body(guest, script(n=100, interval_ms=50), stream=True))
+        answer = pool.submit(hall.raw, guest, script(n=100, interval_ms=50))
         assert wait_until(lambda: (call := newest(upstream, before)) is not None and call.deltas >= 5, 10)
         requests.post(f"{hall.url}/pipelines/reload", headers=key, timeout=30).raise_for_status()
         got = answer.result()
@@ -179,7 +180,7 @@ def eight_answers(
     guests, before = [hall.guest() for _ in range(8)], len(upstream.calls)
     text = script(n=2000, interval_ms=50)
     with ThreadPoolExecutor(8) as pool:
-        reads = [pool.submit(raw_chat, hall.url, hall.body(guest, text, stream=True)) for guest in guests]
+        reads = [pool.submit(hall.raw, guest, text) for guest in guests]
         eventually(lambda: len(upstream.calls) == before + 8 and all(c.deltas > 3 for c in upstream.calls[before:]))
         yield guests, lambda: [read.result() for read in reads]
 
@@ -226,7 +227,7 @@ def test_two_servers_share_one_set_of_windows(hall: Hall, upstream: ScriptedUpst
         urls = [hall.url, part.url] * 30
 
         def chat(url: str) -> int:
-            return requests.post(f"{url}/chat/completions", json=hall.body(guest), timeout=60).status_code
+            return hall.post(hall.body(guest), guest, url).status_code
 
         with ThreadPoolExecutor(30) as pool:
             codes = list(pool.map(chat, urls))
@@ -254,7 +255,12 @@ def test_a_pipelined_second_request_is_served_too(hall: Hall) -> None:
     guest = hall.guest()
     with requests.Session() as session:
         for _ in range(2):
-            answer = session.post(f"{hall.url}/chat/completions", json=hall.body(guest, stream=True), timeout=30)
+            answer = session.post(
+                f"{hall.url}/chat/completions",
+                json=hall.body(guest, stream=True),
+                headers=hall.headers(guest),
+                timeout=30,
+            )
             assert split_events(answer.content)[-1] == DONE
 
 

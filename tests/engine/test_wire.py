@@ -11,7 +11,6 @@ import requests
 
 from tests.engine.answers import DONE, error_in, script
 from tests.engine.hall import Hall
-from tests.raw_socket import raw_chat
 from tests.upstream import ScriptedUpstream
 
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -54,13 +53,14 @@ def data_of(event: bytes) -> bytes:
 
 def test_our_usage_is_apart_and_for_browsers_only(hall: Hall, upstream: ScriptedUpstream) -> None:
     """Where the upstream counts nothing, a browser's stream ends with one event of ours, an API client's does not."""
-    body = hall.body(hall.guest(), script(usage=False), stream=True)
-    browser = raw_chat(hall.url, hall.stamped(body))
+    guest = hall.guest()
+    body = hall.body(guest, script(usage=False), stream=True)
+    browser = hall.raw_post(hall.stamped(body), guest)
     sent = [data_of(event) for event in upstream.calls[-1].events][:-1]
     *relayed, ours, end = browser.events
     assert (relayed, end) == (sent, DONE)
     assert json.loads(ours[6:])["usage"]["completion_tokens"] > 0
-    assert len(raw_chat(hall.url, body).events) == len(browser.events) - 1
+    assert len(hall.raw_post(body, guest).events) == len(browser.events) - 1
 
 
 def test_a_whole_answer_is_as_whole_as_a_long_one(
@@ -91,8 +91,7 @@ def test_a_refusal_is_an_event_in_a_stream_and_a_status_without(hall: Hall) -> N
 
 def test_all_four_plugins_are_loaded_by_file(hall: Hall) -> None:
     """The unmodified server serves our two manifolds and two filters, and put nothing aside as failed."""
-    key = {"Authorization": f"Bearer {hall.house.secret('pipelines_key')}"}
-    loaded = requests.get(f"{hall.url}/pipelines", headers=key, timeout=10).json()["data"]
+    loaded = requests.get(f"{hall.url}/pipelines", headers=hall.headers(), timeout=10).json()["data"]
     assert {(one["id"], one["type"]) for one in loaded} == {
         ("assistants", "manifold"),
         ("models", "manifold"),
@@ -100,5 +99,5 @@ def test_all_four_plugins_are_loaded_by_file(hall: Hall) -> None:
         ("tracing_filter", "filter"),
     }
     assert list((hall.house.state / "pipelines").glob("failed/*")) == []
-    models = requests.get(f"{hall.url}/models", headers=key, timeout=10).json()["data"]
+    models = requests.get(f"{hall.url}/models", headers=hall.headers(), timeout=10).json()["data"]
     assert {"assistants.host", "assistants.former", "models.scripted", "models.small"} <= {one["id"] for one in models}

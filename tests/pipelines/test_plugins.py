@@ -116,7 +116,7 @@ def test_before_startup_a_manifold_offers_nothing(name: str) -> None:
     pipeline = load(name)
     for _ in range(10_000):
         assert pipeline.pipelines() == []
-    assert portal._portal is None
+    assert portal._own is None
 
 
 @pytest.mark.parametrize("name", FILTERS)

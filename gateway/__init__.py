@@ -1,0 +1,1 @@
+"""Doors over HTTP. Here: the hardened host of the upstream Pipelines server."""
