@@ -20,6 +20,7 @@ from maitre.accounts.accounts_postgres import PostgresAccounts
 from maitre.assistants import answer_jsonschema
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue_postgres import PostgresCatalogue
+from maitre.billing.deposits import Deposit
 from maitre.billing.deposits_postgres import PostgresDeposits
 from maitre.billing.journal_file import JournalFile
 from maitre.billing.ledger_journaled import JournaledLedger
@@ -92,7 +93,7 @@ class Engine:
         self._ledger = JournaledLedger(PostgresLedger(self._database, house.prices), journal)
         self.turns = Turns(
             terms=terms_of(house),
-            accounts=PostgresAccounts(self._database),
+            accounts=PostgresAccounts(self._database, house.currency),
             source=PostgresCatalogue(self._database),
             store=self._store,
             line=RedisLine(self._valkey),
@@ -258,7 +259,7 @@ class Books:
         self._store = RedisQuotaStore(self._valkey)
         self._line = RedisLine(self._valkey)
         self._counters = RedisCounters(self._valkey)
-        self._accounts = PostgresAccounts(self._database)
+        self._accounts = PostgresAccounts(self._database, house.currency)
         self._catalogue = PostgresCatalogue(self._database)
         self._deposits = PostgresDeposits(self._database)
         self._ledger = PostgresLedger(self._database, house.prices)
@@ -310,8 +311,8 @@ class Books:
         now = datetime.now(UTC)
         when = periods(now, self._house.zone)
         mine = Subject("account", account.user_id)
-        account = replace(account, credit=await self._deposits.credit(account.user_id))
-        limits = account_limits(plan, account.credit, mine, when) if plan else ()
+        credit = await self._deposits.credit(account.user_id, self._house.currency)
+        limits = account_limits(plan, credit, mine, when) if plan else ()
         budgets = {**self._house.budgets}
         budgets |= {
             Subject("assistant", one.slug): one.limits for one in (await self.assistants()).values() if one.limits
@@ -332,8 +333,10 @@ class Books:
 
     async def deposit(self, account: Account, amount: int, note: str) -> int:
         """Pay in (or take back) so much, in 10⁻⁹ of the currency; what was paid in altogether now."""
-        await self._deposits.deposit(account.user_id, amount, self._house.currency, note)
-        return await self._deposits.credit(account.user_id)
+        currency = self._house.currency
+        paid = Deposit(uuid.uuid4().hex, account.user_id, amount, currency, datetime.now(UTC), note)
+        await self._deposits.deposit(paid)
+        return await self._deposits.credit(account.user_id, currency)
 
     async def close_house(self, sentence: str | None) -> None:
         """Admit nobody, with this sentence for the guests; None: admit again."""

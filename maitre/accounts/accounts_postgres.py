@@ -7,7 +7,8 @@ from maitre.sql.postgres import Database
 
 _FIND = """
 select c.version, a.user_id, a.email, a.name, a.role, a.plan,
-       (select coalesce(sum(amount), 0)::bigint from deposits d where d.user_id = $1) as credit
+       (select coalesce(sum(amount), 0)::bigint from deposits d
+        where d.user_id = $1 and d.currency = $2) as credit
 from catalogue c left join accounts a on a.user_id = $1
 """
 _ADD = """
@@ -24,12 +25,12 @@ set email = excluded.email, name = excluded.name, role = excluded.role, plan = e
 class PostgresAccounts:
     """The accounts of the house."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, currency: str) -> None:
+        self._database, self._currency = database, currency
 
     async def arrive(self, user_id: str, email: str, name: str) -> tuple[Account, int]:
         """The account of a guest, made without a plan if new, and the catalogue's version."""
-        row = await self._database.fetchrow(_FIND, user_id)
+        row = await self._database.fetchrow(_FIND, user_id, self._currency)
         assert row is not None, "the catalogue has exactly one row"
         if row["user_id"] is None or (email and row["email"] != email):
             await self._database.execute(_ADD, user_id, email, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import aiohttp
@@ -53,7 +53,7 @@ class OpenAIUpstream:
         url = f"{self._provider.base_url}/chat/completions"
         return self._http().post(url, json=body, headers={"X-Request-Id": request_id})
 
-    async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncIterator[bytes]:
+    async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[bytes, None]:
         splitter = sse.EventSplitter()
         wanted = {**body, "stream": True, "stream_options": {"include_usage": True}}
         try:

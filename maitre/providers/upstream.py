@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol
 
 
 class Upstream(Protocol):
     """An OpenAI-compatible provider. Its faults are ProviderError (or BadRequest: the prompt is too long)."""
 
-    def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncIterator[bytes]:
+    def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[bytes, None]:
         """The answer's events in order, each as the upstream's own bytes, without the closing [DONE]."""
 
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:

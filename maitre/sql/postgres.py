@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -112,6 +113,12 @@ class Database:
                 return await work(connection)
 
         return await self._run(inside)
+
+    async def time(self) -> datetime:
+        """The server's clock."""
+        row = await self.fetchrow("select clock_timestamp() as now")
+        assert row is not None
+        return datetime.fromtimestamp(row["now"].timestamp(), UTC)
 
     async def migrate(self) -> list[str]:
         """Apply the migrations that are missing, all or nothing each; the names of those applied."""
