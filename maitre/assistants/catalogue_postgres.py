@@ -61,5 +61,5 @@ class PostgresCatalogue:
     async def close(self, sentence: str | None) -> None:
         """Admit nobody, with this sentence; None: admit again."""
         await self._database.execute(
-            "update catalogue set closed = $1, version = version + 1 where closed is distinct from $1", sentence
+            "update catalogue set closed = $1 where closed is distinct from $1", sentence
         )
