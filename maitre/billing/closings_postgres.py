@@ -16,8 +16,8 @@ from maitre.sql.postgres import Database
 #: Whose row it is, by scope.
 WHOSE: Mapping[str, str] = {
     "account": "user_id = $1",
-    "key": "key_id = $1",
-    "assistant": "assistant = $1",
+    "key": "key_id = $1 and key_id <> ''",  # as the index says
+    "assistant": "assistant = $1 and assistant <> ''",
     "model": "model = $1",
     "provider": "provider = $1",
     "house": "$1::text = ''",
