@@ -49,6 +49,7 @@ class Ticket:
 class Spent:
     """What a call took of its provider."""
 
+    model: str
     tokens: int  # of the answer
     seconds: float  # from the call to its end
     prompt_tokens: int

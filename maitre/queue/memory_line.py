@@ -53,13 +53,12 @@ class MemoryLine:
     async def leave(self, capacity: Capacity, id: str, now: datetime, spent: Spent | None) -> tuple[str, ...]:
         at = ms(now)
         state = self._state(capacity, at)
-        place = state.seated.get(id)
         fair.leave(state, id, at)
         fair.renew(state, (), at)
         seated = fair.seat(state, capacity, at)
-        if place is not None and spent is not None:
-            paces, model = self._learned(capacity.provider), place.ticket.model
-            paces[model] = paces.get(model, Pace()).learn(spent)
+        if spent is not None:
+            paces = self._learned(capacity.provider)
+            paces[spent.model] = paces.get(spent.model, Pace()).learn(spent)
         return tuple(seated)
 
     async def snapshot(self, provider: str, now: datetime) -> Snapshot:

@@ -8,7 +8,6 @@ from maitre.queue.eta import Pace, Work, forecast
 from maitre.queue.fair import Place, State, heavier, order
 from maitre.queue.line import Seated, Seen, Snapshot, Standing, Waiting, moment
 
-
 #: For how long a forecast holds while nothing changes, ms.
 FRESH = 1000
 
@@ -17,7 +16,7 @@ class Board:
     """One line's forecast, made anew when the line has changed, when something was learned, and every second."""
 
     def __init__(self) -> None:
-        self._of: tuple[int, int, Mapping[str, Pace]] | None = None
+        self._of: tuple[State, int, Mapping[str, Pace]] = (State(born=0), -1, {})
         self._at = 0
         self._line: dict[str, Waiting] = {}
 
@@ -36,9 +35,10 @@ class Board:
         return found
 
     def _waiting(self, state: State, paces: Mapping[str, Pace], now: int) -> dict[str, Waiting]:
-        of = (state.born, state.clock, paces)
-        if of != self._of or not 0 <= now - self._at < FRESH:
-            self._of, self._at, self._line = (state.born, state.clock, dict(paces)), now, line_of(state, paces, now)
+        known, clock, learned = self._of
+        fresh = known is state and clock == state.clock and learned == paces and 0 <= now - self._at < FRESH
+        if not fresh:
+            self._of, self._at, self._line = (state, state.clock, dict(paces)), now, line_of(state, paces, now)
         return self._line
 
 

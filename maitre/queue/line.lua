@@ -1,0 +1,226 @@
+-- One step of a provider's line: enter, look, leave or read. Atomic, and the same when repeated.
+-- Bound to maitre/queue/redis_line.py (keys, arguments, answer) and to fair.py (the same rules, explained there).
+--
+-- KEYS  1 house hash: name, born, lost, virtual, clock, slots    2 waiting zset: id by arrival    3 seated zset: id by time, ms
+--       4 leases zset: id by expiry, ms    5 tickets hash: id -> JSON [tokens, user, ...]
+--       6 guests hash: user -> "weight finish start since newest", start "-" without a next turn    7 paces hash
+-- ARGV  1 step  2 now ms  3 max concurrent  4 max tokens in flight or -1  5 max waiting per user  6 lease ms
+--       7 grace ms  8 lives s  9 the version that the caller knows  10 a name for the line, should it be new
+--       look, leave: 11.. ids    enter: 11 id  12 ticket  13 weight  14 arrival or -1  15 seated since or -1
+-- Returns {version, full (1) or not (0), newly seated ids, paces, and unless the version is the caller's:
+--          virtual, clock, born, waiting, seated, tickets, guests}
+local HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS, PACES = unpack(KEYS)
+local step, now = ARGV[1], tonumber(ARGV[2])
+local slots, most_tokens, most_waiting = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local lease, grace, lives, known = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local ROUNDING = 1e-9
+
+-- A line of which a part was evicted is begun again, as one that was lost whole.
+local sitting, queued = redis.call('ZCARD', SEATED), redis.call('ZCARD', WAITING)
+local torn = redis.call('ZCARD', LEASES) ~= sitting + queued or redis.call('HLEN', TICKETS) ~= sitting + queued
+  or (queued > 0 and redis.call('HLEN', GUESTS) == 0) or (sitting + queued > 0 and redis.call('EXISTS', HOUSE) == 0)
+if torn and step ~= 'read' then redis.call('DEL', HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS) end
+
+local house = redis.call('HMGET', HOUSE, 'born', 'lost', 'virtual', 'clock', 'name')
+local born, lost = tonumber(house[1] or now), house[2] == '1'
+local virtual, clock, name = tonumber(house[3] or 0), tonumber(house[4] or 0), house[5] or ARGV[10]
+
+local function whole(number) return string.format('%.0f', number) end
+local function exact(number) return string.format('%.17g', number) end
+
+local function tick()
+  clock = math.max(now, clock + 1)
+  return clock
+end
+
+local function ticket(id) return cjson.decode(redis.call('HGET', TICKETS, id)) end
+
+-- The guests are read when first needed, and written back at the end.
+local guests
+local function everybody()
+  if guests then return guests end
+  guests = {}
+  local all = redis.call('HGETALL', GUESTS)
+  for i = 1, #all, 2 do
+    local weight, finish, start, since, newest = all[i + 1]:match('^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+    guests[all[i]] = {
+      weight = tonumber(weight), finish = tonumber(finish), start = tonumber(start),
+      since = tonumber(since), newest = tonumber(newest),
+    }
+  end
+  return guests
+end
+
+local function write_guests()
+  if not guests then return end
+  redis.call('DEL', GUESTS)
+  for user, guest in pairs(guests) do
+    local start = guest.start and exact(guest.start) or '-'
+    redis.call('HSET', GUESTS, user, table.concat(
+      {whole(guest.weight), exact(guest.finish), start, whole(guest.since), whole(guest.newest)}, ' '))
+  end
+end
+
+-- The waiting tickets of a user, first come first.
+local function line_of(user)
+  local mine = {}
+  local ids = redis.call('ZRANGE', WAITING, 0, -1)
+  for i = 1, #ids do
+    local one = ticket(ids[i])
+    if one[2] == user then mine[#mine + 1] = {id = ids[i], tokens = one[1]} end
+  end
+  return mine
+end
+
+local function room(tokens)
+  local sitting = redis.call('ZRANGE', SEATED, 0, -1)
+  if #sitting >= slots then return false end
+  if most_tokens < 0 or #sitting == 0 then return true end
+  for i = 1, #sitting do tokens = tokens + ticket(sitting[i])[1] end
+  return tokens <= most_tokens
+end
+
+local function hushed() return lost and born <= now and now < born + grace end
+
+local function earliest_start()
+  local earliest
+  for _, guest in pairs(everybody()) do
+    if guest.start and (not earliest or guest.start < earliest) then earliest = guest.start end
+  end
+  return earliest
+end
+
+local function next_user()
+  local begun = math.max(virtual, earliest_start()) + ROUNDING
+  local best, user
+  for name, guest in pairs(everybody()) do
+    if guest.start and guest.start <= begun then
+      local due = guest.start + 1 / guest.weight
+      local better = not best or due < best.due
+      if best and due == best.due then
+        better = guest.since < best.since or (guest.since == best.since and name < user)
+      end
+      if better then best, user = {due = due, since = guest.since}, name end
+    end
+  end
+  return user
+end
+
+local function take_turn(user, more, number)
+  local guest = everybody()[user]
+  virtual = math.max(virtual, earliest_start())
+  guest.finish = guest.start + 1 / guest.weight
+  guest.start, guest.since = more and guest.finish or nil, number
+  local left = 1
+  while true do
+    local weights, ends = 0, nil
+    for name, one in pairs(guests) do
+      if not one.start and one.finish <= virtual then
+        guests[name] = nil
+      else
+        weights = weights + one.weight
+        if not one.start and (not ends or one.finish < ends) then ends = one.finish end
+      end
+    end
+    if weights == 0 then return end
+    if not ends or virtual + left / weights <= ends then
+      virtual = virtual + left / weights
+      return
+    end
+    left = left - (ends - virtual) * weights
+    virtual = ends
+  end
+end
+
+local newly = {}
+local function seat()
+  while not hushed() and redis.call('ZCARD', SEATED) < slots and redis.call('ZCARD', WAITING) > 0 do
+    local user = next_user()
+    local mine = line_of(user)
+    if not room(mine[1].tokens) then return end
+    redis.call('ZREM', WAITING, mine[1].id)
+    redis.call('ZADD', SEATED, whole(now), mine[1].id)
+    take_turn(user, #mine > 1, tick())
+    newly[#newly + 1] = mine[1].id
+  end
+end
+
+local function leave(id)
+  if redis.call('ZREM', LEASES, id) == 0 then return end
+  tick()
+  if redis.call('ZREM', SEATED, id) == 0 then
+    local user = ticket(id)[2]
+    redis.call('ZREM', WAITING, id)
+    if #line_of(user) == 0 then everybody()[user].start = nil end
+  end
+  redis.call('HDEL', TICKETS, id)
+end
+
+local function renew(ids)
+  local latest = whole(now + lease)
+  for i = 1, #ids do redis.call('ZADD', LEASES, 'XX', latest, ids[i]) end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', whole(now))) do leave(id) end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '(' .. latest, '+inf')) do
+    redis.call('ZADD', LEASES, 'XX', latest, id)
+  end
+end
+
+local function enter(id, text, weight, arrival, since)
+  if (arrival >= 0 or since >= 0) and now < born + grace then lost = true end
+  local one = cjson.decode(text)
+  local user = one[2]
+  if since >= 0 then
+    redis.call('ZADD', SEATED, whole(since), id)
+    tick()
+  else
+    local free = redis.call('ZCARD', WAITING) == 0 and room(one[1]) and not hushed()
+    if arrival < 0 and not free and #line_of(user) >= most_waiting then return false end
+    local number = tick()
+    local arrived = arrival < 0 and number or arrival
+    redis.call('ZADD', WAITING, whole(arrived), id)
+    local guest = everybody()[user] or {finish = virtual, since = 0, newest = 0}
+    guests[user] = guest
+    guest.weight, guest.newest = weight, math.max(guest.newest, arrived)
+    if not guest.start then guest.start, guest.since = math.max(virtual, guest.finish), arrived end
+  end
+  redis.call('HSET', TICKETS, id, text)
+  redis.call('ZADD', LEASES, whole(now + lease), id)
+  return true
+end
+
+local full = 0
+if step == 'enter' then
+  local id = ARGV[11]
+  local there = redis.call('ZSCORE', LEASES, id)
+  renew({id})
+  seat()
+  if not there then
+    if enter(id, ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])) then seat() else full = 1 end
+  end
+elseif step == 'look' then
+  renew({unpack(ARGV, 11)})
+  seat()
+elseif step == 'leave' then
+  leave(ARGV[11])
+  renew({})
+  seat()
+end
+
+if step ~= 'read' then
+  write_guests()
+  redis.call('HSET', HOUSE, 'name', name, 'born', whole(born), 'lost', lost and '1' or '0', 'virtual', exact(virtual),
+    'clock', whole(clock), 'slots', whole(slots))
+  for i = 1, 6 do redis.call('EXPIRE', KEYS[i], lives) end
+end
+
+local version = name .. ':' .. whole(clock)
+local answer = {version, full, newly, redis.call('HGETALL', PACES)}
+if version ~= known then
+  local all = {
+    exact(virtual), whole(clock), whole(born), redis.call('HGET', HOUSE, 'slots') or '1',
+    redis.call('ZRANGE', WAITING, 0, -1, 'WITHSCORES'), redis.call('ZRANGE', SEATED, 0, -1, 'WITHSCORES'),
+    redis.call('HGETALL', TICKETS), redis.call('HGETALL', GUESTS),
+  }
+  for i = 1, #all do answer[#answer + 1] = all[i] end
+end
+return answer
