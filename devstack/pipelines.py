@@ -23,8 +23,8 @@ from maitre.settings import Endpoint, House
 def part(
     house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Mapping[str, str], *, bare: bool = False
 ) -> Part:
-    """The house's Pipelines server. `urls`: the parts it talks to; `handed_on`: more of its environment; `bare`: without
-    our host around it."""
+    """The house's Pipelines server. `urls`: the parts it talks to; `handed_on`: more of its environment; `bare`:
+    without our host around it."""
     home = house.state / "pipelines"
     # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
     app = ("main:app", "--app-dir", str(server_folder())) if bare else ("gateway.pipelines_host:app", "--ws", "none")

@@ -16,8 +16,12 @@ def script(**what: Any) -> str:
 
 
 def error_in(answer: RawAnswer) -> dict[str, Any]:
-    """The error of a stream, which stands just before its end. Fails when there is none."""
+    """The error of an answer: a real one, or a stream's, which stands just before its end. Fails when there is none."""
     assert answer.whole, "the stream was cut off"
+    if answer.status != 200:
+        error: dict[str, Any] = json.loads(answer.body)["error"]
+        assert error["code"] == answer.status
+        return error
     assert answer.events[-1] == DONE, answer.events[-1]
-    error: dict[str, Any] = json.loads(answer.events[-2].removeprefix(b"data: "))["error"]
+    error = json.loads(answer.events[-2].removeprefix(b"data: "))["error"]
     return error

@@ -33,6 +33,7 @@ from maitre.chat.message import Stamp
 from maitre.chat.stamp import KEY, sign
 from maitre.errors import HouseError
 from maitre.settings import Endpoint, House, load_house
+from tests.engine.servers import MANNERS, Manners
 from tests.engine.small_house import write_house
 from tests.raw_socket import RawAnswer, raw_chat
 from tests.user_jwt import headers_of
@@ -72,6 +73,11 @@ class Hall:
         """A Pipelines server of this house on the port. `behind`: other addresses of its stores."""
         urls: dict[Endpoint, str] = {"traces": self._traces, **{name: self.parts[name].url for name in STORES}}
         return pipelines.part(self.house, port, {**urls, **(behind or {})}, {}, bare=self.bare)
+
+    @property
+    def manners(self) -> Manners:
+        """In what the server that runs differs from the other one."""
+        return MANNERS["bare" if self.bare else "host"]
 
     def become(self, *, bare: bool) -> None:
         """Serve by the bare upstream server, or by the host."""

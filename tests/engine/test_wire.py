@@ -11,7 +11,10 @@ import requests
 
 from tests.engine.answers import DONE, error_in, script
 from tests.engine.hall import Hall
+from tests.engine.servers import BOTH
 from tests.upstream import ScriptedUpstream
+
+pytestmark = BOTH
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "short": {},
@@ -76,15 +79,22 @@ def test_a_whole_answer_is_as_whole_as_a_long_one(
     assert [row["completion_tokens"] for row in reversed(rows)] == [1, 2_000, 60_000]
 
 
-def test_a_refusal_is_an_event_in_a_stream_and_a_status_without(hall: Hall) -> None:
-    """The sentence of a full window is read by both kinds of client; a client can tell when to come back."""
+def test_a_refusal_is_read_by_every_client(hall: Hall) -> None:
+    """The sentence of a full window, streamed and whole, and a status from which a client can tell when to come back;
+    the bare server has sent its 200 of a stream before it asks us."""
     guest = hall.guest("free")
     for _ in range(5):
         assert hall.chat(guest).status_code == 200
     whole = hall.chat(guest)
     assert (whole.status_code, whole.headers["retry-after"].isdigit()) == (429, True)
-    told = error_in(hall.raw(guest))
+    streamed = hall.raw(guest)
+    told = error_in(streamed)
     assert (told["code"], told["type"]) == (429, "rate_limit_error")
+    if hall.manners.early_refusal == "status":
+        assert (streamed.status, streamed.headers["retry-after"].isdigit()) == (429, True)
+        assert whole.json()["error"] == {**told, "message": told["detail"]}
+    else:
+        assert streamed.status == 200
     assert "requests for this minute (limit: 5)" in told["message"]
     assert "requests for this minute (limit: 5)" in whole.json()["detail"]
 
