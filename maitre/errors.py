@@ -4,6 +4,7 @@ MaitreError
 ├── ConfigError          the house's files are wrong: many problems at once, each `file: path: message`
 ├── HouseError           an operator's command cannot go on; the message is the sentence to print
 ├── StoreDown            Postgres or Valkey does not answer
+├── ValkeyError          Valkey answered a command with an error: a mistake of ours
 └── Refusal              a guest is told no, in one sentence from the catalogue
     ├── QuotaExceeded    a window is full; knows when it resets
     ├── Unavailable      ours to mend: a store or the provider is down
@@ -40,6 +41,10 @@ class HouseError(MaitreError):
 
 class StoreDown(MaitreError):
     """A store (Postgres or Valkey) did not answer."""
+
+
+class ValkeyError(MaitreError):
+    """Valkey answered a command with an error; the text is its reply, such as `WRONGTYPE …`."""
 
 
 class Refusal(MaitreError):

@@ -1,0 +1,1 @@
+"""The way to Valkey: one connection that many callers share."""
