@@ -1,26 +1,63 @@
-"""Admission: reserve in the live store, loading an account from the ledger when the store does not know it."""
+"""Admission: reserve in the live store, loading from the ledger what the store does not know."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from datetime import datetime
 
 from maitre.billing.ledger import Ledger
 from maitre.errors import StoreDown
+from maitre.quota.explain import live_of
 from maitre.quota.reservation import Ask, Denied, Granted, Unloaded
-from maitre.quota.store import QuotaStore
+from maitre.quota.store import Live, QuotaStore
+from maitre.quota.subject import Subject
+from maitre.quota.window import Periods
 
-#: Loading races only with settlements of the same account; each lost race means another one made progress.
+#: Loading races only with what happens to the same subject; each lost race means that another call made progress.
 _ATTEMPTS = 20
 
 
-async def admit(store: QuotaStore, ledger: Ledger, ask: Ask) -> Granted | Denied:
-    """The store's verdict. Raises StoreDown when either store does not answer: nothing is admitted unchecked."""
-    for attempt in range(_ATTEMPTS):
-        answer = await store.reserve(ask)
-        if not isinstance(answer, Unloaded):
-            return answer
-        generation = await store.generation(ask.user_id)
-        totals = await ledger.totals(ask.user_id, ask.now, ask.periods)
-        if not await store.load(ask.user_id, ask.periods.day, totals, generation):
-            await asyncio.sleep(0.002 * attempt)
-    raise StoreDown("The live windows of this account keep changing; the account could not be loaded.")
+class Admission:
+    """The way to the live windows, for one event loop. Calls that find the same subject unloaded share one load."""
+
+    def __init__(self, store: QuotaStore, ledger: Ledger) -> None:
+        self._store, self._ledger = store, ledger
+        self._loading: dict[tuple[Subject, str], asyncio.Task[bool]] = {}
+
+    async def admit(self, ask: Ask) -> Granted | Denied:
+        """The store's verdict. Raises StoreDown when either store does not answer: nothing is admitted unchecked.
+
+        A caller asks, commits the call's row, and asks again with the same Ask before it calls upstream: only then
+        is the hold one that no loss of the live store can make room of. A second verdict of Denied means that the
+        hold got lost in between and its room was given to others; the row is withdrawn then, and the hold released.
+        """
+        for attempt in range(_ATTEMPTS):
+            answer = await self._store.reserve(ask)
+            if not isinstance(answer, Unloaded):
+                return answer
+            if not all(await asyncio.gather(*(self._load(subject, ask) for subject in answer.subjects))):
+                await asyncio.sleep(0.002 * attempt)
+        raise StoreDown("The live windows keep changing and could not be loaded from the ledger.")
+
+    async def rebuild(self, subjects: Iterable[Subject] | None = None) -> int:
+        """Forget the live windows of these subjects, or all: the next call loads them from the ledger. How many."""
+        return await self._store.unload(subjects)
+
+    async def look(self, subject: Subject, now: datetime, when: Periods) -> Live:
+        """What the subject has used and holds; from the ledger when the store does not know it."""
+        live = await self._store.live(subject, now)
+        return live or live_of(await self._ledger.totals(subject, now, when), now)
+
+    async def _load(self, subject: Subject, ask: Ask) -> bool:
+        key = (subject, ask.periods.day)
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = self._loading[key] = asyncio.create_task(self._load_once(subject, ask.now, ask.periods))
+            loading.add_done_callback(lambda _: self._loading.pop(key))
+        return await asyncio.shield(loading)  # others wait for it too
+
+    async def _load_once(self, subject: Subject, now: datetime, when: Periods) -> bool:
+        generation = await self._store.generation(subject)
+        totals = await self._ledger.totals(subject, now, when)
+        return await self._store.load(subject, when.day, totals, generation)

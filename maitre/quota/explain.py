@@ -1,56 +1,78 @@
-"""`cli quota explain`: every window of an account, purely from what the stores know."""
+"""`cli quota explain`: every window that limits an account, purely from what the stores know."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from maitre.accounts.account import Account
 from maitre.billing.row import Totals
 from maitre.quota.plan import Plan
-from maitre.quota.reservation import limits_of
 from maitre.quota.store import Live
-from maitre.quota.window import MINUTE, Periods
+from maitre.quota.subject import Subject
+from maitre.quota.window import MINUTE, WINDOWS, Periods
+
+#: Windows of an account that are told without a limit too.
+_ALWAYS = ("requests_per_month", "requests_total", "tokens_per_month", "tokens_total")
 
 
 def explain(
-    account: Account, plan: Plan | None, live: Live | None, totals: Totals | None, now: datetime, when: Periods
+    account: Account,
+    plan: Plan | None,
+    live: Live,
+    wider: Iterable[tuple[Subject, Mapping[str, int], Live]],
+    when: Periods,
 ) -> dict[str, Any]:
-    """The account's windows. `limit` and `left` are None where the plan sets no limit."""
-    if live is None:
-        live = _live(totals, now)
-    windows: list[dict[str, Any]] = []
+    """The account's windows, then those of wider subjects with limits. `limit` and `left` are None where the plan sets
+    no limit; money is in 10⁻⁹ of the currency."""
+    found: list[dict[str, Any]] = []
     if plan is not None:
-        windows.append(_window("requests", "minute", plan.requests_per_minute, live.minute, 0, live.minute_frees_at))
-        for limit in limits_of(plan, when):
-            held = live.held_tokens if limit.resource == "tokens" else 0
-            used = live.fields.get(limit.field, 0)
-            windows.append(_window(limit.resource, limit.window, limit.limit, used, held, limit.resets_at))
-    return {"user": account.email or account.user_id, "plan": plan.slug if plan else None, "windows": windows}
+        found += _windows(Subject("account", account.user_id), plan.limits, live, when, _ALWAYS)
+    for subject, limits, seen in wider:
+        found += _windows(subject, limits, seen, when)
+    return {"user": account.email or account.user_id, "plan": plan.slug if plan else None, "windows": found}
 
 
-def _live(totals: Totals | None, now: datetime) -> Live:
-    if totals is None:
-        return Live({}, 0, None, 0)
+def live_of(totals: Totals, now: datetime) -> Live:
+    """What the live store would know, had it loaded these totals."""
     recent = sorted(at for at in totals.recent.values() if at >= now - MINUTE)
+    holds = totals.holds.values()
     return Live(
-        fields=totals.fields,
+        fields={name: amount for name, amount in totals.fields.items() if amount},
         minute=len(recent),
         minute_frees_at=recent[0] + MINUTE if recent else None,
-        held_tokens=sum(tokens for tokens, _, _ in totals.holds.values()),
+        held={
+            "tokens": sum(hold.prompt_tokens + hold.completion_tokens for hold in holds),
+            "money": sum(hold.money for hold in holds),
+            "calls": sum(hold.kind != "task" for hold in holds),
+        },
     )
 
 
-def _window(
-    resource: str, window: str, limit: int | None, used: int, held: int, resets_at: datetime | None
-) -> dict[str, Any]:
-    return {
-        "scope": "account",
-        "resource": resource,
-        "window": window,
-        "limit": limit,
-        "used": used,
-        "held": held,
-        "left": None if limit is None else max(0, limit - used - held),
-        "resets_at": None if resets_at is None else resets_at.isoformat(),
-    }
+def _windows(
+    subject: Subject, limits: Mapping[str, int], live: Live, when: Periods, always: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    found = []
+    for name, window in WINDOWS.items():
+        limit = limits.get(name)
+        if limit is None and name not in always:
+            continue
+        minute = window.span == "minute"
+        used = live.minute if minute else live.fields.get(when.field(window), 0)
+        held = live.held.get(window.resource, 0)
+        resets_at = live.minute_frees_at if minute else when.resets(window)
+        found.append(
+            {
+                "scope": subject.scope,
+                "subject": subject.id,
+                "resource": window.resource,
+                "window": window.span,
+                "limit": limit,
+                "used": used,
+                "held": held,
+                "left": None if limit is None else max(0, limit - used - held),
+                "resets_at": None if resets_at is None else resets_at.isoformat(),
+            }
+        )
+    return found

@@ -1,17 +1,39 @@
--- Load an unloaded account, unless something happened to it since the ledger was read.
--- KEYS  1 account hash  2 minute zset  3 holds hash  4 generation  then one turn counter for each turn
--- ARGV  1 generation  2 day  3 account ttl s  4 turn ttl s  5 fields n  6 recent n  7 holds n
---       then n pairs field, sum; n pairs score, hold id; n pairs hold id, hold text; the turns' counts
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-if (redis.call('GET', KEYS[4]) or '0') ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[2], KEYS[3])
-redis.call('HSET', KEYS[1], 'day', ARGV[2])
-local at = 8
-for _ = 1, tonumber(ARGV[5]) do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) at = at + 2 end
-for _ = 1, tonumber(ARGV[6]) do redis.call('ZADD', KEYS[2], ARGV[at], ARGV[at + 1]) at = at + 2 end
-for _ = 1, tonumber(ARGV[7]) do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) at = at + 2 end
-for i = 5, #KEYS do redis.call('SET', KEYS[i], ARGV[at], 'EX', ARGV[4]) at = at + 1 end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('PEXPIRE', KEYS[2], 121000)
-redis.call('EXPIRE', KEYS[3], ARGV[3])
+-- Load an unloaded subject, unless something happened to it since the ledger was read.
+-- ARGV  1 subject  2 generation  3 day  4 turn ttl s  5 fields n  6 recent n  7 turns n  8 holds n
+--       then n pairs field, sum; n pairs hold id, time; n pairs turn id, calls;
+--       n elevens hold id, tokens, money, calls, completion, counted, later, kind, turn id, account, expires
+local subject, life = ARGV[1], ARGV[2]
+if loaded(subject) or generation(subject) ~= life then return 0 end
+local windows, minute, holds = key('s', subject), key('m', subject), key('h', subject)
+call('DEL', windows, minute, holds)
+call('HSET', windows, 'epoch', epoch, 'life', life, 'day', ARGV[3])
+local at = 9
+for _ = 1, tonumber(ARGV[5]) do call('HSET', windows, ARGV[at], ARGV[at + 1]) at = at + 2 end
+for _ = 1, tonumber(ARGV[6]) do call('ZADD', minute, ARGV[at + 1], ARGV[at]) at = at + 2 end
+for _ = 1, tonumber(ARGV[7]) do
+  call('SET', turn_key(life, subject, ARGV[at]), ARGV[at + 1], 'EX', ARGV[4])
+  at = at + 2
+end
+local NAMES = {'tokens', 'money', 'calls', 'completion', 'counted', 'later', 'kind', 'turn', 'account', 'expires'}
+for _ = 1, tonumber(ARGV[8]) do
+  local id, expires = ARGV[at], ARGV[at + 10]
+  local record = record_of(id)
+  if record then
+    if tonumber(record.expires) > tonumber(expires) then expires = record.expires end
+  else
+    record = {}
+    for i, name in ipairs(NAMES) do
+      record[name] = ARGV[at + i]
+      call('HSET', key('hold', id), name, ARGV[at + i])
+    end
+  end
+  call('HSET', key('hold', id), 'expires', expires, '>' .. subject, '')
+  call('EXPIRE', key('hold', id), TTL)
+  call('ZADD', holds, expires, id)
+  hold(subject, record, '')
+  at = at + 11
+end
+call('EXPIRE', windows, TTL)
+call('PEXPIRE', minute, 121000)
+call('EXPIRE', holds, TTL)
 return 1

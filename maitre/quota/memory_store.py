@@ -1,141 +1,262 @@
-"""The live windows in memory: the twin of the Valkey store, for tests and for one process without Valkey."""
+"""The live windows in memory: the twin of the Valkey store, for tests and for one process without Valkey.
+
+Nothing is blended here: what a subject holds is summed over the records of its live holds each time it is asked.
+"""
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from maitre.billing.row import Totals
-from maitre.quota.reservation import TASKS_PER_REQUEST, TOOL_CALLS_PER_TURN, Answer, Ask, Denied, Granted, Unloaded
+from maitre.quota.reservation import (
+    TASKS_PER_REQUEST,
+    Answer,
+    Ask,
+    Denied,
+    Granted,
+    Limit,
+    Reading,
+    Unloaded,
+    near,
+    room,
+    standing,
+)
 from maitre.quota.store import Live
+from maitre.quota.subject import Subject
 from maitre.quota.window import MINUTE
 
 
 @dataclass(slots=True)
-class _Account:
+class _Record:
+    """A hold. `lives` are its subjects, each with the life of it in which this store decided, or None where the
+    ledger said so."""
+
+    tokens: int
+    money: int
+    completion: int
+    counted: bool
+    later: bool
+    kind: str
+    turn: str
+    account: Subject
+    expires: datetime
+    lives: dict[Subject, int | None]
+
+    def held(self, resource: str) -> int:
+        """How much of a resource it holds. A task is no call: see `room`."""
+        return {"tokens": self.tokens, "money": self.money, "calls": int(self.kind != "task")}.get(resource, 0)
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """A loaded subject. `life` is the generation that it was loaded at."""
+
+    life: int
     day: str
     fields: Counter[str]
     minute: list[tuple[datetime, str]]  # sorted by time
     turns: Counter[str]
-    holds: dict[str, tuple[int, datetime, bool]]
-    later: dict[str, bool] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
+    holds: dict[str, datetime]  # hold id -> expiry
+
+    def recent(self, now: datetime) -> list[datetime]:
+        """When the counted requests of the last minute came."""
+        return [at for at, _ in self.minute if at >= now - MINUTE]
 
 
 class MemoryQuotaStore:
-    """A QuotaStore in a dictionary."""
+    """A QuotaStore in dictionaries."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, _Account] = {}
-        self._generations: Counter[str] = Counter()
+        self._loaded: dict[Subject, _Loaded] = {}
+        self._records: dict[str, _Record] = {}
+        self._generations: dict[Subject, int] = {}
+        self._events = self._epoch = 1
 
     async def reserve(self, ask: Ask) -> Answer:
-        account = self._accounts.get(ask.user_id)
-        if account is None:
-            return Unloaded()
-        if ask.hold_id in account.holds:
-            return Granted(account.holds[ask.hold_id][2], account.later.get(ask.hold_id, False))
-        if account.day != ask.periods.day or any(expiry < ask.now for _, expiry, _ in account.holds.values()):
-            self.forget(ask.user_id)
-            return Unloaded()
+        record = self._records.get(ask.hold_id)
+        if record is None or not all(self._decided(record, subject) for subject in ask.subjects):
+            for subject in ask.subjects:
+                loaded = self._loaded.get(subject)
+                if loaded and (loaded.day != ask.periods.day or any(end < ask.now for end in loaded.holds.values())):
+                    self._unload(subject)
+            missing = tuple(subject for subject in ask.subjects if subject not in self._loaded)
+            if missing:
+                return Unloaded(missing)
+            self._undo(ask.hold_id, ask.periods.fields("requests"))
+            verdict = self._decide(ask)
+            if isinstance(verdict, Denied):
+                return verdict
+            record = verdict
+        readings = [self._reading(ask, limit, record.counted) for limit in ask.limits]
+        nearly_full = [n for n, limit in enumerate(ask.limits) if near(limit, readings[n])]
+        return Granted(record.counted, record.later, record.completion, tuple(nearly_full))
 
+    def _decided(self, record: _Record, subject: Subject) -> bool:
+        loaded = self._loaded.get(subject)
+        return loaded is not None and record.lives.get(subject) == loaded.life
+
+    def _decide(self, ask: Ask) -> _Record | Denied:
         requests, tasks = ask.periods.fields("requests"), ask.periods.fields("tasks")[0]
-        counted, later = True, False
-        if ask.kind == "repair":
-            counted = False
-        elif ask.kind == "task":
-            counted = account.fields[tasks] >= TASKS_PER_REQUEST * max(1, account.fields[requests[0]])
-        elif 0 < account.turns[ask.turn_id] < TOOL_CALLS_PER_TURN:
-            counted, later = False, True
+        account = self._loaded[ask.account]
+        counted, later = standing(
+            ask.kind, account.fields[requests[0]], account.fields[tasks], account.turns[ask.turn_id]
+        )
+        completion = ask.completion_tokens
+        for limit in ask.limits:
+            most = room(ask, limit, self._reading(ask, limit, counted), counted)
+            if most is None:
+                return Denied(counted, tuple(self._reading(ask, one, counted) for one in ask.limits))
+            completion = min(completion, most)
 
-        held = sum(tokens for tokens, _, _ in account.holds.values())
-        while account.minute and account.minute[0][0] < ask.now - 2 * MINUTE:
-            account.minute.pop(0)
-        recent = [at for at, _ in account.minute if at >= ask.now - MINUTE]
-        frees_at = None
-        if counted and ask.per_minute is not None and len(recent) >= ask.per_minute:
-            over = len(recent) - ask.per_minute
-            frees_at = (recent[over] if over < len(recent) else ask.now) + MINUTE
-        used = tuple(account.fields[limit.field] for limit in ask.limits)
-        full = frees_at is not None
-        for limit, amount in zip(ask.limits, used, strict=True):
-            asked = (1 if counted else 0) if limit.resource == "requests" else held + ask.tokens
-            full = full or (limit.limit is not None and asked > 0 and amount + asked > limit.limit)
-        if full:
-            return Denied(counted, used, held, frees_at)
-
-        account.holds[ask.hold_id] = (ask.tokens, ask.expires_at, counted)
-        account.later[ask.hold_id], account.kinds[ask.hold_id] = later, ask.kind
-        if counted:
-            account.fields.update(requests)
-            insort(account.minute, (ask.now, ask.hold_id))
+        record = self._records[ask.hold_id] = _Record(
+            tokens=ask.prompt_tokens + completion,
+            money=ask.money(completion),
+            completion=completion,
+            counted=counted,
+            later=later,
+            kind=ask.kind,
+            turn=ask.turn_id,
+            account=ask.account,
+            expires=ask.expires_at,
+            lives={subject: self._loaded[subject].life for subject in ask.subjects},
+        )
+        for subject in ask.subjects:
+            loaded = self._loaded[subject]
+            loaded.holds[ask.hold_id] = ask.expires_at
+            # What left the minute is kept for another one: requests of several processes come a little out of order.
+            loaded.minute = [one for one in loaded.minute if one[0] >= ask.now - 2 * MINUTE]
+            if counted:
+                loaded.fields.update(requests)
+                insort(loaded.minute, (ask.now, ask.hold_id))
         if ask.kind == "task":
             # A task that counts as a request uses up the tasks which that request would bring along.
             account.fields[tasks] += TASKS_PER_REQUEST if counted else 1
         if ask.kind == "turn":
             account.turns[ask.turn_id] += 1
-        return Granted(counted, later)
+        return record
 
-    async def settle(self, user_id: str, hold_id: str, tokens: Mapping[str, int]) -> bool:
-        account = self._accounts.get(user_id)
-        if account is None:
-            self._generations[user_id] += 1
-            return False
-        if account.holds.pop(hold_id, None) is None:
-            self.forget(user_id)
-            return False
-        account.fields.update(tokens)
-        return True
+    def _reading(self, ask: Ask, limit: Limit, counted: bool) -> Reading:
+        loaded = self._loaded[limit.subject]
+        if limit.window.span != "minute":
+            return Reading(loaded.fields[limit.field], self._held(loaded, limit.window.resource))
+        recent = loaded.recent(ask.now)
+        over = len(recent) - limit.limit
+        if not counted or over < 0:
+            return Reading(len(recent), 0)
+        return Reading(len(recent), 0, (recent[over] if over < len(recent) else ask.now) + MINUTE)
 
-    async def release(self, user_id: str, hold_id: str, turn_id: str, requests: tuple[str, ...]) -> bool:
-        account = self._accounts.get(user_id)
-        if account is None:
-            self._generations[user_id] += 1
-            return False
-        hold = account.holds.pop(hold_id, None)
-        if hold is None:
-            return False
-        kind = account.kinds.get(hold_id)
-        if hold[2]:
-            account.fields.subtract(requests)
-            account.minute = [entry for entry in account.minute if entry[1] != hold_id]
-        if kind == "task":
-            account.fields[requests[0].replace("requests", "tasks", 1)] -= TASKS_PER_REQUEST if hold[2] else 1
-        if kind == "turn" and account.turns[turn_id] > 0:
-            account.turns[turn_id] -= 1
-        return True
+    def _held(self, loaded: _Loaded, resource: str) -> int:
+        return sum(self._records[hold].held(resource) for hold in loaded.holds)
 
-    async def generation(self, user_id: str) -> int:
-        return self._generations[user_id]
+    async def settle(self, hold_id: str, subjects: tuple[Subject, ...], spent: Mapping[str, int]) -> bool:
+        record = self._records.pop(hold_id, None)
+        done = False
+        for subject in dict.fromkeys([*(record.lives if record else ()), *subjects]):
+            loaded = self._loaded.get(subject)
+            if record and loaded and loaded.holds.pop(hold_id, None):
+                loaded.fields.update(spent)
+                done = True
+            else:
+                self._unload(subject)
+        return done
 
-    async def load(self, user_id: str, day: str, totals: Totals, generation: int) -> bool:
-        if user_id in self._accounts or self._generations[user_id] != generation:
+    async def release(self, hold_id: str, subjects: tuple[Subject, ...], requests: tuple[str, ...]) -> bool:
+        record = self._records.get(hold_id)
+        for subject in [*(record.lives if record else ()), *subjects]:
+            if subject not in self._loaded:
+                self._unload(subject)
+        return self._undo(hold_id, requests)
+
+    def _undo(self, hold_id: str, requests: tuple[str, ...]) -> bool:
+        record = self._records.pop(hold_id, None)
+        done = False
+        for subject in record.lives if record else ():
+            loaded = self._loaded.get(subject)
+            if record is None or loaded is None or not loaded.holds.pop(hold_id, None):
+                continue
+            done = True
+            if record.counted:
+                loaded.fields.subtract(requests)
+                loaded.minute = [one for one in loaded.minute if one[1] != hold_id]
+            if subject == record.account and record.kind == "task":
+                tasks = requests[0].replace("requests", "tasks", 1)
+                loaded.fields[tasks] -= TASKS_PER_REQUEST if record.counted else 1
+            if subject == record.account and record.kind in ("turn", "tool") and loaded.turns[record.turn] > 0:
+                loaded.turns[record.turn] -= 1
+        return done
+
+    async def beat(self, holds: Iterable[str], expires_at: datetime) -> None:
+        for hold_id in holds:
+            record = self._records.get(hold_id)
+            if record is None:
+                continue
+            record.expires = max(record.expires, expires_at)
+            for subject in record.lives:
+                loaded = self._loaded.get(subject)
+                if loaded and hold_id in loaded.holds:
+                    loaded.holds[hold_id] = max(loaded.holds[hold_id], expires_at)
+
+    async def generation(self, subject: Subject) -> int:
+        return max(self._epoch, self._generations.get(subject, 0))
+
+    async def load(self, subject: Subject, day: str, totals: Totals, generation: int) -> bool:
+        if subject in self._loaded or await self.generation(subject) != generation:
             return False
-        self._accounts[user_id] = _Account(
+        loaded = self._loaded[subject] = _Loaded(
+            life=generation,
             day=day,
             fields=Counter(totals.fields),
             minute=sorted((at, hold_id) for hold_id, at in totals.recent.items()),
             turns=Counter(totals.turns),
-            holds=dict(totals.holds),
+            holds={},
         )
+        for hold_id, hold in totals.holds.items():
+            record = self._records.setdefault(
+                hold_id,
+                _Record(
+                    tokens=hold.prompt_tokens + hold.completion_tokens,
+                    money=hold.money,
+                    completion=hold.completion_tokens,
+                    counted=hold.counted,
+                    later=hold.kind == "tool",
+                    kind=hold.kind,
+                    turn=hold.turn_id,
+                    account=hold.subjects[0],
+                    expires=hold.expires_at,
+                    lives={},
+                ),
+            )
+            record.expires = max(record.expires, hold.expires_at)
+            record.lives[subject] = None
+            loaded.holds[hold_id] = record.expires
         return True
 
-    async def live(self, user_id: str, now: datetime) -> Live | None:
-        account = self._accounts.get(user_id)
-        if account is None:
-            return None
-        minute = [at for at, _ in account.minute if at >= now - MINUTE]
-        return Live(
-            fields=dict(account.fields),
-            minute=len(minute),
-            minute_frees_at=minute[0] + MINUTE if minute else None,
-            held_tokens=sum(tokens for tokens, expiry, _ in account.holds.values() if expiry >= now),
-        )
+    async def unload(self, subjects: Iterable[Subject] | None = None) -> int:
+        if subjects is None:
+            count = len(self._loaded)
+            self._loaded.clear()
+            self._events += 1
+            self._epoch = self._events
+            return count
+        return sum([self._unload(subject) for subject in subjects])
 
-    def forget(self, user_id: str) -> None:
-        """Lose an account, as a Valkey that came back empty does."""
-        self._accounts.pop(user_id, None)
-        self._generations[user_id] += 1
+    def _unload(self, subject: Subject) -> bool:
+        self._events += 1
+        self._generations[subject] = self._events
+        return self._loaded.pop(subject, None) is not None
+
+    async def live(self, subject: Subject, now: datetime) -> Live | None:
+        loaded = self._loaded.get(subject)
+        if loaded is None or any(end < now for end in loaded.holds.values()):
+            return None
+        recent = loaded.recent(now)
+        return Live(
+            fields={name: amount for name, amount in loaded.fields.items() if amount},
+            minute=len(recent),
+            minute_frees_at=recent[0] + MINUTE if recent else None,
+            held={resource: self._held(loaded, resource) for resource in ("tokens", "money", "calls")},
+        )

@@ -1,25 +1,17 @@
-"""The live windows in Valkey or Redis (7.0 or newer): four scripts, one round trip each.
+"""The live windows in Valkey or Redis (7.0 or newer): one script, one round trip, for each thing that happens.
 
-An account's keys share the hash tag {user id}, so that a cluster keeps them together. Numbers and times travel
-as integers (milliseconds since the epoch).
+All keys share one hash tag, because a call is counted in the windows of several subjects at once. Numbers and times
+travel as integers (milliseconds since the epoch). The layout is told in common.lua.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
 from maitre.billing.row import Totals
-from maitre.errors import StoreDown
 from maitre.quota.reservation import (
     TASKS_PER_REQUEST,
     TOOL_CALLS_PER_TURN,
@@ -28,159 +20,156 @@ from maitre.quota.reservation import (
     Ask,
     Denied,
     Granted,
+    Reading,
     Unloaded,
 )
 from maitre.quota.store import Live
+from maitre.quota.subject import Subject
+from maitre.valkey.redis_wire import Script, Valkey, Word
 
-#: An account that nobody used for this long leaves the store; the ledger still has it. Seconds.
-ACCOUNT_TTL = 2 * 24 * 3600
+#: Counters that a process publishes for `cli status` are kept so long. Seconds.
+COUNTERS_TTL = 86_400
+
+
+def _script(name: str) -> Script:
+    folder = files("maitre.quota")
+    return Script("\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name)))
+
+
+_RESERVE, _SETTLE, _RELEASE, _BEAT, _LOAD, _GENERATION, _UNLOAD, _LIVE = (
+    _script(name) for name in ("reserve", "settle", "release", "beat", "load", "generation", "unload", "live")
+)
 
 
 class RedisQuotaStore:
-    """A QuotaStore in Valkey or Redis."""
+    """A QuotaStore in Valkey or Redis. Every method raises StoreDown when that does not answer."""
 
-    def __init__(self, url: str, *, prefix: str = "maitre", timeout: float = 2.0) -> None:
-        # One retry hides a connection that died while idle (a restarted server); every script is idempotent.
-        self._redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(ConstantBackoff(0.05), 1),
-            retry_on_error=[RedisConnectionError],
-        )
+    def __init__(self, valkey: Valkey, *, prefix: str = "maitre") -> None:
+        self._valkey = valkey
         self._prefix = prefix
-        folder = files("maitre.quota")
-        self._reserve, self._settle, self._release, self._load = (
-            self._redis.register_script((folder / f"{name}.lua").read_text("utf-8"))
-            for name in ("reserve", "settle", "release", "load")
-        )
+        self._base = f"{prefix}:{{house}}"
 
-    def _key(self, user_id: str, what: str) -> str:
-        return f"{self._prefix}:{{{user_id}}}:{what}"
-
-    async def _run(self, script: Any, keys: list[str], args: list[Any]) -> Any:
-        try:
-            return await script(keys=keys, args=args)
-        except (RedisError, RedisTimeoutError, OSError) as fault:
-            raise StoreDown(f"Valkey does not answer: {fault or type(fault).__name__}") from fault
+    async def _run(self, script: Script, *args: Word) -> Any:
+        return await self._valkey.run(script, [self._base], args)
 
     async def reserve(self, ask: Ask) -> Answer:
-        key = self._key
-        args: list[Any] = [
+        names = [str(subject) for subject in ask.subjects]
+        args: list[Word] = [
             _ms(ask.now),
             ask.periods.day,
             ask.hold_id,
             _ms(ask.expires_at),
-            ask.tokens,
             ask.kind,
-            -1 if ask.per_minute is None else ask.per_minute,
+            ask.turn_id,
+            ask.prompt_tokens,
+            ask.completion_tokens,
+            ask.least_tokens,
+            ask.prompt_price,
+            ask.completion_price,
             TOOL_CALLS_PER_TURN,
             TURN_TTL,
             TASKS_PER_REQUEST,
             ask.periods.fields("tasks")[0],
-            ACCOUNT_TTL,
             *ask.periods.fields("requests"),
+            len(names),
+            *names,
         ]
         for limit in ask.limits:
-            args += [limit.resource, limit.field, -1 if limit.limit is None else limit.limit]
-        user = ask.user_id
-        keys = [key(user, "account"), key(user, "minute"), key(user, "holds"), key(user, f"turn:{ask.turn_id}")]
-        answer = await self._run(self._reserve, [*keys, key(user, "generation")], args)
-        match answer[0]:
-            case b"granted":
-                return Granted(counted=answer[1] == 1, later=answer[2] == 1)
-            case b"denied":
-                frees_at = None if answer[3] < 0 else _time(answer[3])
-                return Denied(counted=answer[1] == 1, held=answer[2], minute_frees_at=frees_at, used=tuple(answer[4:]))
-            case _:
-                return Unloaded()
+            number = ask.subjects.index(limit.subject) + 1
+            args += [number, limit.window.resource, limit.field, limit.limit]
+        verdict, *rest = await self._run(_RESERVE, *args)
+        if verdict == b"granted":
+            return Granted(bool(rest[0]), bool(rest[1]), rest[2], tuple(rest[3:]))
+        if verdict == b"denied":
+            counted, *numbers = rest
+            threes = zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True)
+            readings = (Reading(used, held, _moment(frees_at)) for used, held, frees_at in threes)
+            return Denied(bool(counted), tuple(readings))
+        return Unloaded(tuple(ask.subjects[names.index(name.decode())] for name in rest))
 
-    async def settle(self, user_id: str, hold_id: str, tokens: Mapping[str, int]) -> bool:
-        keys = [self._key(user_id, what) for what in ("account", "holds", "generation")]
-        pairs = [part for pair in tokens.items() for part in pair]
-        return bool(await self._run(self._settle, keys, [hold_id, ACCOUNT_TTL, *pairs]))
+    async def settle(self, hold_id: str, subjects: tuple[Subject, ...], spent: Mapping[str, int]) -> bool:
+        pairs = [part for pair in spent.items() for part in pair]
+        return bool(await self._run(_SETTLE, hold_id, len(subjects), *map(str, subjects), *pairs))
 
-    async def release(self, user_id: str, hold_id: str, turn_id: str, requests: tuple[str, ...]) -> bool:
-        keys = [self._key(user_id, what) for what in ("account", "minute", "holds", f"turn:{turn_id}", "generation")]
+    async def release(self, hold_id: str, subjects: tuple[Subject, ...], requests: tuple[str, ...]) -> bool:
         tasks = requests[0].replace("requests", "tasks", 1)
-        return bool(await self._run(self._release, keys, [hold_id, ACCOUNT_TTL, TASKS_PER_REQUEST, tasks, *requests]))
+        return bool(await self._run(_RELEASE, hold_id, TASKS_PER_REQUEST, tasks, *requests, *map(str, subjects)))
 
-    async def generation(self, user_id: str) -> int:
-        try:
-            return int(await self._redis.get(self._key(user_id, "generation")) or 0)
-        except (RedisError, OSError) as fault:
-            raise StoreDown(f"Valkey does not answer: {fault}") from fault
+    async def beat(self, holds: Iterable[str], expires_at: datetime) -> None:
+        await self._run(_BEAT, _ms(expires_at), *holds)
 
-    async def load(self, user_id: str, day: str, totals: Totals, generation: int) -> bool:
-        keys = [self._key(user_id, what) for what in ("account", "minute", "holds", "generation")]
-        keys += [self._key(user_id, f"turn:{turn_id}") for turn_id in totals.turns]
-        args: list[Any] = [
-            generation,
-            day,
-            ACCOUNT_TTL,
-            TURN_TTL,
-            len(totals.fields),
-            len(totals.recent),
-            len(totals.holds),
-        ]
+    async def generation(self, subject: Subject) -> int:
+        return int(await self._run(_GENERATION, str(subject)))
+
+    async def load(self, subject: Subject, day: str, totals: Totals, generation: int) -> bool:
+        counts = map(len, (totals.fields, totals.recent, totals.turns, totals.holds))
+        args: list[Word] = [str(subject), generation, day, TURN_TTL, *counts]
         for field, amount in totals.fields.items():
             args += [field, amount]
         for hold_id, at in totals.recent.items():
-            args += [_ms(at), hold_id]
-        for hold_id, (tokens, expiry, counted) in totals.holds.items():
-            args += [hold_id, f"{_ms(expiry)} {tokens} {int(counted)} 0"]
-        args += totals.turns.values()
-        return bool(await self._run(self._load, keys, args))
+            args += [hold_id, _ms(at)]
+        for turn_id, calls in totals.turns.items():
+            args += [turn_id, calls]
+        for hold_id, hold in totals.holds.items():
+            args += [hold_id, hold.prompt_tokens + hold.completion_tokens, hold.money, int(hold.kind != "task")]
+            args += [hold.completion_tokens, int(hold.counted), int(hold.kind == "tool"), hold.kind, hold.turn_id]
+            args += [str(hold.subjects[0]), _ms(hold.expires_at)]
+        return bool(await self._run(_LOAD, *args))
 
-    async def live(self, user_id: str, now: datetime) -> Live | None:
-        try:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hgetall(self._key(user_id, "account"))
-                pipe.zrangebyscore(self._key(user_id, "minute"), _ms(now) - 60_000, "+inf", withscores=True)
-                pipe.hvals(self._key(user_id, "holds"))
-                account, minute, holds = await pipe.execute()
-        except (RedisError, OSError) as fault:
-            raise StoreDown(f"Valkey does not answer: {fault}") from fault
-        if not account:
+    async def unload(self, subjects: Iterable[Subject] | None = None) -> int:
+        if subjects is not None:
+            names = [str(subject) for subject in subjects]
+            return int(await self._run(_UNLOAD, *names)) if names else 0
+        count = len([key async for key in self._keys(f"{self._base}:s:")])
+        await self._run(_UNLOAD)
+        return count
+
+    async def live(self, subject: Subject, now: datetime) -> Live | None:
+        found = await self._run(_LIVE, str(subject), _ms(now))
+        if not found:
             return None
-        held = [tuple(map(int, hold.split()[:2])) for hold in holds]
+        count, oldest, *words = found
+        fields = {name.decode(): amount for name, amount in zip(words[0::2], words[1::2], strict=True)}
+        for name in ("epoch", "life", "day"):
+            del fields[name]
+        held = {resource: int(fields.pop(f"held:{resource}", 0)) for resource in ("tokens", "money", "calls")}
         return Live(
-            fields={field.decode(): int(amount) for field, amount in account.items() if field != b"day"},
-            minute=len(minute),
-            minute_frees_at=_time(int(minute[0][1]) + 60_000) if minute else None,
-            held_tokens=sum(tokens for expiry, tokens in held if expiry >= _ms(now)),
+            fields={name: int(amount) for name, amount in fields.items() if int(amount)},
+            minute=count,
+            minute_frees_at=_moment(oldest + 60_000 if oldest >= 0 else -1),
+            held=held,
         )
 
     async def count(self, what: str, amounts: Mapping[str, int]) -> None:
         """Publish a process's counters (dropped traces and the like) for `cli status`, for a day."""
-        try:
-            await self._redis.hset(
-                f"{self._prefix}:counters:{what}", mapping={name: str(amount) for name, amount in amounts.items()}
-            )
-            await self._redis.expire(f"{self._prefix}:counters:{what}", 86_400)
-        except (RedisError, OSError) as fault:
-            raise StoreDown(f"Valkey does not answer: {fault}") from fault
+        key = f"{self._prefix}:counters:{what}"
+        await self._valkey.call("HSET", key, *(part for pair in amounts.items() for part in pair))
+        await self._valkey.call("EXPIRE", key, COUNTERS_TTL)
 
     async def counters(self) -> dict[str, int]:
         """The counters of all processes, summed."""
         total: dict[str, int] = {}
-        try:
-            async for key in self._redis.scan_iter(f"{self._prefix}:counters:*"):
-                for name, amount in (await self._redis.hgetall(key)).items():
-                    counter = name.decode() if isinstance(name, bytes) else name
-                    total[counter] = total.get(counter, 0) + int(amount)
-        except (RedisError, OSError) as fault:
-            raise StoreDown(f"Valkey does not answer: {fault}") from fault
+        async for key in self._keys(f"{self._prefix}:counters:"):
+            words = await self._valkey.call("HGETALL", key)
+            for name, amount in zip(words[0::2], words[1::2], strict=True):
+                total[name.decode()] = total.get(name.decode(), 0) + int(amount)
         return total
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
+    async def _keys(self, beginning: str) -> AsyncIterator[bytes]:
+        cursor, seen = b"0", set[bytes]()  # SCAN may name a key twice
+        while True:
+            cursor, keys = await self._valkey.call("SCAN", cursor, "MATCH", f"{beginning}*", "COUNT", 1000)
+            for key in keys:
+                if key not in seen:
+                    seen.add(key)
+                    yield key
+            if cursor == b"0":
+                return
 
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+def _moment(milliseconds: int) -> datetime | None:
+    return None if milliseconds < 0 else datetime.fromtimestamp(milliseconds / 1000, UTC)

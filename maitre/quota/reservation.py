@@ -21,6 +21,9 @@ TOOL_CALLS_PER_TURN = 30
 #: Task calls (title, tags, follow-ups) that one counted request of the day carries along.
 TASKS_PER_REQUEST = 4
 
+#: After how long it is worth asking again when only answers that are being written are in the way.
+BUSY = timedelta(seconds=5)
+
 #: How long a turn id is remembered, in seconds; longer than a stamp lives.
 TURN_TTL = 3600
 
@@ -107,6 +110,17 @@ class Unloaded:
 Answer = Granted | Denied | Unloaded
 
 
+def standing(kind: str, requests: int, tasks: int, calls: int) -> tuple[bool, bool]:
+    """Whether a call counts as a request, and whether it is a later call of its turn. `requests` and `tasks` are the
+    account's of the day, `calls` those of the turn so far."""
+    if kind == "repair":
+        return False, False
+    if kind == "task":
+        return tasks >= TASKS_PER_REQUEST * max(1, requests), False
+    later = 0 < calls < TOOL_CALLS_PER_TURN
+    return not later, later
+
+
 def room(asked: Ask, limit: Limit, reading: Reading, counted: bool) -> int | None:
     """How many tokens of an answer the limit has room for, at most what was asked; None when the call does not fit."""
     left = limit.limit - reading.used - reading.held
@@ -120,9 +134,11 @@ def room(asked: Ask, limit: Limit, reading: Reading, counted: bool) -> int | Non
             return asked.completion_tokens if fits else None
         case "tokens":
             most = left - asked.prompt_tokens
+        case _ if asked.money(asked.completion_tokens) == 0:
+            most = asked.completion_tokens  # what is free fits an empty purse
         case _:
             rest = left - asked.money(0)
-            most = asked.completion_tokens if asked.completion_price == 0 else rest // asked.completion_price
+            most = rest // asked.completion_price if asked.completion_price else asked.completion_tokens
             most = -1 if rest < 0 else most
     return min(most, asked.completion_tokens) if most >= asked.least_tokens else None
 
@@ -142,39 +158,39 @@ def limits_of(subject: Subject, limits: Mapping[str, int], when: Periods) -> tup
 
 
 def refusal(plan: str, asked: Ask, denied: Denied) -> QuotaExceeded:
-    """The refusal for the full window that resets last: what, why, until when. `plan` is the plan's name."""
+    """The refusal for the full window that resets last, the account's own before a wider one: what, why, until when.
+
+    An account's sentence is `tokens_day` and the like, or `calls_now` and `tokens_held` when only what runs now is in
+    the way. A wider scope's is `busy_<scope>` (what runs now), `full_<scope>` (until it resets), or `spent_<scope>`
+    (it never resets). `plan` is the plan's name.
+    """
     full = []
     for limit, reading in zip(asked.limits, denied.readings, strict=True):
-        if room(asked, limit, reading, denied.counted) is not None:
-            continue
-        without = Reading(reading.used, 0)
-        # Full only because of answers that are still being written: room may come back any moment.
-        held = reading.held > 0 and room(asked, limit, without, denied.counted) is not None
-        full.append((limit, reading, held))
-    latest = datetime.max.replace(tzinfo=UTC)
+        if room(asked, limit, reading, denied.counted) is None:
+            # Full only because of answers that are still being written: room may come back any moment.
+            held = reading.held > 0 and room(asked, limit, Reading(reading.used, 0), denied.counted) is not None
+            full.append((limit, reading, held))
+    never = datetime.max.replace(tzinfo=UTC)
     limit, reading, held = max(
         full,
-        key=lambda one: (not one[2], one[0].subject.scope == "account", one[1].frees_at or one[0].resets_at or latest),
+        key=lambda one: (not one[2], one[0].subject.scope == "account", one[1].frees_at or one[0].resets_at or never),
     )
-    scope = limit.subject.scope
-    if held:
-        key = "calls_now" if limit.window.resource == "calls" else "tokens_held"
-        return QuotaExceeded(
-            key if scope == "account" else f"{key}_{scope}",
-            resets_at=asked.now + timedelta(seconds=5),
-            retry_after=5,
-            plan=plan,
-            limit=limit.limit,
-        )
-    resets_at = reading.frees_at or limit.resets_at
-    wait = None if resets_at is None else max(1, -int((asked.now - resets_at).total_seconds() // 1))
-    key = f"{limit.window.resource}_{limit.window.span}"
-    money = limit.window.resource == "money"
+    resource, scope = limit.window.resource, limit.subject.scope
+    resets_at = asked.now + BUSY if held else reading.frees_at or limit.resets_at
+    if scope != "account":
+        key = f"{'busy' if held else 'full' if resets_at else 'spent'}_{scope}"
+    elif held:
+        key = "calls_now" if resource == "calls" else "tokens_held"
+    else:
+        key = f"{resource}_{limit.window.span}"
+    money = resource == "money"
     return QuotaExceeded(
-        key if scope == "account" else f"full_{scope}",
+        key,
         resets_at=resets_at,
-        retry_after=wait,
+        retry_after=None if resets_at is None else max(1, -int((asked.now - resets_at).total_seconds() // 1)),
         plan=plan,
+        subject=limit.subject.id,
+        resource=resource,
         limit=limit.limit,
         left=max(0, limit.limit - reading.used),
         needed=asked.money(asked.least_tokens) if money else asked.prompt_tokens + asked.least_tokens,

@@ -1,93 +1,139 @@
--- Check every window of an account at once and take the hold, or change nothing.
--- Bound to maitre/quota/redis_store.py (keys and arguments) and to memory_store.py (the same rules).
+-- Check every window of every subject at once and take the hold, or change nothing.
+-- The rules are those of maitre/quota/reservation.py (standing, room, near), as the twin in memory_store.py has them.
 --
--- KEYS  1 account hash   2 minute zset   3 holds hash   4 turn counter   5 generation
--- ARGV  1 now ms  2 day  3 hold id  4 expires ms  5 tokens  6 kind  7 per-minute limit or -1
---       8 tool calls a turn  9 turn ttl s  10 tasks a request  11 tasks field  12 account ttl s
---       13..15 request fields (day, month, total)  then triples: resource, field, limit or -1
--- Returns {'granted', counted, later} | {'denied', counted, held, frees at ms or -1, used...} | {'unloaded'}
-local account, minute, holds, turn, generation = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local now, hold_id, tokens, kind = tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[5]), ARGV[6]
-local per_minute = tonumber(ARGV[7])
+-- ARGV  1 now  2 day  3 hold id  4 expires  5 kind  6 turn id  7 prompt tokens  8 completion tokens  9 least tokens
+--       10 prompt price  11 completion price  12 tool calls a turn  13 turn ttl s  14 tasks a request  15 tasks field
+--       16..18 request fields (day, month, total)  19 subjects n, then n subjects, the account first,
+--       then fours: subject's number, resource, field, limit
+-- Returns {'granted', counted, later, completion, numbers of limits that are nearly full...}
+--       | {'denied', counted, then threes: used, held, frees at or -1} | {'unloaded', subjects...}
+local now, day, id, kind = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[5]
+local prompt, completion, least = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local prompt_price, completion_price = tonumber(ARGV[10]), tonumber(ARGV[11])
+local requests = {ARGV[16], ARGV[17], ARGV[18]}
+local n = tonumber(ARGV[19])
 
-local day = redis.call('HGET', account, 'day')
-if not day then return {'unloaded'} end
-
-local mine = redis.call('HGET', holds, hold_id)
-if mine then
-  local counted, later = mine:match('^%S+ %S+ (%d) (%d)')
-  return {'granted', tonumber(counted), tonumber(later)}
+local subjects, lives, days = {}, {}, {}
+local record = record_of(id)
+local decided = record ~= nil
+for i = 1, n do
+  subjects[i] = ARGV[19 + i]
+  lives[i], days[i] = loaded(subjects[i])
+  decided = decided and lives[i] and record.lives[subjects[i]] == lives[i]
 end
 
--- A hold is the text "expires tokens counted later kind".
-local held, stale = 0, day ~= ARGV[2]
-local all = redis.call('HVALS', holds)
-for i = 1, #all do
-  local expires, amount = all[i]:match('^(%d+) (%d+)')
-  if tonumber(expires) < now then stale = true end
-  held = held + tonumber(amount)
-end
-if stale then
-  redis.call('DEL', account, minute, holds)
-  redis.call('INCR', generation)
-  redis.call('EXPIRE', generation, ARGV[12])
-  return {'unloaded'}
+local limits = {}
+for i = 20 + n, #ARGV, 4 do
+  limits[#limits + 1] = {
+    subject = subjects[tonumber(ARGV[i])], resource = ARGV[i + 1], field = ARGV[i + 2], limit = tonumber(ARGV[i + 3])
+  }
 end
 
-local counted, later = 1, 0
-if kind == 'repair' then
-  counted = 0
-elseif kind == 'task' then
-  local tasks = tonumber(redis.call('HGET', account, ARGV[11]) or '0')
-  local requests = tonumber(redis.call('HGET', account, ARGV[13]) or '0')
-  if tasks < tonumber(ARGV[10]) * math.max(1, requests) then counted = 0 end
-else
-  local calls = tonumber(redis.call('GET', turn) or '0')
-  if calls > 0 and calls < tonumber(ARGV[8]) then counted, later = 0, 1 end
+-- Used, held, and when a full minute has room for one more.
+local function reading(limit, counted)
+  local windows, resource = key('s', limit.subject), limit.resource
+  if limit.field == 'requests:minute' then
+    local minute, since = key('m', limit.subject), string.format('%d', now - 60000)
+    local count = call('ZCOUNT', minute, since, '+inf')
+    if counted == 0 or count < limit.limit then return count, 0, -1 end
+    local one = call('ZRANGEBYSCORE', minute, since, '+inf', 'WITHSCORES', 'LIMIT', count - limit.limit, 1)
+    return count, 0, (tonumber(one[2]) or now) + 60000
+  end
+  local amounts = call('HMGET', windows, limit.field, 'held:' .. resource)
+  return tonumber(amounts[1] or '0'), tonumber(amounts[2] or '0'), -1
 end
 
--- What left the minute is kept for another one: requests of several processes arrive a little out of order.
-redis.call('ZREMRANGEBYSCORE', minute, '-inf', '(' .. string.format('%d', now - 120000))
-local since = string.format('%d', now - 60000)
-local full, frees_at = false, -1
-if counted == 1 and per_minute >= 0 then
-  local count = redis.call('ZCOUNT', minute, since, '+inf')
-  if count >= per_minute then
-    full = true
-    local entry = redis.call('ZRANGEBYSCORE', minute, since, '+inf', 'WITHSCORES', 'LIMIT', count - per_minute, 1)
-    frees_at = (entry[2] and tonumber(entry[2]) or now) + 60000
+-- How many tokens of an answer there is room for; nil when the call does not fit.
+local function room(limit, used, held, counted)
+  local left, most = limit.limit - used - held, nil
+  if limit.resource == 'requests' then return (counted == 0 or left >= 1) and completion or nil end
+  if limit.resource == 'calls' then return (kind == 'task' or left >= 1) and completion or nil end
+  if limit.resource == 'tokens' then
+    most = left - prompt
+  elseif prompt * prompt_price + completion * completion_price == 0 then
+    most = completion
+  else
+    local rest = left - prompt * prompt_price
+    most = rest < 0 and -1 or completion_price > 0 and math.floor(rest / completion_price) or completion
+  end
+  return most >= least and math.min(most, completion) or nil
+end
+
+if not decided then
+  local missing = {'unloaded'}
+  for i = 1, n do
+    if lives[i] and (days[i] ~= day
+        or call('ZRANGEBYSCORE', key('h', subjects[i]), '-inf', '(' .. ARGV[1], 'LIMIT', 0, 1)[1]) then
+      unload(subjects[i])
+      lives[i] = nil
+    end
+    if not lives[i] then missing[#missing + 1] = subjects[i] end
+  end
+  if missing[2] then return missing end
+  -- Only some of the subjects know this hold, or the ledger put it back: it is asked anew.
+  if record then undo(id, record, requests, ARGV[15], ARGV[14]) end
+
+  local account = key('s', subjects[1])
+  local turn = turn_key(lives[1], subjects[1], ARGV[6])
+  local counted, later = 1, 0
+  if kind == 'repair' then
+    counted = 0
+  elseif kind == 'task' then
+    local today = call('HMGET', account, requests[1], ARGV[15])
+    if tonumber(today[2] or '0') < tonumber(ARGV[14]) * math.max(1, tonumber(today[1] or '0')) then counted = 0 end
+  else
+    local calls = tonumber(call('GET', turn) or '0')
+    if calls > 0 and calls < tonumber(ARGV[12]) then counted, later = 0, 1 end
+  end
+
+  local answer, largest, full = {'denied', counted}, completion, false
+  for _, limit in ipairs(limits) do
+    local used, held, frees_at = reading(limit, counted)
+    local most = room(limit, used, held, counted)
+    if most then largest = math.min(largest, most) else full = true end
+    answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = used, held, frees_at
+  end
+  if full then return answer end
+
+  record = {
+    tokens = string.format('%d', prompt + largest), completion = string.format('%d', largest),
+    money = string.format('%d', prompt * prompt_price + largest * completion_price),
+    calls = kind == 'task' and 0 or 1, counted = counted, later = later,
+  }
+  local fields = {
+    'tokens', record.tokens, 'money', record.money, 'calls', record.calls, 'completion', record.completion, 'counted', counted,
+    'later', later, 'kind', kind, 'turn', ARGV[6], 'account', subjects[1], 'expires', ARGV[4],
+  }
+  for i, subject in ipairs(subjects) do
+    local windows, minute, holds = key('s', subject), key('m', subject), key('h', subject)
+    fields[#fields + 1], fields[#fields + 2] = '>' .. subject, lives[i]
+    hold(subject, record, '')
+    call('ZADD', holds, ARGV[4], id)
+    -- What left the minute is kept for another one: requests of several processes come a little out of order.
+    call('ZREMRANGEBYSCORE', minute, '-inf', '(' .. string.format('%d', now - 120000))
+    if counted == 1 then
+      for _, field in ipairs(requests) do call('HINCRBY', windows, field, 1) end
+      call('ZADD', minute, ARGV[1], id)
+      call('PEXPIRE', minute, 121000)
+    end
+    call('EXPIRE', windows, TTL)
+    call('EXPIRE', holds, TTL)
+  end
+  call('HSET', key('hold', id), unpack(fields))
+  call('EXPIRE', key('hold', id), TTL)
+  if kind == 'task' then
+    -- A task that counts as a request uses up the tasks which that request would bring along.
+    call('HINCRBY', account, ARGV[15], counted == 1 and ARGV[14] or 1)
+  elseif kind == 'turn' then
+    call('INCR', turn)
+    call('EXPIRE', turn, ARGV[13])
   end
 end
 
-local used = {}
-for i = 16, #ARGV, 3 do
-  local amount = tonumber(redis.call('HGET', account, ARGV[i + 1]) or '0')
-  local limit = tonumber(ARGV[i + 2])
-  local asked = held + tokens
-  if ARGV[i] == 'requests' then asked = counted end
-  if limit >= 0 and asked > 0 and amount + asked > limit then full = true end
-  used[#used + 1] = amount
+local counted = tonumber(record.counted)
+local answer = {'granted', counted, tonumber(record.later), tonumber(record.completion)}
+for number, limit in ipairs(limits) do
+  local used, held = reading(limit, counted)
+  if limit.limit > 0 and 5 * (used + held) >= 4 * limit.limit then answer[#answer + 1] = number - 1 end
 end
-if full then
-  local answer = {'denied', counted, held, frees_at}
-  for i = 1, #used do answer[#answer + 1] = used[i] end
-  return answer
-end
-
-redis.call('HSET', holds, hold_id, ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. counted .. ' ' .. later .. ' ' .. kind)
-redis.call('EXPIRE', holds, ARGV[12])
-redis.call('EXPIRE', account, ARGV[12])
-if counted == 1 then
-  for i = 13, 15 do redis.call('HINCRBY', account, ARGV[i], 1) end
-  redis.call('ZADD', minute, now, hold_id)
-  redis.call('PEXPIRE', minute, 121000)
-end
-if kind == 'task' then
-  -- A task that counts as a request uses up the tasks which that request would bring along.
-  redis.call('HINCRBY', account, ARGV[11], counted == 1 and ARGV[10] or 1)
-end
-if kind == 'turn' then
-  redis.call('INCR', turn)
-  redis.call('EXPIRE', turn, ARGV[9])
-end
-return {'granted', counted, later}
+return answer

@@ -1,16 +1,18 @@
--- Replace a hold by what was used. Only the first call with a hold id does anything. A hold that is not known was
--- settled before, or was taken while the account was loaded: the account is unloaded, so that the ledger decides.
--- KEYS  1 account hash  2 holds hash  3 generation    ARGV  1 hold id  2 account ttl s  then pairs: field, tokens
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('INCR', KEYS[3])
-  redis.call('EXPIRE', KEYS[3], ARGV[2])
-  return 0
+-- Replace a hold by what was used, in all its subjects. Of a subject that does not know the hold, the ledger decides.
+-- ARGV  1 hold id  2 subjects n, then n subjects, then pairs: field, amount
+local id, n = ARGV[1], tonumber(ARGV[2])
+local record = record_of(id)
+local subjects, done = record and record.lives or {}, 0
+for i = 3, 2 + n do subjects[ARGV[i]] = subjects[ARGV[i]] or '' end
+for subject in pairs(subjects) do
+  if record and let_go(subject, id, record) then
+    done = 1
+    for i = 3 + n, #ARGV, 2 do call('HINCRBY', key('s', subject), ARGV[i], ARGV[i + 1]) end
+    call('EXPIRE', key('s', subject), TTL)
+    call('EXPIRE', key('h', subject), TTL)
+  else
+    unload(subject)
+  end
 end
-if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then
-  redis.call('DEL', KEYS[1])
-  redis.call('INCR', KEYS[3])
-  redis.call('EXPIRE', KEYS[3], ARGV[2])
-  return 0
-end
-for i = 3, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
-return 1
+call('DEL', key('hold', id))
+return done

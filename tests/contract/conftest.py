@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -12,9 +11,9 @@ from maitre.billing.ledger import Ledger
 from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.quota.memory_store import MemoryQuotaStore
-from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.store import QuotaStore
 from maitre.sql.postgres import Database
+from tests.contract.house import valkey_store
 from tests.contract.rows import PRICES
 from tests.stores import fresh_schema
 
@@ -25,9 +24,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[QuotaStore]:
     if request.param == "memory":
         yield MemoryQuotaStore()
         return
-    real = RedisQuotaStore(request.getfixturevalue("valkey_url"), prefix=f"t-{uuid.uuid4().hex[:12]}")
-    yield real
-    await real.close()
+    async with valkey_store(request.getfixturevalue("valkey_url")) as real:
+        yield real
 
 
 @pytest.fixture

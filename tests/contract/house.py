@@ -1,119 +1,116 @@
-"""The nouns of the contract suites: calls, asks and settlements with as few words as possible."""
+"""The nouns of the live windows' suites: asks, totals and subjects with as few words as possible."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from maitre.billing.ledger import Ledger
-from maitre.billing.price import Price, PriceTable
-from maitre.billing.row import Call, Settlement, Totals
-from maitre.quota.plan import Plan
-from maitre.quota.reservation import Answer, Ask, Denied, Granted, ask
-from maitre.quota.store import QuotaStore
+from maitre.billing.row import Hold, Totals
+from maitre.quota.redis_store import RedisQuotaStore
+from maitre.quota.reservation import Answer, Ask, Denied, Granted, limits_of
+from maitre.quota.store import Live, QuotaStore
+from maitre.quota.subject import HOUSE, Subject
 from maitre.quota.window import Periods, periods
+from maitre.valkey.redis_wire import Valkey
 
 ZONE = ZoneInfo("UTC")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WHEN = periods(NOON, ZONE)
 TTL = timedelta(minutes=11)
-PRICES = PriceTable("v1", "USD", {"small": Price(Decimal(1), Decimal(2))})
 NOTHING = Totals(fields={}, recent={}, turns={}, holds={})
 REQUESTS = WHEN.fields("requests")
+GUEST = Subject("account", "u1")
 
 _numbers = itertools.count(1)
-
-
-def plan(**limits: Any) -> Plan:
-    """A plan with only these limits."""
-    return Plan("p", "Plan", 0, "USD", **limits)
 
 
 def wish(
     hold_id: str | None = None,
     *,
-    limits: Plan | None = None,
-    tokens: int = 10,
+    limits: Mapping[str, int] | None = None,
+    wider: Mapping[Subject, Mapping[str, int]] | None = None,
+    prompt: int = 4,
+    answer: int = 6,
+    least: int | None = None,
+    prices: tuple[int, int] = (0, 0),
     kind: str = "turn",
     turn: str | None = None,
     after: float = 0,
-    user: str = "u1",
+    user: Subject = GUEST,
     ttl: timedelta = TTL,
 ) -> Ask:
-    """What a call asks for; `after` is in seconds after noon. Unless named, hold and turn are new."""
-    number = next(_numbers)
-    return ask(
-        limits or plan(),
-        user_id=user,
+    """What a call asks for: ten tokens, and no less. `limits` are the account's, `wider` those of other subjects;
+    `after` is in seconds after noon. Unless named, hold and turn are new."""
+    number, now = next(_numbers), NOON + timedelta(seconds=after)
+    when = periods(now, ZONE)
+    limited = {user: limits or {}, **(wider or {})}
+    return Ask(
         hold_id=hold_id or f"h{number}",
         turn_id=turn or f"t{number}",
         kind=kind,
-        tokens=tokens,
-        now=NOON + timedelta(seconds=after),
-        ttl=ttl,
-        zone=ZONE,
+        now=now,
+        expires_at=now + ttl,
+        periods=when,
+        subjects=tuple(limited),
+        limits=tuple(limit for subject, own in limited.items() for limit in limits_of(subject, own, when)),
+        prompt_tokens=prompt,
+        completion_tokens=answer,
+        least_tokens=answer if least is None else least,
+        prompt_price=prices[0],
+        completion_price=prices[1],
     )
 
 
-async def loaded(store: QuotaStore, totals: Totals = NOTHING, user: str = "u1", when: Periods = WHEN) -> None:
-    """Load an account, which must work."""
-    assert await store.load(user, when.day, totals, await store.generation(user))
+def hold(prompt: int = 0, answer: int = 0, after: float = TTL.total_seconds(), **changed: object) -> Hold:
+    """An open call, as the ledger tells it; `after` is when it expires, in seconds after noon."""
+    known = {
+        "money": 0,
+        "expires_at": NOON + timedelta(seconds=after),
+        "counted": True,
+        "kind": "turn",
+        "turn_id": "t",
+        "subjects": (GUEST, HOUSE),
+    }
+    return Hold(prompt, answer, **{**known, **changed})  # type: ignore[arg-type]
+
+
+async def loaded(store: QuotaStore, totals: Totals = NOTHING, *subjects: Subject, when: Periods = WHEN) -> None:
+    """Load subjects, the guest if none is named, which must work."""
+    for subject in subjects or (GUEST,):
+        assert await store.load(subject, when.day, totals, await store.generation(subject))
 
 
 def granted(answer: Answer) -> bool:
-    """Whether the store said yes; it must not be unloaded."""
+    """Whether the store said yes; nothing may be unloaded."""
     assert isinstance(answer, Granted | Denied), answer
     return isinstance(answer, Granted)
 
 
-def spent(tokens: int, when: Periods = WHEN) -> dict[str, int]:
-    """What settling so many tokens adds."""
-    return dict.fromkeys(when.fields("tokens"), tokens)
+def spent(tokens: int, money: int = 0, when: Periods = WHEN) -> dict[str, int]:
+    """What settling so much adds."""
+    used = {**dict.fromkeys(when.fields("tokens"), tokens), **dict.fromkeys(when.fields("money"), money)}
+    return {field: amount for field, amount in used.items() if amount}
 
 
-async def fields(store: QuotaStore, user: str = "u1") -> dict[str, int]:
+async def live(store: QuotaStore, subject: Subject = GUEST, after: float = 0) -> Live:
+    """What a subject, which must be loaded, has used and holds."""
+    found = await store.live(subject, NOON + timedelta(seconds=after))
+    assert found is not None
+    return found
+
+
+async def fields(store: QuotaStore, subject: Subject = GUEST) -> dict[str, int]:
     """The counters that are not zero."""
-    live = await store.live(user, NOON)
-    assert live is not None
-    return {name: amount for name, amount in live.fields.items() if amount}
+    return dict((await live(store, subject)).fields)
 
 
-def call(request_id: str = "r1", **changed: Any) -> Call:
-    """A ledger row's opening."""
-    known = Call(
-        request_id=request_id,
-        turn_id="t1",
-        chat_id="c1",
-        trace_id="t1",
-        at=NOON,
-        user_id="u1",
-        plan="free",
-        door="api",
-        assistant="coach",
-        provider="local",
-        model="small",
-        kind="turn",
-        counted=True,
-        held_prompt=30,
-        held_completion=70,
-        expires_at=NOON + TTL,
-        currency="USD",
-    )
-    return replace(known, **changed)
-
-
-def ended(request_id: str = "r1", prompt: int = 20, completion: int = 5, **changed: Any) -> Settlement:
-    """A ledger row's end."""
-    known = Settlement(request_id, NOON + timedelta(seconds=3), 120, prompt, completion, False, 30_000, "v1", "done")
-    return replace(known, **changed)
-
-
-async def sums(ledger: Ledger, user: str = "u1", after: float = 0) -> Totals:
-    """The account's totals, so many seconds after noon; counters that are zero are left out."""
-    now = NOON + timedelta(seconds=after)
-    found = await ledger.totals(user, now, periods(now, ZONE))
-    return replace(found, fields={name: amount for name, amount in found.fields.items() if amount})
+@asynccontextmanager
+async def valkey_store(url: str, prefix: str = "") -> AsyncIterator[RedisQuotaStore]:
+    """A store on a connection of its own, in a corner of its own unless one is named."""
+    valkey = Valkey(url)
+    yield RedisQuotaStore(valkey, prefix=prefix or f"t-{uuid.uuid4().hex[:12]}")
+    await valkey.close()

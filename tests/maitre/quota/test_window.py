@@ -32,7 +32,7 @@ ZONES = (
     "Europe/Dublin",
 )
 
-CASES = yaml.safe_load((Path(__file__).parents[2] / "cases" / "windows.yaml").read_text("utf-8"))
+CASES = yaml.safe_load((Path(__file__).parents[2] / "cases" / "calendar.yaml").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['zone']} {case['now']}")

@@ -1,0 +1,108 @@
+-- What all scripts of the live windows share; redis_store.py puts it before each of them.
+--
+-- KEYS[1] is the beginning of every key, with the hash tag that keeps them together: a script finds the subjects of a
+-- hold by itself. Times are in milliseconds of the callers' clocks, but for generations. Numbers are doubles here:
+-- exact up to 2^53, so limits are at most 9e15.
+--
+--   BASE:all              hash    epoch (the generation of everything), and by what a restart is noticed
+--   BASE:s:SUBJECT        hash    epoch, life, day; the counters; held:tokens, held:money, held:calls
+--   BASE:m:SUBJECT        zset    the counted requests of the last minute: hold id -> time
+--   BASE:h:SUBJECT        zset    the live holds: hold id -> expiry
+--   BASE:g:SUBJECT        string  when something last happened to the unloaded subject, in microseconds
+--   BASE:hold:ID          hash    a hold: tokens, money, calls, completion, counted, later, kind, turn, account, expires,
+--                                 and by '>SUBJECT' the life of it that this store decided in, '' where the ledger did
+--   BASE:t:LIFE:ACCOUNT:TURN  string  how many calls a turn has made
+local base, call = KEYS[1], redis.call
+local TTL = 172800 -- seconds; what nobody used for so long leaves the store, the ledger still has it
+local HELD = {'tokens', 'money', 'calls'}
+
+local function key(kind, name) return base .. ':' .. kind .. ':' .. name end
+local function turn_key(life, account, turn) return key('t', life .. ':' .. account .. ':' .. turn) end
+
+-- A generation later than this one: the time, so that one which got lost never comes again.
+local function generation_after(old)
+  local time = call('TIME')
+  return string.format('%d', math.max(time[1] * 1000000 + time[2], (tonumber(old) or 0) + 1))
+end
+
+-- A Valkey that was started anew may have an old state from its disk: then nothing is believed. A start sets LASTSAVE
+-- to its time, so that the dearer INFO is needed only after a start or a save.
+local epoch
+do
+  local saved, known = call('LASTSAVE'), call('HMGET', base .. ':all', 'epoch', 'saved', 'run')
+  epoch = known[1]
+  if not epoch or tonumber(known[2]) ~= saved then
+    local run = call('INFO', 'server'):match('run_id:(%x+)')
+    if run ~= known[3] then epoch = generation_after(epoch) end
+    call('HSET', base .. ':all', 'epoch', epoch, 'saved', saved, 'run', run)
+  end
+end
+
+local function generation(subject)
+  local own = call('GET', key('g', subject))
+  return own and tonumber(own) > tonumber(epoch) and own or epoch
+end
+
+-- The life and the day of a loaded subject: nil when it is not loaded.
+local function loaded(subject)
+  local found = call('HMGET', key('s', subject), 'epoch', 'life', 'day')
+  if found[1] == epoch then return found[2], found[3] end
+end
+
+local function unload(subject)
+  local known = loaded(subject)
+  call('DEL', key('s', subject), key('m', subject), key('h', subject))
+  call('SET', key('g', subject), generation_after(generation(subject)), 'EX', TTL)
+  return known ~= nil
+end
+
+-- The record of a hold: its fields, and `lives` by subject.
+local function record_of(id)
+  local flat = call('HGETALL', key('hold', id))
+  if #flat == 0 then return nil end
+  local record = {lives = {}}
+  for i = 1, #flat, 2 do
+    local name, value = flat[i], flat[i + 1]
+    if name:sub(1, 1) == '>' then record.lives[name:sub(2)] = value else record[name] = value end
+  end
+  return record
+end
+
+-- What a record holds, added to what the subject holds (sign '') or taken from it (sign '-').
+local function hold(subject, record, sign)
+  for _, resource in ipairs(HELD) do
+    local amount = tostring(record[resource])
+    if amount ~= '0' then call('HINCRBY', key('s', subject), 'held:' .. resource, sign .. amount) end
+  end
+end
+
+-- Let go of a hold; whether the subject knew it.
+local function let_go(subject, id, record)
+  if not loaded(subject) or call('ZREM', key('h', subject), id) == 0 then return false end
+  hold(subject, record, '-')
+  return true
+end
+
+-- Undo a reservation in all its subjects; whether one of them knew it. `requests` are the counters of requests.
+local function undo(id, record, requests, tasks, tasks_per_request)
+  local done = false
+  for subject in pairs(record.lives) do
+    if let_go(subject, id, record) then
+      done = true
+      local windows = key('s', subject)
+      if record.counted == '1' then
+        for _, field in ipairs(requests) do call('HINCRBY', windows, field, -1) end
+        call('ZREM', key('m', subject), id)
+      end
+      if subject == record.account and record.kind == 'task' then
+        call('HINCRBY', windows, tasks, record.counted == '1' and -tonumber(tasks_per_request) or -1)
+      end
+      if subject == record.account and (record.kind == 'turn' or record.kind == 'tool') then
+        local turn = turn_key(loaded(subject), subject, record.turn)
+        if tonumber(call('GET', turn) or '0') > 0 then call('DECR', turn) end
+      end
+    end
+  end
+  call('DEL', key('hold', id))
+  return done
+end

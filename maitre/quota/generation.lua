@@ -1,0 +1,2 @@
+-- ARGV  1 subject
+return generation(ARGV[1])
