@@ -37,14 +37,12 @@ from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.providers.openai_http import OpenAIUpstream
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
-from maitre.quota.asking import account_limits
-from maitre.quota.explain import explain, live_of
+from maitre.quota.admission import Admission
+from maitre.quota.explain import explain
 from maitre.quota.plan import Plan
 from maitre.quota.redis_store import RedisQuotaStore
-from maitre.quota.reservation import limits_of
-from maitre.quota.store import Live
 from maitre.quota.subject import Subject
-from maitre.quota.window import Periods, periods
+from maitre.quota.window import periods
 from maitre.settings import House
 from maitre.sql.postgres import Database
 from maitre.tracing.langfuse_tracer import LangfuseTracer
@@ -256,13 +254,13 @@ class Books:
         self._house = house
         self._database = Database(house.endpoint("postgres"), size=2)
         self._valkey = Valkey(house.endpoint("valkey"))
-        self._store = RedisQuotaStore(self._valkey)
         self._line = RedisLine(self._valkey)
         self._counters = RedisCounters(self._valkey)
         self._accounts = PostgresAccounts(self._database, house.currency)
         self._catalogue = PostgresCatalogue(self._database)
         self._deposits = PostgresDeposits(self._database)
         self._ledger = PostgresLedger(self._database, house.prices)
+        self._admission = Admission(RedisQuotaStore(self._valkey), self._ledger)
 
     async def migrate(self) -> list[str]:
         """Apply missing migrations; their names."""
@@ -310,26 +308,18 @@ class Books:
         plan = plans.get(account.plan or "") or plans.get(self._house.default_plan or "")
         now = datetime.now(UTC)
         when = periods(now, self._house.zone)
-        mine = Subject("account", account.user_id)
-        credit = await self._deposits.credit(account.user_id, self._house.currency)
-        limits = account_limits(plan, credit, mine, when) if plan else ()
+        account = replace(account, credit=await self._deposits.credit(account.user_id, self._house.currency))
+        assistants = (await self.assistants()).values()
         budgets = {**self._house.budgets}
-        budgets |= {
-            Subject("assistant", one.slug): one.limits for one in (await self.assistants()).values() if one.limits
-        }
-        for subject, wider in budgets.items():
-            limits += limits_of(subject, wider, when)
-        lives = {subject: await self._live(subject, now, when) for subject in {mine, *budgets}}
-        windows = explain(limits, mine, lives, now, when)
-        return {"user": account.email or account.user_id, "plan": plan.slug if plan else None, "windows": windows}
-
-    async def _live(self, subject: Subject, now: datetime, when: Periods) -> Live:
-        live = await self._store.live(subject, now)
-        return live or live_of(await self._ledger.totals(subject, now, when), now)
+        budgets |= {Subject("assistant", one.slug): one.limits for one in assistants if one.limits}
+        look = self._admission.look
+        live = await look(Subject("account", account.user_id), now, when)
+        wider = [(subject, limits, await look(subject, now, when)) for subject, limits in budgets.items()]
+        return explain(account, plan, live, wider, when)
 
     async def rebuild(self) -> int:
         """Forget all live windows, so that each is loaded from the ledger again; how many there were."""
-        return await self._store.unload()
+        return await self._admission.rebuild()
 
     async def deposit(self, account: Account, amount: int, note: str) -> int:
         """Pay in (or take back) so much, in 10⁻⁹ of the currency; what was paid in altogether now."""

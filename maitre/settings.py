@@ -170,7 +170,7 @@ def load_house(directory: Path) -> House:
             {model: Price(price.input, price.output) for model, price in house.prices.models.items()},
         ),
         budgets=_budgets(house),
-        role_weights={**ROLE_WEIGHTS, **house.role_weights},
+        role_weights=ROLE_WEIGHTS | {str(role): weight for role, weight in house.role_weights.items()},
         plans={slug: _plan(slug, form, house.currency) for slug, form in house.plans.items()},
         groups=house.groups,
         users=tuple(

@@ -183,7 +183,7 @@ def sentence(refusal: Refusal, *, code: str, now: datetime, zone: ZoneInfo, curr
     if isinstance(resets_at, datetime):
         values["when"] = moment(resets_at, now, zone, code)
     if values.get("resource") == "money":
-        values |= {name: amount(values[name], currency) for name in ("limit", "left", "needed")}
+        values |= {name: amount(int(str(values[name])), currency) for name in ("limit", "left", "needed")}
     return SENTENCES[refusal.key][code].format_map(values)
 
 

@@ -201,7 +201,7 @@ class Turns:
                 spent = None
                 if status == "done":
                     tokens = answer.usage.completion_tokens if answer.usage else self.pulse.relayed(call, answer)
-                    spent = Spent(tokens, (self.clock() - began).total_seconds(), call.held_prompt)
+                    spent = Spent(call.model, tokens, (self.clock() - began).total_seconds(), call.held_prompt)
                 self.settlements.later(self.room.leave(place.seat, spent))
             self.settlements.later(self.settlements.settle(prepared, call, answer, status))
 

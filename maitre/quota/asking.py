@@ -10,10 +10,7 @@ from zoneinfo import ZoneInfo
 from maitre.quota.plan import Plan
 from maitre.quota.reservation import Ask, Limit, limits_of
 from maitre.quota.subject import Subject
-from maitre.quota.window import Periods, Window, periods
-
-#: What a prepaid account may spend in all: what was paid in.
-BALANCE = Window("money", "balance")
+from maitre.quota.window import BALANCE, Periods, periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +72,5 @@ def account_limits(plan: Plan, credit: int, account: Subject, when: Periods) -> 
     """An account's limits under its plan; a prepaid balance is one more."""
     limits = limits_of(account, plan.limits, when)
     if plan.prepaid:
-        limits += (Limit(account, BALANCE, when.fields("money")[2], max(0, credit), None),)
+        limits += (Limit(account, BALANCE, when.field(BALANCE), max(0, credit), None),)
     return limits

@@ -11,7 +11,7 @@ from maitre.billing.row import Totals
 from maitre.quota.plan import Plan
 from maitre.quota.store import Live
 from maitre.quota.subject import Subject
-from maitre.quota.window import MINUTE, WINDOWS, Periods
+from maitre.quota.window import BALANCE, MINUTE, WINDOWS, Periods, Window
 
 #: Windows of an account that are told without a limit too.
 _ALWAYS = ("requests_per_month", "requests_total", "tokens_per_month", "tokens_total")
@@ -28,7 +28,10 @@ def explain(
     no limit; money is in 10⁻⁹ of the currency."""
     found: list[dict[str, Any]] = []
     if plan is not None:
-        found += _windows(Subject("account", account.user_id), plan.limits, live, when, _ALWAYS)
+        mine = Subject("account", account.user_id)
+        found += _windows(mine, plan.limits, live, when, _ALWAYS)
+        if plan.prepaid:
+            found.append(_row(mine, BALANCE, max(0, account.credit), live, when))
     for subject, limits, seen in wider:
         found += _windows(subject, limits, seen, when)
     return {"user": account.email or account.user_id, "plan": plan.slug if plan else None, "windows": found}
@@ -53,26 +56,26 @@ def live_of(totals: Totals, now: datetime) -> Live:
 def _windows(
     subject: Subject, limits: Mapping[str, int], live: Live, when: Periods, always: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
-    found = []
-    for name, window in WINDOWS.items():
-        limit = limits.get(name)
-        if limit is None and name not in always:
-            continue
-        minute = window.span == "minute"
-        used = live.minute if minute else live.fields.get(when.field(window), 0)
-        held = live.held.get(window.resource, 0)
-        resets_at = live.minute_frees_at if minute else when.resets(window)
-        found.append(
-            {
-                "scope": subject.scope,
-                "subject": subject.id,
-                "resource": window.resource,
-                "window": window.span,
-                "limit": limit,
-                "used": used,
-                "held": held,
-                "left": None if limit is None else max(0, limit - used - held),
-                "resets_at": None if resets_at is None else resets_at.isoformat(),
-            }
-        )
-    return found
+    return [
+        _row(subject, window, limits.get(name), live, when)
+        for name, window in WINDOWS.items()
+        if name in limits or name in always
+    ]
+
+
+def _row(subject: Subject, window: Window, limit: int | None, live: Live, when: Periods) -> dict[str, Any]:
+    minute = window.span == "minute"
+    used = live.minute if minute else live.fields.get(when.field(window), 0)
+    held = live.held.get(window.resource, 0)
+    resets_at = live.minute_frees_at if minute else when.resets(window)
+    return {
+        "scope": subject.scope,
+        "subject": subject.id,
+        "resource": window.resource,
+        "window": window.span,
+        "limit": limit,
+        "used": used,
+        "held": held,
+        "left": None if limit is None else max(0, limit - used - held),
+        "resets_at": None if resets_at is None else resets_at.isoformat(),
+    }

@@ -49,6 +49,9 @@ WINDOWS: Mapping[str, Window] = {
     "concurrency": Window("calls", "now"),
 }
 
+#: What a prepaid account may spend in all: what was paid in. Its limit is the account's, not a setting.
+BALANCE = Window("money", "balance")
+
 
 @dataclass(frozen=True, slots=True)
 class Periods:
@@ -67,6 +70,8 @@ class Periods:
 
     def field(self, window: Window) -> str:
         """The counter of a window; of one without a counter (a minute, now) just its name."""
+        if window == BALANCE:
+            return self.fields(window.resource)[SPANS.index("total")]
         if window.span not in SPANS:
             return f"{window.resource}:{window.span}"
         return self.fields(window.resource)[SPANS.index(window.span)]
