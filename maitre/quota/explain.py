@@ -13,6 +13,9 @@ from maitre.quota.store import Live
 from maitre.quota.subject import Subject
 from maitre.quota.window import BALANCE, MINUTE, WINDOWS, Periods, Window
 
+#: What a resource is called outside.
+PUBLIC = {"money": "cost", "calls": "concurrency"}
+
 #: Windows of an account that are told without a limit too.
 _ALWAYS = ("requests_per_month", "requests_total", "tokens_per_month", "tokens_total")
 
@@ -69,9 +72,8 @@ def _row(subject: Subject, window: Window, limit: int | None, live: Live, when: 
     held = live.held.get(window.resource, 0)
     resets_at = live.minute_frees_at if minute else when.resets(window)
     return {
-        "scope": subject.scope,
-        "subject": subject.id,
-        "resource": window.resource,
+        "scope": "account" if subject.scope == "account" else str(subject).rstrip(":"),
+        "resource": PUBLIC.get(window.resource, window.resource),
         "window": window.span,
         "limit": limit,
         "used": used,
