@@ -45,7 +45,7 @@ class Board:
 def line_of(state: State, paces: Mapping[str, Pace], now: int) -> dict[str, Waiting]:
     """Everybody who waits, in their order."""
     ids = order(state)
-    seated = [_work(place, now) for place in state.seated.values()]
+    seated = [_work(place, now) for place in _seated(state)]
     waits = forecast(paces, seated, [_work(state.waiting[id]) for id in ids], state.slots)
     newest = heavier(state, ids)
     return {
@@ -56,12 +56,17 @@ def line_of(state: State, paces: Mapping[str, Pace], now: int) -> dict[str, Wait
 
 def snapshot_of(state: State, paces: Mapping[str, Pace], now: int) -> Snapshot:
     """The line as an operator sees it."""
-    seated = sorted(state.seated.values(), key=lambda place: (place.since, place.ticket.id))
+    seated = _seated(state)
     places = {id: (state.waiting[id], waiting.eta) for id, waiting in line_of(state, paces, now).items()}
     return Snapshot(
         tuple(Seen(place.ticket, moment(place.since)) for place in seated),
         tuple(Seen(place.ticket, moment(place.since), eta) for place, eta in places.values()),
     )
+
+
+def _seated(state: State) -> list[Place]:
+    """Those at the seats, longest first."""
+    return sorted(state.seated.values(), key=lambda place: (place.since, place.ticket.id))
 
 
 def _work(place: Place, now: int | None = None) -> Work:
