@@ -1,7 +1,7 @@
 """Answers that are no stream: always JSON, errors in OpenAI's shape.
 
-An error carries its sentence three times: `error.message` is what OpenAI's clients read; `error.detail` is what Open
-WebUI shows in a chat, which else shows the whole object; `detail` is what its background tasks look for.
+An error carries its sentence twice: `error.message` is what OpenAI's clients and Open WebUI's chats read, and `detail`
+what Open WebUI's background tasks and the upstream server's clients look for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Problem(Exception):
     def body(self) -> dict[str, Any]:
         """The error as JSON."""
         told = {"message": self.text, "type": self.type, "code": self.status, "param": None}
-        return {"error": {**told, "detail": self.text}, "detail": self.text}
+        return {"error": told, "detail": self.text}
 
 
 def problem_of(refused: Refusal, text: str) -> Problem:

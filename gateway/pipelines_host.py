@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -46,12 +46,14 @@ DRAIN = 3.0  # seconds that cancelled turns get to end
 class Host:
     """Guards the upstream server, and serves our own models."""
 
-    def __init__(self, engine: Engine, upstream: UpstreamServer, management: bool) -> None:
+    def __init__(
+        self, engine: Engine, upstream: UpstreamServer, management: bool, clock: Callable[[], float] = time.time
+    ) -> None:
         house = engine.house
         self._key, self._secret = house.secret("pipelines_key"), house.secret("user_jwt")
         self._upstream = upstream
         self._management = management
-        self._replays = Replays()
+        self._replays, self._clock = Replays(), clock
         self.turns = OwnTurns(engine)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +79,7 @@ class Host:
             raise Problem(405, "This path does not take that method.", {"Allow": ", ".join(sorted(methods))})
         claims = None
         if path in CHAT:
-            claims = identity.who(scope, self._secret, self._replays, time.time())
+            claims = identity.who(scope, self._secret, self._replays, self._clock())
         body = await bodies.read(scope, receive)
         if claims is not None:
             await self._chat(scope, body, claims, receive, send)

@@ -10,6 +10,7 @@ import jwt
 ISSUER = "open-webui"
 LEEWAY = 5  # seconds that two clocks may differ
 OLDEST = 60  # seconds after which a token is no longer taken, though Open WebUI makes it valid for 300
+LAST = 2**53  # seconds since the epoch; nothing signed is valid until then
 _REQUIRED = ("sub", "iss", "iat", "exp")
 #: The times are looked at here, by a clock that is an argument.
 _OPTIONS: Any = {"require": list(_REQUIRED), "verify_exp": False, "verify_iat": False, "verify_nbf": False}
@@ -53,6 +54,6 @@ def verify(token: str, secret: str, now: float) -> Claims:
 
 
 def _moment(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadToken("its times are no numbers")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LAST:
+        raise BadToken("its times are no moments")
     return float(value)
