@@ -45,14 +45,13 @@ def table(rounds: Sequence[Round]) -> Table:
     return shown
 
 
-def tell(console: Console, work: Work, rounds: Sequence[Round], loads: tuple[float, float], machine: str) -> bool:
+def tell(console: Console, work: Work, rounds: Sequence[Round]) -> bool:
     """Print what was measured and whether the target holds."""
     pinned = f"servers on CPU {work.cpus[0]}, all else on CPU {work.cpus[1]}" if work.pinned else "not pinned: one CPU"
     console.print(
         f"{work.rounds} rounds of {work.streams} streams × {work.chunks} chunks, one every {work.interval_ms:g} ms;"
         f" {pinned}; GLOBAL_LOG_LEVEL={work.log_level}; seed {work.seed}"
     )
-    console.print(f"{machine}; load average {loads[0]:.1f} before, {loads[1]:.1f} after")
     for target, features in FEATURES.items():
         console.print(f"  {target}: {features}")
     console.print(table(rounds))
@@ -62,13 +61,11 @@ def tell(console: Console, work: Work, rounds: Sequence[Round], loads: tuple[flo
     return holds
 
 
-def as_json(work: Work, rounds: Sequence[Round], loads: tuple[float, float], machine: str) -> dict[str, Any]:
+def as_json(work: Work, rounds: Sequence[Round]) -> dict[str, Any]:
     """The whole result; the same fields in every run."""
     ratio = ratios(rounds, "maitre", "rival")
     return {
         "bench": "b8",
-        "machine": machine,
-        "load_average": {"before": loads[0], "after": loads[1]},
         "work": asdict(work),
         "features": FEATURES,
         "target": TARGET,

@@ -7,14 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from benchmarks import b6, b6_report, redis_checks
 from benchmarks.bench_house import PLAN, write_house
 from benchmarks.cpu import cpu_seconds, pss_mb
 from benchmarks.load import MOST_STREAMS, drive, request
-from benchmarks.work import Round, Spread, gap, ratios, spread
+from benchmarks.work import Round, Spread, Work, gap, ratios, spread
 from tests.raw_socket import split_events
 from tests.upstream import ScriptedUpstream
 
@@ -111,3 +116,64 @@ def test_refuses_a_busy_machine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert command.main() == 2
     assert "load average is 35.0" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def checked(target: str, number: int, seconds: float, cpu: float) -> b6.Checked:
+    return b6.Checked(target, b6.JUDGED, number, 1000, seconds, cpu, seconds / 2)
+
+
+def test_checks() -> None:
+    """A check's cost is the client's CPU microseconds; rates and costs are compared within a round."""
+    one = checked("maitre", 1, 0.5, 0.01)
+    assert (one.rate, one.cost, one.busy) == (2000, 10, 0.5)
+    rounds = [checked("redis-py", 2, 2, 0.4), one, checked("maitre", 2, 1, 0.02), checked("redis-py", 1, 1, 0.1)]
+    assert b6.rate_ratio(rounds, b6.JUDGED) == Spread(2, 2, 2)
+    assert astuple(b6.cpu_ratio(rounds, b6.JUDGED)) == pytest.approx((0.075, 0.05, 0.1))
+
+
+def test_checks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """The report names the ratio that is judged, and the same numbers are in the file."""
+    rounds = [
+        b6.Checked(target, callers, 1, 100, 1, cpu, 0.5)
+        for callers in b6.CHECKS
+        for target, cpu in {"maitre": 0.1, "redis-py": 1.0}.items()
+    ]
+    work, race = Work(1, 1, 1, 1.0, "WARNING", (0, 1), 7), b6.Race(80, 64_000, 0, 0)
+    assert b6_report.tell(Console(width=140), work, rounds, race)
+    said = capsys.readouterr().out
+    assert "0.10 (0.10..0.10); target ≤ 0.125: holds" in said
+    assert "80 races, 64000 checks: 0 granted too much" in said
+    told = json.loads(json.dumps(b6_report.as_json(work, rounds, race)))
+    assert told["ratio"]["cpu"]["median"] == pytest.approx(0.1)
+    assert len(told["rounds"]) == len(rounds)
+
+
+@pytest.mark.parametrize("target", b6.TARGETS)
+async def test_both_clients_check_alike(valkey_url: str, target: str) -> None:
+    """The same script with the same words: granted while there is room, denied by the window that is full."""
+    async with AsyncExitStack() as stack:
+        check = await redis_checks.client(target, valkey_url, stack)
+        names = redis_checks.keys(f"{target}-{uuid.uuid4().hex}")
+        assert await check(names, redis_checks.words()) == [b"granted", 0]
+        for _ in range(redis_checks.SEATS - 1):
+            assert await check(names, redis_checks.words(2)) == [b"granted", 0]
+        assert await check(names, redis_checks.words(2)) == [b"denied", 3]
+        order = redis_checks.guests(100, 1)
+        assert order == redis_checks.guests(100, 1)
+        await redis_checks.load(check, 10, order)
+
+
+async def test_a_race(valkey_url: str) -> None:
+    """Racers of one process get exactly the seats of each window."""
+    assert await redis_checks.raced(valkey_url, 1, 1) == {"granted": [redis_checks.SEATS] * 4}
+
+
+def test_an_unknown_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bench that does not exist is named, with those that do."""
+    from benchmarks import __main__ as command
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "b99"])
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert end.value.code == 2
+    assert "there is no b99; there are b6, b8" in capsys.readouterr().err
