@@ -22,7 +22,7 @@ from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue_postgres import PostgresCatalogue
 from maitre.billing.deposits import Deposit
 from maitre.billing.deposits_postgres import PostgresDeposits
-from maitre.billing.journal_file import JournalFile
+from maitre.billing.journal_jsonl import FileJournals
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
@@ -87,8 +87,9 @@ class Engine:
             house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
         )
         self._upstreams = {name: OpenAIUpstream(house.provider(name)) for name in house.providers}
-        journal = JournalFile(house.state / "journal", self._id)
-        self._ledger = JournaledLedger(PostgresLedger(self._database, house.prices), journal)
+        self._books = PostgresLedger(self._database, house.prices)
+        self._journals = FileJournals(house.state / "journal", self._id)
+        self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
         self.turns = Turns(
             terms=terms_of(house),
             accounts=PostgresAccounts(self._database, house.currency),
@@ -133,7 +134,7 @@ class Engine:
                     fresh = True
                 await self.turns.settlements.resolve_doubts()
                 await self.turns.sweep()
-                await self._ledger.forget(self._clock())
+                await self._books.forget(self._clock())
                 await self._counters.publish(self._id, self._tracer.counters())
                 if said:
                     log.warning("The stores answer again.")
@@ -236,7 +237,7 @@ class Engine:
         await asyncio.gather(self.turns.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
-        await self._ledger.close()
+        await self._journals.close()
         await self._valkey.close()
         await self._database.close()
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from maitre.billing.ledger import Ledger
+from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.billing.row import Call
 from maitre.chat.prepared import Prepared
@@ -59,7 +59,7 @@ class Holds:
         terms: Terms,
         admission: Admission,
         room: WaitingRoom,
-        ledger: Ledger,
+        ledger: JournaledLedger,
         prices: PriceTable,
         lengths: Lengths,
         budgets: Mapping[Subject, Mapping[str, int]],
@@ -69,7 +69,7 @@ class Holds:
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
     ) -> None:
-        self._terms, self._admission, self._room, self._ledger = terms, admission, room, ledger
+        self._terms, self._admission, self._room, self.ledger = terms, admission, room, ledger
         self._prices, self._lengths, self._budgets, self._queues = prices, lengths, budgets, queues
         self._settlements, self._pulse, self._clock, self._new_id = settlements, pulse, clock, new_id
         self._warned: set[tuple[Subject, str]] = set()
@@ -209,7 +209,7 @@ class Holds:
 
     async def _open(self, plan: Plan, call: Call, asked: Ask) -> int:
         """Write the row and confirm the hold; the largest answer that is held now."""
-        await self._ledger.open(call, fail_open=plan.fail == "open")
+        await self.ledger.open(call, fail_open=plan.fail == "open")
         return (await self.reserve(plan, asked)).completion_tokens
 
     def _warn(self, asked: Ask, verdict: Granted) -> None:
@@ -229,7 +229,7 @@ class Holds:
         if giving.seat is not None:
             await self._room.leave(giving.seat, None)
         if giving.opened:
-            await self._settlements.until_done(call, lambda: self._ledger.withdraw(call.request_id))
+            await self._settlements.until_done(call, lambda: self.ledger.withdraw(call.request_id))
         await self._settlements.release(call)
         self._pulse.end(call.request_id)
 

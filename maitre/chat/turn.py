@@ -25,7 +25,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from maitre.billing.ledger import Ledger
+from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.chat import openai_wire, prompt, sse
 from maitre.chat.holds import Holds, Place, Told
@@ -86,7 +86,7 @@ class Turns:
         source: CatalogueSource,
         store: QuotaStore,
         line: Line,
-        ledger: Ledger,
+        ledger: JournaledLedger,
         budgets: Mapping[Subject, Mapping[str, int]],
         queues: Mapping[str, Capacity],
         upstreams: Mapping[str, Upstream],

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from maitre.chat import sse
 from maitre.chat.message import TurnRequest
-from maitre.chat.sentences import queue_line
+from maitre.chat.waiting import queue_line
 from maitre.queue.line import Waiting
 
 

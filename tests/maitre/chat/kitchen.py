@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from maitre.queue.memory_line import MemoryLine
-
 from maitre.assistants.answer_jsonschema import problem
 from maitre.assistants.assistant import Assistant
+from maitre.billing.journals_memory import MemoryJournals
+from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.price import Price, PriceTable
 from maitre.chat import sse
@@ -25,6 +25,7 @@ from maitre.chat.turn import Turns
 from maitre.errors import Refusal
 from maitre.providers.provider import Model
 from maitre.queue.line import Capacity
+from maitre.queue.memory_line import MemoryLine
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
@@ -129,6 +130,7 @@ FREE = Plan(
     max_answer_tokens=100,
     models=("small",),
 )
+PRICES = PriceTable("v1", "USD", {"small": Price(Decimal(1), Decimal(2))})
 COACH = Assistant("coach", "Coach", "small", "You coach.")
 SMALL = Model("small", "Small model", "local", "upstream-small")
 FRAN = Guest("u1", "fran@x.io", "Fran")
@@ -164,9 +166,9 @@ class Kitchen:
     def __init__(self, **terms: Any) -> None:
         self.clock, self.model, self.tracer, self.registry = Clock(), ScriptedModel(), Heard(), Registry()
         self.registry.offer(FREE, COACH)
-        self.true_store, self.books = MemoryQuotaStore(), MemoryLedger()
+        self.true_store, self.books = MemoryQuotaStore(), MemoryLedger(PRICES)
         self.store, self.ledger = Shaky(self.true_store), Shaky(self.books)
-        self.line = MemoryLine()
+        self.line, self.journals = MemoryLine(), MemoryJournals()
         self.budgets: dict[Subject, Mapping[str, int]] = {}
         self.queues: dict[str, Capacity] = {}
         self.models = {"small": SMALL}
@@ -179,12 +181,12 @@ class Kitchen:
             source=self.registry,
             store=self.store,
             line=self.line,
-            ledger=self.ledger,
+            ledger=JournaledLedger(self.ledger, self.journals, self.true_store.unload),
             budgets=self.budgets,
             queues=self.queues,
             upstreams={"local": self.model},
             models=self.models,
-            prices=PriceTable("v1", "USD", {"small": Price(Decimal(1), Decimal(2))}),
+            prices=PRICES,
             check=problem,
             tracer=self.tracer,
             clock=self.clock,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from maitre.chat.foreign import ForeignTurns
 from maitre.errors import QuotaExceeded, StoreDown
-from tests.maitre.chat.kitchen import FRAN, FREE, Kitchen, limited
+from tests.maitre.chat.kitchen import FRAN, FREE, PRICES, Kitchen, limited
 
 
 @pytest.fixture
 async def foreign(kitchen: Kitchen) -> ForeignTurns:
     """The filter's turns in the kitchen; its calls are made by Open WebUI, so the kitchen sees none."""
     kitchen.balanced = False
-    return ForeignTurns(kitchen.turns, kitchen.store, kitchen.ledger)
+    return ForeignTurns(kitchen.turns, kitchen.turns.holds.ledger, PRICES)
 
 
 def body(message_id: str | None = "m1", **more: Any) -> dict[str, Any]:
@@ -37,12 +36,6 @@ def charged(kitchen: Kitchen) -> list[tuple[int, int, bool]]:
     return [(end.prompt_tokens, end.completion_tokens, end.estimated) for end in kitchen.books.settled.values()]
 
 
-async def held(kitchen: Kitchen) -> int:
-    """Tokens held now, by the real clock, which the filter goes by."""
-    live = await kitchen.true_store.live("u1", datetime.now(UTC))
-    return 0 if live is None else live.held_tokens
-
-
 async def test_a_turn_is_held_and_capped(kitchen: Kitchen, foreign: ForeignTurns) -> None:
     """The row is opened before the model is called, and the body carries the plan's largest answer."""
     sent = await foreign.admit(FRAN, body(), "")
@@ -50,7 +43,7 @@ async def test_a_turn_is_held_and_capped(kitchen: Kitchen, foreign: ForeignTurns
     (call,) = kitchen.books.calls.values()
     assert (call.door, call.model, call.turn_id, call.chat_id, call.kind) == ("filter", "gpt", "m1", "c1", "turn")
     assert (call.held_prompt, call.held_completion) == (58, 100)
-    assert await held(kitchen) == 158
+    assert await kitchen.held() == 158
 
 
 @pytest.mark.parametrize(("asked", "sent"), [(40, 40), (4000, 100), (-1, 100), (None, 100), ("9", 100)])
@@ -118,7 +111,7 @@ async def test_an_outlet_settles_within_reason(
     await foreign.admit(FRAN, body(), "")
     await foreign.settle("u1", told)
     assert charged(kitchen) == [expected]
-    assert await held(kitchen) == 0
+    assert await kitchen.held() == 0
 
 
 async def test_an_outlet_settles_its_own_turn_once(kitchen: Kitchen, foreign: ForeignTurns) -> None:
@@ -172,4 +165,4 @@ async def test_a_row_that_cannot_be_opened_leaves_no_hold(kitchen: Kitchen, fore
     with pytest.raises(StoreDown):
         await foreign.admit(FRAN, body(), "")
     await kitchen.settled()
-    assert await held(kitchen) == 0
+    assert await kitchen.held() == 0
