@@ -252,6 +252,7 @@ class Kitchen:
         """Every upstream call is exactly one settled row, every row a call, and no hold is left; live windows and
         ledger agree."""
         await self.settled()
+        await self.turns.settlements.resolve_doubts()
         called = [request_id for request_id, _ in self.model.calls]
         assert len(called) == len(set(called))
         assert set(called) == set(self.books.calls) == set(self.books.settled)

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from maitre import errors
 from maitre.chat.sentences import LANGUAGES, SENTENCES, language, moment, sentence
 from maitre.errors import BadRequest, QuotaExceeded, Refusal, Told, UnknownModel
+from maitre.quota.subject import SCOPES
+from maitre.quota.window import BALANCE, WINDOWS
 
 ROOT = Path(__file__).parents[3]
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -47,8 +49,10 @@ def keys_of(source: str) -> list[str]:
     value = ast.parse(source, mode="eval").body
     if isinstance(value, ast.Constant):
         return [str(value.value)]
-    assert source == "f'{limit.resource}_{limit.window}'", f"a new way to make a key: {source}"
-    return ["requests_minute", "requests_month", "tokens_day", "tokens_month", "tokens_total"]
+    assert source == "key", f"a new way to make a key: {source}"  # maitre.quota.reservation.refusal's
+    windows = [f"{window.resource}_{window.span}" for window in (*WINDOWS.values(), BALANCE)]
+    wider = [f"{how}_{scope}" for how in ("busy", "full", "spent") for scope in SCOPES if scope != "account"]
+    return [*windows, "tokens_held", *wider]
 
 
 @pytest.mark.parametrize("key", SENTENCES)

@@ -9,7 +9,7 @@ import pytest
 
 from maitre.chat import sse
 from maitre.errors import ProviderError, QuotaExceeded
-from tests.maitre.chat.kitchen import COACH, FREE, USAGE, Kitchen, Reply, error_of, limited, text_in
+from tests.maitre.chat.kitchen import COACH, FRANS, FREE, USAGE, Kitchen, Reply, error_of, limited, text_in
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 FORM = replace(COACH, slug="form", json_answer=True, json_schema=SCHEMA)
@@ -35,7 +35,7 @@ async def test_a_tool_loop_is_one_request(kitchen: Kitchen) -> None:
     await kitchen.stream(messages=TOOL_TALK[:1], stamp=stamp)
     assert text_in(await kitchen.stream(messages=TOOL_TALK, stamp=stamp)) == "Hello there"
     assert kinds(kitchen) == [("turn", True), ("tool", False)]
-    live = await kitchen.true_store.live("u1", kitchen.clock())
+    live = await kitchen.true_store.live(FRANS, kitchen.clock())
     assert live is not None
     assert live.fields["tokens:total"] == 2 * 9
     assert error_of(await kitchen.stream(stamp=kitchen.stamp("b" * 32)))["code"] == 429
@@ -68,7 +68,7 @@ async def test_four_tasks_go_with_a_request_and_the_fifth_is_one(kitchen: Kitche
         await kitchen.stream(stamp=kitchen.stamp(str(number) * 32, kind="task", task="title_generation"))
     assert kinds(kitchen) == [("turn", True)] + [("task", False)] * 4 + [("task", True)]
     assert error_of(await kitchen.stream(stamp=kitchen.stamp("7" * 32)))["code"] == 429
-    live = await kitchen.true_store.live("u1", kitchen.clock())
+    live = await kitchen.true_store.live(FRANS, kitchen.clock())
     assert live is not None
     assert live.fields["tokens:total"] == 6 * 9
 
