@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 OPERATOR = ("commands", "provisioning", "devstack", "cli", "compose", "traefik")
 OURS = ("maitre", "pipelines", "gateway", "rag_service", "tests", "benchmarks", *OPERATOR)
-TECHNOLOGY = ("redis_", "postgres", "http", "langfuse", "jsonschema", "telegram")
+TECHNOLOGY = ("redis_", "postgres", "http", "langfuse", "jsonschema", "jsonl", "telegram")
 
 #: Files of `maitre` that are neither pure nor adapters: the edge, the roots, and the async stories over Protocols.
 EDGE = {
@@ -31,7 +31,11 @@ STORIES = {
     "maitre/billing/deposits.py",
     "maitre/billing/deposits_memory.py",
     "maitre/billing/ledger.py",
+    "maitre/billing/journals.py",
+    "maitre/billing/journals_memory.py",
+    "maitre/billing/ledger_journaled.py",
     "maitre/billing/ledger_memory.py",
+    "maitre/billing/replay.py",
     "maitre/providers/upstream.py",
     "maitre/queue/line.py",
     "maitre/queue/memory_line.py",
