@@ -17,6 +17,7 @@ from gateway.answers import Problem, send_problem
 from gateway.asgi import Event, Receive, Scope, Send
 from gateway.paths import Route
 from gateway.quiet import silence
+from maitre.chat import sse
 from maitre.errors import HouseError
 from maitre.faults import outline
 
@@ -45,35 +46,55 @@ class UpstreamServer:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let it answer. What it cannot answer is a JSON error, and of an exception only the kind is logged."""
-        answer = _JsonErrors(send)
+        answer = _Answer(send)
         try:
             await self._app(scope, receive, answer.send)
         except Exception as fault:  # noqa: BLE001 - a plugin may raise anything
             log.error("A plugin or the Pipelines server failed: %s", outline(fault))
-            if not answer.started:
-                await send_problem(send, _problem(500))
+            await answer.fail()
+        else:
+            await answer.end()
 
 
-class _JsonErrors:
-    """Passes an answer on, but turns an error in plain text into one in JSON."""
+class _Answer:
+    """Passes an answer on, but its last event only when it is known to be whole, and an error in plain text as one in
+    JSON."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._replaced = 0
-        self.started = False
+        self._started = self._streams = False
+        self._replaced = 0  # the status of an error that is not in JSON
+        self._last: Event | None = None
 
     async def send(self, event: Event) -> None:
+        """Take one event of the server's answer."""
         if event["type"] == "http.response.start":
-            self.started = True
             kind = next((value for name, value in event.get("headers", ()) if name.lower() == b"content-type"), b"")
             if event["status"] >= 400 and not kind.startswith(b"application/json"):
                 self._replaced = event["status"]
                 return
+            self._started, self._streams = True, kind.startswith(b"text/event-stream")
         elif self._replaced:
-            if not event.get("more_body", False):
-                await send_problem(self._send, _problem(self._replaced))
+            return
+        elif not event.get("more_body", False):
+            self._last = event
             return
         await self._send(event)
+
+    async def end(self) -> None:
+        """The server has said all it has to say."""
+        if self._replaced:
+            await send_problem(self._send, _problem(self._replaced))
+        elif self._last is not None:
+            await self._send(self._last)
+
+    async def fail(self) -> None:
+        """The server broke off. What has begun and is no stream is left without its end."""
+        if not self._started:
+            await send_problem(self._send, _problem(self._replaced or 500))
+        elif self._streams:
+            broke = sse.frame({"error": _problem(500).body()["error"]})
+            await self._send({"type": "http.response.body", "body": broke + b"\n\n" + sse.DONE + b"\n\n"})
 
 
 def _problem(status: int) -> Problem:

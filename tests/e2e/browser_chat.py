@@ -97,6 +97,8 @@ class BrowserChat:
         for kind, data in self._of(id):
             if kind == "chat:completion" and data.get("error"):
                 return str(data["error"].get("message"))
+            if kind == "chat:message:error":  # refused before the first word
+                return str(data["error"]["content"].get("message"))
         return None
 
     def stopped(self, id: str) -> bool:

@@ -154,7 +154,9 @@ def text_of(answer: requests.Response) -> str:
 
 
 def error_of(answer: requests.Response) -> str | None:
-    """The message of the error event in a streamed answer, or None."""
+    """The message of a streamed answer's error: a real one before the first event, else an event; or None."""
+    if answer.status_code != 200:
+        return str(answer.json()["error"]["message"])
     found = [event["error"]["message"] for event in events(answer) if event.get("error")]
     return found[0] if found else None
 

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,9 @@ from tests.raw_socket import RawAnswer, raw_chat
 from tests.user_jwt import headers_of
 
 T = TypeVar("T")
+
+#: Plugins of somebody else, which the servers load beside ours.
+NEIGHBOURS = Path(__file__).parent / "plugins"
 
 STORES: tuple[Endpoint, ...] = ("postgres", "valkey")
 
@@ -72,7 +76,14 @@ class Hall:
     def server(self, port: int, behind: Mapping[Endpoint, str] | None = None) -> Part:
         """A Pipelines server of this house on the port. `behind`: other addresses of its stores."""
         urls: dict[Endpoint, str] = {"traces": self._traces, **{name: self.parts[name].url for name in STORES}}
-        return pipelines.part(self.house, port, {**urls, **(behind or {})}, {}, bare=self.bare)
+        part = pipelines.part(self.house, port, {**urls, **(behind or {})}, {}, bare=self.bare)
+
+        def prepare() -> None:
+            part.prepare()
+            for plugin in NEIGHBOURS.glob("*.py"):
+                shutil.copy(plugin, self.house.state / "pipelines")
+
+        return replace(part, prepare=prepare)
 
     @property
     def manners(self) -> Manners:

@@ -99,14 +99,15 @@ def test_a_refusal_is_read_by_every_client(hall: Hall) -> None:
     assert "requests for this minute (limit: 5)" in whole.json()["detail"]
 
 
-def test_all_four_plugins_are_loaded_by_file(hall: Hall) -> None:
-    """The unmodified server serves our two manifolds and two filters, and put nothing aside as failed."""
+def test_all_plugins_are_loaded_by_file(hall: Hall) -> None:
+    """The unmodified server serves our four plugins and somebody else's, and put nothing aside as failed."""
     loaded = requests.get(f"{hall.url}/pipelines", headers=hall.headers(), timeout=10).json()["data"]
     assert {(one["id"], one["type"]) for one in loaded} == {
         ("assistants", "manifold"),
         ("models", "manifold"),
         ("quota_filter", "filter"),
         ("tracing_filter", "filter"),
+        ("neighbour", "manifold"),
     }
     assert list((hall.house.state / "pipelines").glob("failed/*")) == []
     models = requests.get(f"{hall.url}/models", headers=hall.headers(), timeout=10).json()["data"]
