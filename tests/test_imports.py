@@ -20,6 +20,9 @@ EDGE = {
 }
 STORIES = {
     "maitre/chat/turn.py",
+    "maitre/chat/pulse.py",
+    "maitre/chat/wait.py",
+    "maitre/queue/room.py",
     "maitre/chat/foreign.py",
     "maitre/chat/holds.py",
     "maitre/chat/reception.py",

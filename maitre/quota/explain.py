@@ -17,7 +17,7 @@ from maitre.quota.window import BALANCE, MINUTE, WINDOWS, Periods, Window
 PUBLIC = {"money": "cost", "calls": "concurrency"}
 
 #: Windows of an account that are told without a limit too.
-_ALWAYS = ("requests_per_month", "requests_total", "tokens_per_month", "tokens_total")
+_ALWAYS = ("requests_per_month", "tokens_per_day", "tokens_per_month", "tokens_total")
 
 
 def explain(
