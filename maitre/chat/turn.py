@@ -28,6 +28,7 @@ from maitre.billing.ledger import Ledger
 from maitre.billing.price import PriceTable
 from maitre.billing.row import Call
 from maitre.chat import openai_wire, prompt, sse
+from maitre.chat.echo import without_quotations
 from maitre.chat.holds import Holds
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
@@ -115,7 +116,7 @@ class Turns:
                 else:
                     await self._stream_relayed(prepared, sink, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
-            refused = self.refusal_of(fault)
+            refused = self.refusal_of(fault, request)
             self._report_refusal(request, prepared, refused)
             await sink.refuse(refused, self.sentence(refused, request))
 
@@ -133,7 +134,7 @@ class Turns:
                 call, body = await self._admit(prepared)
                 return await self._complete(prepared, call, body, limit)
         except Exception as fault:
-            refused = self.refusal_of(fault)
+            refused = self.refusal_of(fault, request)
             self._report_refusal(request, prepared, refused)
             raise refused from fault
 
@@ -236,11 +237,12 @@ class Turns:
 
     # ── when it does not go well, and at the end of the day ──────────────────────────────────────────────
 
-    def refusal_of(self, fault: Exception) -> Refusal:
+    def refusal_of(self, fault: Exception, request: TurnRequest | None = None) -> Refusal:
         """What the guest is told of a fault; the operator's part of it goes to the log."""
         match fault:
             case ProviderError():
-                log.warning("The upstream failed: %s %s", fault.key, fault.detail)
+                told = without_quotations(fault.detail, request.messages if request else ())
+                log.warning("The upstream failed: %s %s", fault.key, told)
                 return fault
             case Refusal():
                 return fault
