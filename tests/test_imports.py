@@ -18,6 +18,8 @@ EDGE = {
     f"maitre/{name}.py"
     for name in ("settings", "house_files", "house_forms", "app", "portal", "channel", "room", "seats", "door")
 }
+#: Those of the edge that the operator's side may see.
+SHOWN = {"maitre/settings.py", "maitre/house_files.py", "maitre/app.py"}
 STORIES = {
     "maitre/chat/turn.py",
     "maitre/chat/pulse.py",
@@ -107,7 +109,7 @@ def test_only_the_composition_root_imports_adapters() -> None:
 
 def test_nothing_imports_the_operators_side_back() -> None:
     """Doors and the domain run without the command line, the provisioning and the embedded house."""
-    for name in ("maitre", "pipelines"):
+    for name in ("maitre", "pipelines", "gateway"):
         for file in (ROOT / name).rglob("*.py"):
             tops = {module.split(".")[0] for module in imports(str(file.relative_to(ROOT)))}
             assert not tops & {*OPERATOR, "tests", "benchmarks"}, f"{file.name} imports {tops}"
@@ -119,7 +121,7 @@ def test_the_operators_side_sees_settings_errors_app_and_pure_files_only() -> No
         for file in [*(ROOT / name).rglob("*.py"), *ROOT.glob(f"{name}.py")]:
             for other in files_of(imports(str(file.relative_to(ROOT)))):
                 assert not adapter(other), f"{file} imports {other}"
-                assert other not in {"maitre/portal.py", "maitre/door.py"}, f"{file} imports {other}"
+                assert other not in EDGE - SHOWN, f"{file} imports {other}"
 
 
 def test_doors_import_the_app_the_portal_and_pure_files() -> None:
@@ -128,6 +130,33 @@ def test_doors_import_the_app_the_portal_and_pure_files() -> None:
         for name in imports(str(file.relative_to(ROOT))):
             assert name.split(".")[0] in {"maitre", "pydantic", *sys.stdlib_module_names}, f"{file.name}: {name}"
         assert len(file.read_text("utf-8").splitlines()) < 100, f"{file.name} is not short"
+
+
+#: Files of the edge that a door over HTTP may see.
+DOORS = {f"maitre/{name}.py" for name in ("app", "portal", "room", "settings")}
+
+#: Files of `gateway` that decide without a clock, a loop or a socket; a signature is checked by PyJWT.
+DECISIONS = {f"gateway/{name}.py" for name in ("keys", "paths", "replays", "user_jwt")}
+
+
+def test_a_door_over_http_imports_the_app_the_portal_and_pure_files() -> None:
+    """It knows no store and no other door; its decisions are pure."""
+    for file in (ROOT / "gateway").rglob("*.py"):
+        path = str(file.relative_to(ROOT))
+        found = imports(path)
+        for name in found:
+            top = name.split(".")[0]
+            assert top in {"maitre", "gateway", *sys.stdlib_module_names} or name == "jwt", f"{path} imports {name}"
+            if path in DECISIONS:
+                assert top not in ("asyncio", "threading", "os", "time", "socket"), f"{path} imports {name}"
+                assert (
+                    top not in ("maitre", "gateway")
+                    or name.replace(".", "/") + ".py" in DECISIONS
+                    or (name.rpartition(".")[0].replace(".", "/") + ".py" in DECISIONS)
+                ), f"{path} imports {name}"
+        for other in files_of(found):
+            assert not adapter(other), f"{path} imports {other}"
+            assert other not in EDGE - DOORS, f"{path} imports {other}"
 
 
 def test_the_plugins_folder_holds_only_plugin_files() -> None:

@@ -26,6 +26,7 @@ from maitre.chat.reports import of_call
 from maitre.chat.terms import Terms
 from maitre.chat.text import clean
 from maitre.errors import StoreDown
+from maitre.faults import outline
 from maitre.providers.length import Lengths
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
@@ -188,7 +189,7 @@ class Settlements:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None:
-            log.error("Settling a call failed.", exc_info=fault)
+            log.error("Settling a call failed: %s", outline(fault))
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is being settled, so long; what is left the sweep will charge."""

@@ -28,6 +28,7 @@ from typing import Any, Protocol
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.chat import openai_wire, prompt, sse
+from maitre.chat.echo import without_quotations
 from maitre.chat.holds import Holds, Place, Told
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
@@ -132,7 +133,7 @@ class Turns:
                 else:
                     await self._stream_relayed(prepared, sink, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
-            refused = self.refusal_of(fault)
+            refused = self.refusal_of(fault, request)
             self._report_refusal(request, prepared, refused)
             await sink.refuse(refused, self.sentence(refused, request))
 
@@ -149,7 +150,7 @@ class Turns:
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
                 return await self._complete(prepared, await self._admit(prepared, unheard), limit)
         except Exception as fault:
-            refused = self.refusal_of(fault)
+            refused = self.refusal_of(fault, request)
             self._report_refusal(request, prepared, refused)
             raise refused from fault
 
@@ -280,11 +281,12 @@ class Turns:
 
     # ── when it does not go well, and at the end of the day ──────────────────────────────────────────────
 
-    def refusal_of(self, fault: Exception) -> Refusal:
+    def refusal_of(self, fault: Exception, request: TurnRequest | None = None) -> Refusal:
         """What the guest is told of a fault; the operator's part of it goes to the log."""
         match fault:
             case ProviderError():
-                log.warning("The upstream failed: %s %s", fault.key, fault.detail)
+                told = without_quotations(fault.detail, request.messages if request else ())
+                log.warning("The upstream failed: %s %s", fault.key, told)
                 return fault
             case Refusal():
                 return fault

@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
+from maitre.faults import outline
 from maitre.tracing.trace import Report
 
 log = logging.getLogger(__name__)
@@ -106,8 +107,8 @@ class LangfuseTracer:
             for report in batch:
                 self._spell(report)
             delivered = self._exporter.export(list(self._spans)) is SpanExportResult.SUCCESS
-        except Exception:
-            log.warning("Traces could not be written.", exc_info=True)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, tracing never hurts
+            log.warning("Traces could not be written: %s", outline(fault))
             delivered = False
         finally:
             self._spans.clear()

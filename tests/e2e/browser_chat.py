@@ -98,7 +98,7 @@ class BrowserChat:
             if kind == "chat:completion" and data.get("error"):
                 return str(data["error"].get("message"))
             if kind == "chat:message:error":  # refused before the first word
-                return str(data["error"]["content"].get("message"))
+                return str(data["error"]["content"])
         return None
 
     def stopped(self, id: str) -> bool:

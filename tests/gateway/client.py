@@ -17,7 +17,7 @@ from maitre.chat.turn import Sink
 from maitre.errors import Refusal
 from tests.user_jwt import mint
 
-KEY, SECRET = "the-key-of-the-house", "a-secret-that-is-long-enough-to-sign-with"
+KEY, SECRET = "the-key-of-the-house", "a-secret-that-is-long-enough-to-sign-with, even by a longer digest"
 FRAN = {"id": "u1", "email": "fran@x.io", "name": "Fran", "role": "user"}
 CHAT = "/v1/chat/completions"
 
