@@ -12,6 +12,7 @@ from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from commands.people import UserArgument, guest
+from commands.usage import money
 from maitre.settings import House
 
 app = typer.Typer(help="What guests may use, and what they have used.", no_args_is_help=True)
@@ -83,16 +84,28 @@ async def _rebuild(house: House) -> int:
 
 def table(windows: list[dict[str, Any]], house: House) -> Table:
     """The windows for people: a dash where nothing limits."""
-    shown = Table("", "window", "limit", "used", "held", "left", "resets", box=None, pad_edge=False)
-    for column in shown.columns[2:6]:
+    shown = Table("", "whose", "window", "limit", "used", "held", "left", "resets", box=None, pad_edge=False)
+    for column in shown.columns[3:7]:
         column.justify = "right"
     for window in windows:
         reset = window["resets_at"]
         when = f"{datetime.fromisoformat(reset).astimezone(house.zone):%d %b %H:%M:%S}" if reset else "–"
-        empty = window["left"] == 0
-        numbers = [
-            "–" if window[name] is None else f"{window[name]:,}".replace(",", " ")
-            for name in ("limit", "used", "held", "left")
-        ]
-        shown.add_row("[red]full[/]" if empty else "", f"{window['resource']} / {window['window']}", *numbers, when)
+        numbers = [_number(window, name, house.currency) for name in ("limit", "used", "held", "left")]
+        whose = "guest" if window["scope"] == "account" else escape(window["scope"])
+        shown.add_row(_mark(window), whose, f"{window['resource']} / {window['window']}", *numbers, when)
     return shown
+
+
+def _mark(window: dict[str, Any]) -> str:
+    """What an operator should see at once: a window that is full, or four fifths full."""
+    if window["left"] == 0:
+        return "[red]full[/]"
+    taken = window["used"] + window["held"]
+    return "[yellow]80 %[/]" if window["limit"] and 5 * taken >= 4 * window["limit"] else ""
+
+
+def _number(window: dict[str, Any], name: str, currency: str) -> str:
+    value = window[name]
+    if value is None:
+        return "–"
+    return money(value, currency) if window["resource"] == "cost" else f"{value:,}".replace(",", " ")

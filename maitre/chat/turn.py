@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -316,8 +316,11 @@ class Turns:
         return await self._ledger.sweep(self.clock())
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is being settled, so long; what is left the sweep will charge."""
+        """Wait for what is being settled and given back, so long each; what is left the sweep will charge, and the
+        leases of the line will free."""
         await self.settlements.drain(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.room.close(), seconds)
 
     def _created(self) -> int:
         return int(self.clock().timestamp())
