@@ -35,10 +35,11 @@ ASSISTANTS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "You answer in JSON.",
     ),
+    "scripted-queued": ({"name": "Scripted queued", "model": "queued"}, "You are read from a script, one by one."),
     "scripted-off": ({"name": "Scripted off", "model": "scripted", "enabled": False}, "You are switched off."),
 }
 PLANS: dict[str, dict[str, Any]] = {
-    "wide": {"name": "Wide", "price": 0, "max_answer_tokens": 4000, "models": ["scripted", "smollm2"]},
+    "wide": {"name": "Wide", "price": 0, "max_answer_tokens": 4000, "models": ["scripted", "smollm2", "queued"]},
     "narrow": {"name": "Narrow", "price": 0, "tokens_per_day": 2000, "max_answer_tokens": 20, "models": ["scripted"]},
 }
 
@@ -75,10 +76,11 @@ def running_house(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUp
 def _compare_the_books(inn: Inn, upstream: ScriptedUpstream) -> None:
     """After everything that the suite did: every call of the upstream is one row, and every row one call."""
     until = time.monotonic() + 30
-    while [row for row in inn.all_rows() if (row["status"], row["provider"]) == ("open", "scripted")]:
+    ours = {"scripted", "narrow"}
+    while [row for row in inn.all_rows() if row["status"] == "open" and row["provider"] in ours]:
         assert time.monotonic() < until, "a row stayed open"
         time.sleep(0.2)
-    rows = [row["request_id"] for row in inn.all_rows() if row["provider"] == "scripted"]
+    rows = [row["request_id"] for row in inn.all_rows() if row["provider"] in ours]
     calls = [call.request_id for call in upstream.calls]
     assert sorted(rows) == sorted(call for call in calls if call)
     assert None not in calls
@@ -92,6 +94,13 @@ def write_house(folder: Path, upstream_url: str) -> None:
         "kind": "openai",
         "base_url": f"{upstream_url}/v1",
         "models": {"scripted": {"name": "Scripted model"}},
+    }
+    # The same upstream once more, behind a line with a single seat.
+    example["providers"]["narrow"] = {
+        "kind": "openai",
+        "base_url": f"{upstream_url}/v1",
+        "max_concurrent": 1,
+        "models": {"queued": {"name": "Queued model", "upstream": "scripted"}},
     }
     example["prices"]["models"]["scripted"] = {"input": "1", "output": "2"}
     example["plans"] |= PLANS
