@@ -17,7 +17,7 @@ from maitre.billing.journals_memory import MemoryJournal, MemoryJournals
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.ledger_postgres import PostgresLedger
-from maitre.billing.row import Words
+from maitre.billing.row import Call, Words
 from maitre.errors import StoreDown
 from maitre.quota.subject import Subject
 from maitre.sql.postgres import Database
@@ -336,3 +336,50 @@ async def test_a_replay_that_is_cut_short_anywhere_is_done_again() -> None:
     for steps in range(7):
         assert await left_after(steps, None) == expected
         assert await left_after(steps, steps, None) == expected
+
+
+async def test_a_call_that_is_being_journaled_while_a_replay_ends_stays_the_journals() -> None:
+    """Its opening comes to the journal after the replay removed it; so must its end, or the row would be lost."""
+
+    class Gated(MemoryJournal):
+        gate = asyncio.Event()
+
+        async def append(self, line: bytes, *, bounded: bool) -> None:
+            await self.gate.wait()
+            await super().append(line, bounded=bounded)
+
+    journals = MemoryJournals()
+    journals.own = Gated()
+    engine = Engine(MoodyLedger(MemoryLedger(PRICES)), journals)
+    engine.under.mood = "down"
+    Gated.gate.set()
+    await engine.serve("r1")
+    Gated.gate.clear()
+    late = asyncio.create_task(engine.serve("r2"))
+    await asyncio.sleep(0)
+    engine.under.mood = "up"
+    assert await engine.ledger.replay() == 1
+    Gated.gate.set()
+    await late
+    assert await engine.ledger.settle(ended("r1"), None)
+    assert await engine.ledger.settle(ended("r2"), None)
+    assert await engine.ledger.replay() == 1
+    assert (await sums(engine.ledger)).fields["tokens:total"] == 50
+
+
+async def test_a_sweep_in_the_middle_of_a_replay_charges_what_was_relayed() -> None:
+    """A dead engine's call whose hold expired long ago may be swept the moment its row is there."""
+
+    class Swept(MemoryLedger):
+        async def open(self, call: Call, relayed: int = 0) -> None:
+            await super().open(call, relayed)
+            await self.sweep(NOON + 9 * TTL)
+
+    rows = Swept(PRICES)
+    engine = Engine(MoodyLedger(rows), MemoryJournals())
+    engine.under.mood = "down"
+    await engine.serve("r1")
+    await engine.ledger.beat({"r1": 9}, NOON + TTL)
+    engine.under.mood = "up"
+    await engine.ledger.replay()
+    assert (rows.settled["r1"].status, rows.settled["r1"].completion_tokens) == ("lost", 9)
