@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -165,7 +165,8 @@ def beats(fates: Iterable[Fate]) -> dict[datetime, dict[str, int | None]]:
 
 
 def _plain(value: Call | Settlement | Words) -> dict[str, Any]:
-    return {name: part.isoformat() if isinstance(part, datetime) else part for name, part in asdict(value).items()}
+    parts = {name: getattr(value, name) for name in value.__slots__}
+    return {name: part.isoformat() if isinstance(part, datetime) else part for name, part in parts.items()}
 
 
 def _moments(value: dict[str, Any], *names: str) -> dict[str, Any]:

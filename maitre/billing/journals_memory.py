@@ -42,7 +42,7 @@ class MemoryJournal:
         return True
 
     async def close(self) -> None:
-        pass
+        self._passed = 0
 
 
 class MemoryJournals:

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from maitre.billing.journals_memory import MemoryJournals
 from maitre.billing.ledger import Ledger
+from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.store import QuotaStore
+from maitre.quota.subject import Subject
 from maitre.sql.postgres import Database
 from tests.contract.house import valkey_store
 from tests.contract.rows import PRICES
@@ -34,11 +37,18 @@ def postgres_schema(postgres_url: str) -> str:
     return fresh_schema(postgres_url)
 
 
-@pytest.fixture(params=["memory", "postgres"])
+async def heard(subjects: frozenset[Subject]) -> None:
+    """Whose rows a replay wrote; nobody has live windows here."""
+
+
+@pytest.fixture(params=["memory", "journaled", "postgres"])
 async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
     """An empty Ledger."""
     if request.param == "memory":
         yield MemoryLedger(PRICES)
+        return
+    if request.param == "journaled":
+        yield JournaledLedger(MemoryLedger(PRICES), MemoryJournals(), heard)
         return
     database = Database(request.getfixturevalue("postgres_schema"))
     await database.migrate()

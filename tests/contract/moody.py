@@ -1,16 +1,20 @@
-"""A ledger that goes away when a test says so."""
+"""A ledger that goes away when a test says so, and an engine over it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from maitre.billing.journals import Journals
 from maitre.billing.ledger import Ledger
+from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.row import Call, Settlement, Totals, Words
 from maitre.errors import StoreDown
 from maitre.quota.subject import Subject
 from maitre.quota.window import Periods
+from tests.contract.rows import call
 
 
 class MoodyLedger:
@@ -57,3 +61,26 @@ class MoodyLedger:
 
     async def sweep(self, now: datetime) -> int:
         return int(await self._do("sweep", now))
+
+
+@dataclass
+class Engine:
+    """One engine's ledger, over a Postgres that may go away."""
+
+    under: MoodyLedger
+    journals: Journals
+    told: list[frozenset[Subject]] = field(default_factory=list)
+    deaf: bool = False  # whether the live windows cannot be told
+
+    def __post_init__(self) -> None:
+        self.ledger = JournaledLedger(self.under, self.journals, self.heard)
+
+    async def heard(self, subjects: frozenset[Subject]) -> None:
+        """A replay has written rows of these."""
+        if self.deaf:
+            raise StoreDown("Valkey does not answer")
+        self.told.append(subjects)
+
+    async def serve(self, name: str) -> None:
+        """Open a call of a plan that fails open."""
+        await self.ledger.open(call(name), fail_open=True)

@@ -138,3 +138,29 @@ async def test_an_account_arrives_and_keeps_its_plan(database: Database) -> None
     assert await accounts.find("B@X.IO") == await accounts.find("u1") == Account("u1", "b@x.io", "B", "admin", "p")
     assert await accounts.find("a@x.io") is None
     assert set(await accounts.all()) == {"u1"}
+
+
+@pytest.mark.parametrize("how", ["fails", "is cancelled"])
+async def test_work_that_ends_in_the_middle_leaves_its_connection_clean(
+    postgres_schema: str, closing: Closing, how: str
+) -> None:
+    """Nothing of it stays, and the next one to use that connection is in no transaction."""
+    database = Database(postgres_schema, size=1)
+    closing(database.close)
+    await database.migrate()
+    written = asyncio.Event()
+
+    async def work(connection: asyncpg.Connection) -> None:
+        await connection.execute("insert into assistants (slug, enabled, spec) values ('a', true, '{}')")
+        written.set()
+        await connection.execute("select 1 / 0" if how == "fails" else "select pg_sleep(60)")
+
+    task = asyncio.create_task(database.transaction(work))
+    await written.wait()
+    if how == "is cancelled":
+        task.cancel()
+    with pytest.raises((asyncpg.DivisionByZeroError, asyncio.CancelledError)):
+        await task
+    row = await database.fetchrow("select count(*) as many, pg_current_xact_id_if_assigned() as inside from assistants")
+    assert row is not None
+    assert (row["many"], row["inside"]) == (0, None)

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from maitre.billing.journal_jsonl import FileJournals
-from maitre.billing.journals import Journals
 from maitre.billing.journals_memory import MemoryJournal, MemoryJournals
-from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.billing.row import Words
 from maitre.errors import StoreDown
-from maitre.quota.subject import Subject
 from maitre.sql.postgres import Database
-from tests.contract.moody import MoodyLedger
+from tests.contract.moody import Engine, MoodyLedger
 from tests.contract.rows import NOON, PRICES, TTL, call, ended, sums
 
 pytestmark = pytest.mark.contract
 WORDS = Words("in", "out", NOON + timedelta(days=30))
 LATE = TTL.total_seconds() + 1
-
-
-@dataclass
-class Engine:
-    """One engine's ledger, over a Postgres that may go away."""
-
-    under: MoodyLedger
-    journals: Journals
-    told: list[frozenset[Subject]] = field(default_factory=list)
-    deaf: bool = False  # whether the live windows cannot be told
-
-    def __post_init__(self) -> None:
-        self.ledger = JournaledLedger(self.under, self.journals, self._changed)
-
-    async def _changed(self, subjects: frozenset[Subject]) -> None:
-        if self.deaf:
-            raise StoreDown("Valkey does not answer")
-        self.told.append(subjects)
-
-    async def serve(self, name: str) -> None:
-        """Open a call of a plan that fails open."""
-        await self.ledger.open(call(name), fail_open=True)
 
 
 @pytest.fixture(params=["twins", "real"])
@@ -256,83 +229,30 @@ async def test_without_ledger_and_journal_it_is_closed() -> None:
     assert (await sums(engine.ledger)).fields["requests:total"] == 1
 
 
-async def test_the_journal_of_a_dead_engine_is_replayed_by_another(tmp_path: Path) -> None:
-    """What was over is settled; what was not becomes a row that is lost when its hold expires, at what it relayed; the
-    piece of a line that the crash left is kept and reported."""
-    under = MoodyLedger(MemoryLedger(PRICES))
-    dead, alive = FileJournals(tmp_path, "dead"), FileJournals(tmp_path, "alive")
-    engine, other = Engine(under, dead), Engine(under, alive)
-    under.mood = "down"
-    for name in ("done", "cut", "never"):
-        await engine.serve(name)
-    await engine.ledger.beat({"cut": 6}, NOON + TTL)
-    await engine.ledger.settle(ended("done"), WORDS)
-    await engine.ledger.withdraw("never")
-    with pytest.raises(StoreDown):
-        await other.ledger.open(call("other"))
-    under.mood = "up"
-    assert await other.ledger.replay() == 0, "its engine lives"
-    await dead.close()
-    with (tmp_path / "dead.jsonl").open("ab") as file:
-        file.write(b'[1,"0000')
-    assert await other.ledger.replay() == 3
-    assert other.told == [frozenset(call().subjects)]
-    assert set((await sums(other.ledger)).holds) == {"cut"}
-    assert (await sums(other.ledger, after=LATE)).fields["tokens:total"] == 25 + 36
-    assert os.listdir(tmp_path) == ["dead.aside"]
-    assert (tmp_path / "dead.aside").read_bytes() == b'[1,"0000\n'
-    assert (tmp_path / "dead.aside").stat().st_mode & 0o777 == 0o600
+async def test_a_call_that_is_being_journaled_while_a_replay_ends_stays_the_journals() -> None:
+    """Its opening comes to the journal after the replay removed it; so must its end, or the row would be lost."""
 
+    class Gated(MemoryJournal):
+        gate = asyncio.Event()
 
-async def test_a_journal_cut_anywhere_is_replayed_up_to_there_and_twice_is_once() -> None:
-    """For every length of the file: each whole line is in the ledger, and a second replay changes nothing."""
-    under = MoodyLedger(MemoryLedger(PRICES))
-    engine = Engine(under, MemoryJournals())
-    under.mood = "down"
+        async def append(self, line: bytes, *, bounded: bool) -> None:
+            await self.gate.wait()
+            await super().append(line, bounded=bounded)
+
+    journals = MemoryJournals()
+    journals.own = Gated()
+    engine = Engine(MoodyLedger(MemoryLedger(PRICES)), journals)
+    engine.under.mood = "down"
+    Gated.gate.set()
     await engine.serve("r1")
-    await engine.serve("r2")
-    await engine.ledger.beat({"r2": 7}, NOON + TTL)
-    await engine.ledger.settle(ended("r1"), WORDS)
-    data = await engine.journals.own.read()
-    for cut in range(len(data) + 1):
-        ledger, whole = MemoryLedger(PRICES), data[:cut].count(b"\n")
-        for _ in range(2):
-            left = MemoryJournal()
-            left.data = data[:cut]
-            await JournaledLedger(ledger, MemoryJournals(left), engine._changed).replay()
-            assert list(ledger.calls) == ["r1", "r2"][:whole]
-            assert ledger.relayed.get("r2") == ([None, None, 0, 7, 7][whole])
-            assert list(ledger.settled) == (["r1"] if whole == 4 else [])
-            assert left.aside == (
-                [] if data[:cut].endswith(b"\n") or not cut else [data[data[:cut].rfind(b"\n") + 1 : cut]]
-            )
-
-
-async def test_a_replay_that_is_cut_short_anywhere_is_done_again() -> None:
-    """Whichever step the ledger goes away at, or the engine dies at, the next replay leaves what one replay leaves."""
-    under = MoodyLedger(MemoryLedger(PRICES))
-    engine = Engine(under, MemoryJournals())
-    under.mood = "down"
-    for name in ("done", "cut", "never"):
-        await engine.serve(name)
-    await engine.ledger.beat({"cut": 6}, NOON + 2 * TTL)
-    await engine.ledger.settle(ended("done"), WORDS)
-    await engine.ledger.withdraw("never")
-    data = await engine.journals.own.read()
-
-    async def left_after(*patience: int | None) -> tuple[object, ...]:
-        ledger, left = MemoryLedger(PRICES), MemoryJournal()
-        for steps in patience:
-            left.data = data  # the engine died: the next one reads it from the beginning
-            moody = MoodyLedger(ledger)
-            moody.patience = steps
-            try:
-                await JournaledLedger(moody, MemoryJournals(left), engine._changed).replay()
-            except StoreDown:
-                assert left.data == data
-        return ledger.calls, ledger.relayed, ledger.settled, ledger.words
-
-    expected = await left_after(None)
-    for steps in range(7):
-        assert await left_after(steps, None) == expected
-        assert await left_after(steps, steps, None) == expected
+    Gated.gate.clear()
+    late = asyncio.create_task(engine.serve("r2"))
+    await asyncio.sleep(0)
+    engine.under.mood = "up"
+    assert await engine.ledger.replay() == 1
+    Gated.gate.set()
+    await late
+    assert await engine.ledger.settle(ended("r1"), None)
+    assert await engine.ledger.settle(ended("r2"), None)
+    assert await engine.ledger.replay() == 1
+    assert (await sums(engine.ledger)).fields["tokens:total"] == 50
