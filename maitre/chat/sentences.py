@@ -130,6 +130,19 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Відповідь тривала довше ніж {seconds} с, тому її зупинено.",
         "ru": "Ответ длился дольше {seconds} с, поэтому он остановлен.",
     },
+    "queue_full_user": {
+        "en": "Your other requests are still waiting for this model, and no more may wait (limit: {limit})."
+        " Try again when one of them is answered.",
+        "uk": "Інші ваші запити ще чекають на цю модель, а більше чекати не може (ліміт: {limit})."
+        " Спробуйте, коли на один із них прийде відповідь.",
+        "ru": "Другие ваши запросы ещё ждут эту модель, а больше ждать не может (лимит: {limit})."
+        " Попробуйте, когда на один из них придёт ответ.",
+    },
+    "queue_too_long": {
+        "en": "Too many people are waiting for this model right now. Try again {when}.",
+        "uk": "Зараз на цю модель чекає надто багато людей. Спробуйте ще раз {when}.",
+        "ru": "Сейчас эту модель ждёт слишком много людей. Попробуйте ещё раз {when}.",
+    },
     "bad_json": {
         "en": "The model did not manage to answer in the right form, even when asked again. Try another question.",
         "uk": "Моделі не вдалося відповісти в потрібній формі навіть із другої спроби. Спробуйте інше запитання.",
