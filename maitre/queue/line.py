@@ -70,6 +70,7 @@ class Waiting:
     eta: float | None  # seconds; None while nothing is known of the provider's speed
     arrival: int  # its number in the order of arrival; a ticket that has to enter again brings it along
     heavier: int  # the newest arrival of a heavier user before it in the line, 0 if there is none
+    clock: int  # the line's, by which arrivals are numbered
 
 
 @dataclass(frozen=True, slots=True)

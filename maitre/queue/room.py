@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
@@ -72,9 +72,15 @@ class _Desk:
     def __init__(self, capacity: Capacity) -> None:
         self.capacity = capacity
         self.guests: dict[str, _Guest] = {}
-        self.someone_waits = asyncio.Event()
+        self.stir = asyncio.Event()  # somebody waits, or nobody is left
         self.loop: asyncio.Task[None] | None = None
         self.down_since: float | None = None
+
+    def forget(self, id: str) -> None:
+        """This one has left, or never was here."""
+        self.guests.pop(id, None)
+        if not self.guests:
+            self.stir.set()
 
     def waiting(self) -> list[_Guest]:
         """Those who do not sit yet, first come first."""
@@ -115,7 +121,7 @@ class WaitingRoom:
                 if not isinstance(guest.standing, Seated):
                     raise self._too_long(guest.standing, 0.0) from None
         except BaseException:
-            desk.guests.pop(ticket.id, None)
+            desk.forget(ticket.id)
             self._later(self._give_back(capacity, ticket.id, None))
             raise
         return Seat(capacity, ticket, asyncio.get_running_loop().time() - begun)
@@ -123,7 +129,7 @@ class WaitingRoom:
     async def leave(self, seat: Seat, spent: Spent | None) -> None:
         """Give the seat back and seat the next. `spent` is None when the call was never made. Done even if the
         caller is cancelled; nothing is raised but that."""
-        self._desks[seat.capacity.provider].guests.pop(seat.ticket.id, None)
+        self._desks[seat.capacity.provider].forget(seat.ticket.id)
         await asyncio.shield(self._later(self._give_back(seat.capacity, seat.ticket.id, spent)))
 
     async def close(self) -> None:
@@ -149,8 +155,7 @@ class WaitingRoom:
             if isinstance(guest.standing, Waiting):
                 now = shown(last, guest.standing)
                 if last is None or (now.position, now.eta) != (last.position, last.eta):
-                    waiting = guest.standing
-                    await told(Waiting(now.position, waiting.eta, waiting.arrival, waiting.heavier))
+                    await told(replace(guest.standing, position=now.position))
                 last = now
             await guest.news.wait()
 
@@ -172,7 +177,7 @@ class WaitingRoom:
 
     def _keep_looking(self, desk: _Desk) -> None:
         if desk.waiting():
-            desk.someone_waits.set()
+            desk.stir.set()
         if desk.loop is None or desk.loop.done():
             desk.loop = asyncio.create_task(self._look_while_needed(desk))
 
@@ -181,9 +186,9 @@ class WaitingRoom:
             if desk.waiting():
                 await asyncio.sleep(LOOK)
             else:
-                desk.someone_waits.clear()
+                desk.stir.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(desk.someone_waits.wait(), LOOK_SEATED)
+                    await asyncio.wait_for(desk.stir.wait(), LOOK_SEATED)
             if desk.guests:
                 await self._look_once(desk)
 

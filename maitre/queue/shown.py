@@ -13,16 +13,16 @@ class Shown:
 
     position: int
     eta: int | None  # seconds, rounded; 0 for less than 10
-    heavier: int  # the newest arrival of a heavier user that was before the guest then
+    clock: int  # the line's, then
 
 
 def shown(before: Shown | None, now: Waiting) -> Shown:
     """What to show now. A position grows only when a heavier user has come before the guest since: others who are
     put before by their share (whoever asks for the first time goes before another's second request) are not shown."""
-    grew = before is not None and now.position > before.position and now.heavier <= before.heavier
-    position = before.position if before is not None and grew else now.position
-    heavier = now.heavier if before is None else max(before.heavier, now.heavier)
-    return Shown(position, None if now.eta is None else in_steps(now.eta), heavier)
+    position = now.position
+    if before is not None and now.heavier <= before.clock:
+        position = min(position, before.position)
+    return Shown(position, None if now.eta is None else in_steps(now.eta), now.clock)
 
 
 def in_steps(seconds: float) -> int:

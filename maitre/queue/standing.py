@@ -49,7 +49,7 @@ def line_of(state: State, paces: Mapping[str, Pace], now: int) -> dict[str, Wait
     waits = forecast(paces, seated, [_work(state.waiting[id]) for id in ids], state.slots)
     newest = heavier(state, ids)
     return {
-        id: Waiting(position, wait, state.waiting[id].since, newest[id])
+        id: Waiting(position, wait, state.waiting[id].since, newest[id], state.clock)
         for position, (id, wait) in enumerate(zip(ids, waits, strict=True), 1)
     }
 
