@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from gateway.asgi import Event, Receive, Scope, Send
+from gateway.host import Host
 from gateway.paths import Route
-from gateway.pipelines_host import Host
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.turn import Sink
 from maitre.errors import Refusal

@@ -172,3 +172,12 @@ async def test_every_piece_of_a_body_counts() -> None:
     answer = await house.ask(client("POST", CHAT, signed(), *(bytes([byte]) for byte in whole)))
     assert answer.status == 200
     assert house.turns.requests[0].messages == json.loads(whole)["messages"]
+
+
+async def test_an_operator_may_open_the_management() -> None:
+    """Then it passes, with the key."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    for management, status in ((False, 404), (True, 200)):
+        house = House(management=management)
+        assert (await house.ask(client("POST", "/pipelines/upload", headers))).status == status
+        assert (await house.ask(client("POST", "/pipelines/upload"))).status == 401
