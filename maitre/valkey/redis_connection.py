@@ -27,12 +27,13 @@ NAME = "maitre"
 
 
 class Connection(asyncio.Protocol):
-    """Takes its calls from `queued`. When it has ended, `lost` is told why; `unanswered` are left to it."""
+    """Takes its calls from `queued`. When it has ended, `why` is a sentence, and `lost` sees to the `unanswered`."""
 
-    def __init__(self, lost: Callable[[Connection, str], None]) -> None:
+    def __init__(self, lost: Callable[[Connection], None]) -> None:
         self.queued: deque[Call] = deque()
         self.unanswered: deque[Call] = deque()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.why = ""
         self._lost = lost
         self._reader = Reader()
         self._paused = False
@@ -72,8 +73,7 @@ class Connection(asyncio.Protocol):
                 call[0].set_exception(StoreDown(sentence))
         self.unanswered.clear()
         self._transport.abort()
-        self.queued = deque()
-        self._lost(self, sentence)
+        self._end(sentence)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The protocol's first event."""
@@ -117,6 +117,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The protocol's last event."""
-        self.queued = deque()
         self.gone.set_result(None)
-        self._lost(self, silent(getattr(exc, "strerror", None) or str(exc or "it closed the connection")))
+        self._end(silent(getattr(exc, "strerror", None) or str(exc or "it closed the connection")))
+
+    def _end(self, sentence: str) -> None:
+        self.why = self.why or sentence
+        self.queued = deque()
+        self._lost(self)

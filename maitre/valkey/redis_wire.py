@@ -133,12 +133,12 @@ class Valkey:
             async with asyncio.timeout(self._timeout):
                 fresh = await _connected(self._address, self._lost)
                 await fresh.greet(self._address)
-            if not fresh.gone.done():
+            if not fresh.why:
                 self._connection = fresh
                 fresh.queued = self._queued
                 fresh.send()
                 return
-            why = silent("it closed the connection")
+            why = fresh.why
         except TimeoutError:
             pass
         except (OSError, UnicodeError) as fault:
@@ -151,14 +151,14 @@ class Valkey:
                 fresh.drop(why)
         self._refuse(why)
 
-    def _lost(self, connection: Connection, sentence: str) -> None:
+    def _lost(self, connection: Connection) -> None:
         """A connection has ended: what it did not answer is sent once more."""
         again: list[Call] = []
         for future, words, deadline, sent_before in connection.unanswered:
             if future.done():
                 continue
             if sent_before:
-                future.set_exception(StoreDown(sentence))
+                future.set_exception(StoreDown(connection.why))
             else:
                 again.append((future, words, deadline, True))
         connection.unanswered.clear()
@@ -201,7 +201,7 @@ class Valkey:
                 future.set_exception(StoreDown(sentence))
 
 
-async def _connected(where: Address, lost: Callable[[Connection, str], None]) -> Connection:
+async def _connected(where: Address, lost: Callable[[Connection], None]) -> Connection:
     loop = asyncio.get_running_loop()
     if where.path:
         return (await loop.create_unix_connection(lambda: Connection(lost), where.path))[1]
