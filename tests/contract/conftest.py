@@ -38,7 +38,7 @@ def postgres_schema(postgres_url: str) -> str:
 async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
     """An empty Ledger."""
     if request.param == "memory":
-        yield MemoryLedger()
+        yield MemoryLedger(PRICES)
         return
     database = Database(request.getfixturevalue("postgres_schema"))
     await database.migrate()

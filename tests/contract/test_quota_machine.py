@@ -20,7 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from maitre.billing.row import Totals
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.redis_store import RedisQuotaStore
-from maitre.quota.reservation import Denied, Granted
+from maitre.quota.reservation import Denied, Granted, Unloaded
 from maitre.quota.subject import HOUSE, Subject
 from maitre.quota.window import WINDOWS, periods
 from maitre.valkey.redis_wire import Valkey
@@ -34,11 +34,23 @@ WIDER = [Subject("model", "m"), HOUSE]
 EVERYBODY = [*GUESTS, *WIDER]
 
 #: Steps between events in milliseconds; whole minutes and their neighbours come often.
-STEPS = st.sampled_from([0, 1, 999, 29_999, 30_000, 59_999, 60_000, 60_001]) | st.integers(0, 70_000)
+STEPS = st.sampled_from([0, 1, 999, 20_001, 29_999, 30_000, 59_999, 60_000, 60_001, 86_400_000]) | st.integers(
+    0, 30_000
+)
 SIZES = {"requests": 5, "tokens": 250, "money": 900, "calls": 3}
 LIMITS = st.dictionaries(st.sampled_from(sorted(WINDOWS)), st.floats(0, 1), max_size=4).map(
     lambda parts: {name: round(part * SIZES[WINDOWS[name].resource]) for name, part in parts.items()}
 )
+CALL: dict[str, Any] = {
+    "user": st.sampled_from(GUESTS),
+    "limits": LIMITS,
+    "wider": st.dictionaries(st.sampled_from(WIDER), LIMITS),
+    "size": st.tuples(st.integers(0, 30), st.integers(1, 60), st.integers(1, 60)),
+    "prices": st.sampled_from([(0, 0), (1, 3), (0, 2), (4, 0)]),
+    "ttl": st.sampled_from([20, 660, 660]),
+    "loads": st.sampled_from([True, True, True, False]),
+    "writes": st.sampled_from([True, True, False]),
+}
 
 
 @dataclass(frozen=True)
@@ -88,21 +100,15 @@ class Trio(RuleBasedStateMachine):
     def time_passes(self, milliseconds: int) -> None:
         self.now += timedelta(milliseconds=milliseconds)
 
-    @rule()
-    def a_day_passes(self) -> None:
-        self.now += timedelta(days=1)
+    @rule(kind=st.just("turn"), turn=st.integers(0, 2), **CALL)
+    def reserve_a_turn(self, **words: Any) -> None:
+        self.reserve(**words)
 
-    @rule(
-        kind=st.sampled_from(["turn", "turn", "turn", "task", "repair"]),
-        user=st.sampled_from(GUESTS),
-        turn=st.integers(0, 2),
-        limits=LIMITS,
-        wider=st.dictionaries(st.sampled_from(WIDER), LIMITS),
-        size=st.tuples(st.integers(0, 30), st.integers(1, 60), st.integers(1, 60)),
-        prices=st.sampled_from([(0, 0), (1, 3), (0, 2), (4, 0)]),
-        ttl=st.sampled_from([20, 660]),
-    )
-    def reserve(self, size: tuple[int, int, int], turn: int, ttl: int, **words: Any) -> None:
+    @rule(kind=st.sampled_from(["turn", "task", "task", "repair"]), turn=st.integers(0, 20), **CALL)
+    def reserve_another(self, **words: Any) -> None:
+        self.reserve(**words)
+
+    def reserve(self, size: tuple[int, int, int], turn: int, ttl: int, loads: bool, writes: bool, **words: Any) -> None:
         asked = wish(
             turn=f"t{turn}",
             prompt=size[0],
@@ -113,22 +119,23 @@ class Trio(RuleBasedStateMachine):
             **words,
         )
         answer = self.all(self.model.reserve(asked), "reserve", asked)
+        if isinstance(answer, Unloaded) and loads:
+            for subject in answer.subjects:
+                self.load(subject)
+            answer = self.all(self.model.reserve(asked), "reserve", asked)
         if isinstance(answer, Granted):
             self.taken[asked.hold_id] = self.model.taken[asked.hold_id]
             assert self.all(self.model.reserve(asked), "reserve", asked) == answer
+            if writes:
+                self.rows[asked.hold_id] = Row(self.taken[asked.hold_id], asked.expires_at)
 
+    @precondition(lambda self: self.taken)
     @rule(which=st.integers(0, 5))
-    def write_the_row(self, which: int) -> None:
-        taken = self.some(which)
-        if taken:
-            self.rows.setdefault(taken.ask.hold_id, Row(taken, taken.ask.expires_at))
-
-    @rule(which=st.integers(0, 5))
-    def confirm(self, which: int) -> None:
+    def write_and_confirm(self, which: int) -> None:
         taken = self.some(which)
         if taken and self.now - taken.ask.now < timedelta(minutes=1):
-            row = self.rows.get(taken.ask.hold_id)
-            if row is None or row.spent is None:
+            row = self.rows.setdefault(taken.ask.hold_id, Row(taken, taken.ask.expires_at))
+            if row.spent is None:
                 asked = taken.ask.again(taken.granted)
                 answer = self.all(self.model.reserve(asked), "reserve", asked)
                 if isinstance(answer, Granted):
@@ -136,10 +143,12 @@ class Trio(RuleBasedStateMachine):
                 elif isinstance(answer, Denied):
                     self.give_back(taken)
 
-    @rule(which=st.integers(0, 5), tokens=st.integers(0, 90), again=st.booleans())
+    @precondition(lambda self: self.rows)
+    @rule(which=st.integers(0, 5), tokens=st.integers(0, 90), again=st.sampled_from([False, False, True]))
     def settle(self, which: int, tokens: int, again: bool) -> None:
-        taken = self.some(which)
-        if taken and taken.ask.hold_id in self.rows:
+        rows = list(self.rows.values())[-6:]
+        if rows:
+            taken = rows[which % len(rows)].taken
             row, when = self.rows[taken.ask.hold_id], taken.ask.periods
             spent = Counter({**dict.fromkeys(when.fields("tokens"), tokens), when.fields("money")[2]: tokens * 3})
             if row.spent is None or row.lost:
@@ -148,6 +157,7 @@ class Trio(RuleBasedStateMachine):
                 end = (taken.ask.hold_id, taken.ask.subjects, spent)
                 self.all(self.model.settle(*end), "settle", *end)
 
+    @precondition(lambda self: self.taken)
     @rule(which=st.integers(0, 5))
     def release(self, which: int) -> None:
         taken = self.some(which)
@@ -160,6 +170,7 @@ class Trio(RuleBasedStateMachine):
         words = (taken.ask.hold_id, taken.ask.subjects)
         self.all(self.model.release(*words), "release", *words, taken.ask.periods.fields("requests"))
 
+    @precondition(lambda self: self.taken)
     @rule(which=st.sets(st.integers(0, 5)), seconds=st.integers(0, 90), in_the_ledger=st.booleans())
     def beat(self, which: set[int], seconds: int, in_the_ledger: bool) -> None:
         names = {taken.ask.hold_id for taken in map(self.some, which) if taken}
@@ -171,13 +182,9 @@ class Trio(RuleBasedStateMachine):
         self.model.beat(names, until)
         self.all(None, "beat", names, until)
 
-    @rule(subjects=st.sets(st.sampled_from(EVERYBODY)))
-    def unload(self, subjects: set[Subject]) -> None:
-        self.all(self.model.unload(subjects), "unload", subjects)
-
-    @rule()
-    def unload_all(self) -> None:
-        self.all(self.model.unload(EVERYBODY), "unload")
+    @rule(subjects=st.sets(st.sampled_from(EVERYBODY)) | st.none())
+    def unload(self, subjects: set[Subject] | None) -> None:
+        self.all(self.model.unload(EVERYBODY if subjects is None else subjects), "unload", subjects)
 
     @rule(subject=st.sampled_from(EVERYBODY))
     def read_the_ledger(self, subject: Subject) -> None:
@@ -197,11 +204,6 @@ class Trio(RuleBasedStateMachine):
     def load(self, subject: Subject) -> None:
         self.read_the_ledger(subject)
         self.load_what_was_read(0)
-
-    @rule()
-    def load_all(self) -> None:
-        for subject in EVERYBODY:
-            self.load(subject)
 
     def totals(self, subject: Subject) -> Totals:
         """The sums of the small ledger; late rows are closed as lost first."""
@@ -248,6 +250,6 @@ def test_the_twin_valkey_and_the_model_never_differ(valkey_url: str) -> None:
     run_machine(
         machine,
         settings=settings(
-            max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )

@@ -4,7 +4,7 @@ that a store knows is a sum over that list."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -38,14 +38,14 @@ class Taken:
             ask.subjects,
         )
 
-    def counters(self, sign: int = 1) -> Counter[str]:
+    def counters(self, sign: int = 1) -> dict[str, int]:
         """What it counts in every subject's windows."""
-        return Counter({name: sign for name in self.ask.periods.fields("requests") if self.granted.counted})
+        return {name: sign for name in self.ask.periods.fields("requests") if self.granted.counted}
 
-    def tasks(self, sign: int = 1) -> Counter[str]:
+    def tasks(self, sign: int = 1) -> dict[str, int]:
         """What it counts in its account's windows only."""
         tasks = self.ask.periods.fields("tasks")[0]
-        return Counter({tasks: sign * (4 if self.granted.counted else 1)} if self.ask.kind == "task" else {})
+        return {tasks: sign * (4 if self.granted.counted else 1)} if self.ask.kind == "task" else {}
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Story:
     subject: Subject
     day: str
     loaded: Totals
-    happened: list[tuple[str, Taken, Counter[str]]] = field(default_factory=list)  # take | end | undo
+    happened: list[tuple[str, Taken, Mapping[str, int]]] = field(default_factory=list)  # take | end | undo
 
     def used(self) -> Counter[str]:
         """All counters."""
@@ -64,9 +64,9 @@ class Story:
             total.update(counters)
         return total
 
-    def undone(self, taken: Taken) -> Counter[str]:
+    def undone(self, taken: Taken) -> dict[str, int]:
         """What undoing a call takes back here."""
-        return Counter(taken.counters(-1) | (taken.tasks(-1) if self.subject == taken.ask.account else {}))
+        return {**taken.counters(-1), **(taken.tasks(-1) if self.subject == taken.ask.account else {})}
 
     def holds(self) -> dict[str, Hold]:
         """Those that were put back or taken and have not ended, as they were then."""
@@ -134,7 +134,7 @@ class Model:
             missing = tuple(subject for subject in ask.subjects if subject not in self.stories)
             if missing:
                 return Unloaded(missing)
-            self._end("undo", ask.hold_id, Counter())
+            self._end("undo", ask.hold_id, {})
             denied = self._decide(ask)
             if denied:
                 return denied
@@ -156,8 +156,8 @@ class Model:
         taken = self.taken[ask.hold_id] = Taken(ask, Granted(counted, later, largest))
         self.expiries[ask.hold_id] = ask.expires_at
         for subject in ask.subjects:
-            counters = taken.counters() | (taken.tasks() if subject == ask.account else {})
-            self.stories[subject].happened.append(("take", taken, Counter(counters)))
+            counters = {**taken.counters(), **(taken.tasks() if subject == ask.account else {})}
+            self.stories[subject].happened.append(("take", taken, counters))
         return None
 
     def _readings(self, ask: Ask, counted: bool) -> tuple[Reading, ...]:
@@ -173,7 +173,7 @@ class Model:
         leaves = [*recent, ask.now][len(recent) - limit.limit]
         return Reading(len(recent), 0, leaves + MINUTE)
 
-    def settle(self, hold_id: str, subjects: Iterable[Subject], spent: Counter[str]) -> bool:
+    def settle(self, hold_id: str, subjects: Iterable[Subject], spent: Mapping[str, int]) -> bool:
         """The hold's end."""
         knew = self._end("end", hold_id, spent)
         self.unload([subject for subject in subjects if subject not in knew])
@@ -182,9 +182,9 @@ class Model:
     def release(self, hold_id: str, subjects: Iterable[Subject]) -> bool:
         """As if it had never been."""
         self.unload([subject for subject in subjects if subject not in self.stories])
-        return bool(self._end("undo", hold_id, Counter()))
+        return bool(self._end("undo", hold_id, {}))
 
-    def _end(self, what: str, hold_id: str, spent: Counter[str]) -> set[Subject]:
+    def _end(self, what: str, hold_id: str, spent: Mapping[str, int]) -> set[Subject]:
         knew = set()
         for subject, story in self.stories.items():
             if hold_id in story.holds():
