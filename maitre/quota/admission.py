@@ -26,12 +26,7 @@ class Admission:
         self._loading: dict[tuple[Subject, str], asyncio.Task[bool]] = {}
 
     async def admit(self, ask: Ask) -> Granted | Denied:
-        """The store's verdict. Raises StoreDown when either store does not answer: nothing is admitted unchecked.
-
-        A caller asks, commits the call's row, and asks again with the same Ask before it calls upstream: only then
-        is the hold one that no loss of the live store can make room of. A second verdict of Denied means that the
-        hold got lost in between and its room was given to others; the row is withdrawn then, and the hold released.
-        """
+        """The store's verdict. Raises StoreDown when either store does not answer: nothing is admitted unchecked."""
         for attempt in range(_ATTEMPTS):
             answer = await self._store.reserve(ask)
             if not isinstance(answer, Unloaded):
@@ -39,6 +34,15 @@ class Admission:
             if not all(await asyncio.gather(*(self._load(subject, ask) for subject in answer.subjects))):
                 await asyncio.sleep(0.002 * attempt)
         raise StoreDown("The live windows keep changing and could not be loaded from the ledger.")
+
+    async def confirm(self, ask: Ask, granted: Granted) -> Granted | Denied:
+        """The verdict once the call's row is in the ledger, and before the upstream is called.
+
+        From then on every load finds the row, so that no loss of the live store can give the hold's room to others.
+        Denied means that it got lost in between, and its room is gone: the row is to be withdrawn, then the hold
+        released. Raises StoreDown as `admit` does.
+        """
+        return await self.admit(ask.again(granted))
 
     async def rebuild(self, subjects: Iterable[Subject] | None = None) -> int:
         """Forget the live windows of these subjects, or all: the next call loads them from the ledger. How many."""

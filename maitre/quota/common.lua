@@ -68,6 +68,13 @@ local function record_of(id)
   return record
 end
 
+-- Let a hold live until a moment, at least: in its record, and in every subject that knows it.
+local function beat(id, record, expires)
+  if tonumber(expires) > tonumber(record.expires) then call('HSET', key('hold', id), 'expires', expires) end
+  call('EXPIRE', key('hold', id), TTL)
+  for subject in pairs(record.lives) do call('ZADD', key('h', subject), 'XX', 'GT', expires, id) end
+end
+
 -- What a record holds, added to what the subject holds (sign '') or taken from it (sign '-').
 local function hold(subject, record, sign)
   for _, resource in ipairs(HELD) do

@@ -16,20 +16,19 @@ for _ = 1, tonumber(ARGV[7]) do
 end
 local NAMES = {'tokens', 'money', 'calls', 'completion', 'counted', 'later', 'kind', 'turn', 'account', 'expires'}
 for _ = 1, tonumber(ARGV[8]) do
-  local id, expires = ARGV[at], ARGV[at + 10]
+  local id = ARGV[at]
   local record = record_of(id)
-  if record then
-    if tonumber(record.expires) > tonumber(expires) then expires = record.expires end
-  else
-    record = {}
+  if not record then
+    record = {lives = {}}
     for i, name in ipairs(NAMES) do
       record[name] = ARGV[at + i]
       call('HSET', key('hold', id), name, ARGV[at + i])
     end
   end
-  call('HSET', key('hold', id), 'expires', expires, '>' .. subject, '')
-  call('EXPIRE', key('hold', id), TTL)
-  call('ZADD', holds, expires, id)
+  call('HSET', key('hold', id), '>' .. subject, '')
+  call('ZADD', holds, record.expires, id)
+  record.lives[subject] = ''
+  beat(id, record, ARGV[at + 10])
   hold(subject, record, '')
   at = at + 11
 end

@@ -60,7 +60,7 @@ class _Loaded:
     fields: Counter[str]
     minute: list[tuple[datetime, str]]  # sorted by time
     turns: Counter[str]
-    holds: dict[str, datetime]  # hold id -> expiry
+    holds: set[str]
 
     def recent(self, now: datetime) -> list[datetime]:
         """When the counted requests of the last minute came."""
@@ -81,7 +81,7 @@ class MemoryQuotaStore:
         if record is None or not all(self._decided(record, subject) for subject in ask.subjects):
             for subject in ask.subjects:
                 loaded = self._loaded.get(subject)
-                if loaded and (loaded.day != ask.periods.day or any(end < ask.now for end in loaded.holds.values())):
+                if loaded and (loaded.day != ask.periods.day or self._expired(loaded, ask.now)):
                     self._unload(subject)
             missing = tuple(subject for subject in ask.subjects if subject not in self._loaded)
             if missing:
@@ -102,7 +102,7 @@ class MemoryQuotaStore:
     def _decide(self, ask: Ask) -> _Record | Denied:
         requests, tasks = ask.periods.fields("requests"), ask.periods.fields("tasks")[0]
         account = self._loaded[ask.account]
-        counted, later = standing(
+        counted, later = ask.stands or standing(
             ask.kind, account.fields[requests[0]], account.fields[tasks], account.turns[ask.turn_id]
         )
         completion = ask.completion_tokens
@@ -126,7 +126,7 @@ class MemoryQuotaStore:
         )
         for subject in ask.subjects:
             loaded = self._loaded[subject]
-            loaded.holds[ask.hold_id] = ask.expires_at
+            loaded.holds.add(ask.hold_id)
             # What left the minute is kept for another one: requests of several processes come a little out of order.
             loaded.minute = [one for one in loaded.minute if one[0] >= ask.now - 2 * MINUTE]
             if counted:
@@ -149,6 +149,9 @@ class MemoryQuotaStore:
             return Reading(len(recent), 0)
         return Reading(len(recent), 0, (recent[over] if over < len(recent) else ask.now) + MINUTE)
 
+    def _expired(self, loaded: _Loaded, now: datetime) -> bool:
+        return any(self._records[hold].expires < now for hold in loaded.holds)
+
     def _held(self, loaded: _Loaded, resource: str) -> int:
         return sum(self._records[hold].held(resource) for hold in loaded.holds)
 
@@ -157,7 +160,8 @@ class MemoryQuotaStore:
         done = False
         for subject in dict.fromkeys([*(record.lives if record else ()), *subjects]):
             loaded = self._loaded.get(subject)
-            if record and loaded and loaded.holds.pop(hold_id, None):
+            if record and loaded and hold_id in loaded.holds:
+                loaded.holds.remove(hold_id)
                 loaded.fields.update(spent)
                 done = True
             else:
@@ -176,8 +180,9 @@ class MemoryQuotaStore:
         done = False
         for subject in record.lives if record else ():
             loaded = self._loaded.get(subject)
-            if record is None or loaded is None or not loaded.holds.pop(hold_id, None):
+            if record is None or loaded is None or hold_id not in loaded.holds:
                 continue
+            loaded.holds.remove(hold_id)
             done = True
             if record.counted:
                 loaded.fields.subtract(requests)
@@ -192,13 +197,8 @@ class MemoryQuotaStore:
     async def beat(self, holds: Iterable[str], expires_at: datetime) -> None:
         for hold_id in holds:
             record = self._records.get(hold_id)
-            if record is None:
-                continue
-            record.expires = max(record.expires, expires_at)
-            for subject in record.lives:
-                loaded = self._loaded.get(subject)
-                if loaded and hold_id in loaded.holds:
-                    loaded.holds[hold_id] = max(loaded.holds[hold_id], expires_at)
+            if record is not None:
+                record.expires = max(record.expires, expires_at)
 
     async def generation(self, subject: Subject) -> int:
         return max(self._epoch, self._generations.get(subject, 0))
@@ -206,13 +206,13 @@ class MemoryQuotaStore:
     async def load(self, subject: Subject, day: str, totals: Totals, generation: int) -> bool:
         if subject in self._loaded or await self.generation(subject) != generation:
             return False
-        loaded = self._loaded[subject] = _Loaded(
+        self._loaded[subject] = _Loaded(
             life=generation,
             day=day,
             fields=Counter(totals.fields),
             minute=sorted((at, hold_id) for hold_id, at in totals.recent.items()),
             turns=Counter(totals.turns),
-            holds={},
+            holds=set(totals.holds),
         )
         for hold_id, hold in totals.holds.items():
             record = self._records.setdefault(
@@ -232,7 +232,6 @@ class MemoryQuotaStore:
             )
             record.expires = max(record.expires, hold.expires_at)
             record.lives[subject] = None
-            loaded.holds[hold_id] = record.expires
         return True
 
     async def unload(self, subjects: Iterable[Subject] | None = None) -> int:
@@ -251,7 +250,7 @@ class MemoryQuotaStore:
 
     async def live(self, subject: Subject, now: datetime) -> Live | None:
         loaded = self._loaded.get(subject)
-        if loaded is None or any(end < now for end in loaded.holds.values()):
+        if loaded is None or self._expired(loaded, now):
             return None
         recent = loaded.recent(now)
         return Live(

@@ -71,6 +71,7 @@ class RedisQuotaStore:
             TASKS_PER_REQUEST,
             ask.periods.fields("tasks")[0],
             *ask.periods.fields("requests"),
+            *(map(int, ask.stands) if ask.stands else (-1, -1)),
             len(names),
             *names,
         ]
@@ -120,8 +121,10 @@ class RedisQuotaStore:
         if subjects is not None:
             names = [str(subject) for subject in subjects]
             return int(await self._run(_UNLOAD, *names)) if names else 0
-        count = len([key async for key in self._keys(f"{self._base}:s:")])
-        await self._run(_UNLOAD)
+        beginning = f"{self._base}:s:"
+        known = [key.removeprefix(beginning.encode()) async for key in self._keys(beginning)]
+        count = sum([int(await self._run(_UNLOAD, *known[at : at + 1000])) for at in range(0, len(known), 1000)])
+        await self._run(_UNLOAD)  # all at once, with those that were loaded meanwhile
         return count
 
     async def live(self, subject: Subject, now: datetime) -> Live | None:

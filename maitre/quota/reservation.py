@@ -8,7 +8,7 @@ store later settles or releases the hold by its id, once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from maitre.errors import QuotaExceeded
@@ -60,6 +60,7 @@ class Ask:
     least_tokens: int
     prompt_price: int = 0
     completion_price: int = 0
+    stands: tuple[bool, bool] | None = None  # counted and later, when they were decided before: see `again`
 
     @property
     def account(self) -> Subject:
@@ -69,6 +70,11 @@ class Ask:
     def money(self, completion_tokens: int) -> int:
         """What the prompt and so long an answer cost at most."""
         return self.prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
+
+    def again(self, granted: Granted) -> Ask:
+        """The same, to be granted exactly as it was, or denied."""
+        tokens = granted.completion_tokens
+        return replace(self, completion_tokens=tokens, least_tokens=tokens, stands=(granted.counted, granted.later))
 
 
 @dataclass(frozen=True, slots=True)

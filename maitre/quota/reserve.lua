@@ -3,27 +3,27 @@
 --
 -- ARGV  1 now  2 day  3 hold id  4 expires  5 kind  6 turn id  7 prompt tokens  8 completion tokens  9 least tokens
 --       10 prompt price  11 completion price  12 tool calls a turn  13 turn ttl s  14 tasks a request  15 tasks field
---       16..18 request fields (day, month, total)  19 subjects n, then n subjects, the account first,
---       then fours: subject's number, resource, field, limit
+--       16..18 request fields (day, month, total)  19 counted, 20 later: -1 when they are to be decided
+--       21 subjects n, then n subjects, the account first, then fours: subject's number, resource, field, limit
 -- Returns {'granted', counted, later, completion, numbers of limits that are nearly full...}
 --       | {'denied', counted, then threes: used, held, frees at or -1} | {'unloaded', subjects...}
 local now, day, id, kind = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[5]
 local prompt, completion, least = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local prompt_price, completion_price = tonumber(ARGV[10]), tonumber(ARGV[11])
 local requests = {ARGV[16], ARGV[17], ARGV[18]}
-local n = tonumber(ARGV[19])
+local n = tonumber(ARGV[21])
 
 local subjects, lives, days = {}, {}, {}
 local record = record_of(id)
 local decided = record ~= nil
 for i = 1, n do
-  subjects[i] = ARGV[19 + i]
+  subjects[i] = ARGV[21 + i]
   lives[i], days[i] = loaded(subjects[i])
   decided = decided and lives[i] and record.lives[subjects[i]] == lives[i]
 end
 
 local limits = {}
-for i = 20 + n, #ARGV, 4 do
+for i = 22 + n, #ARGV, 4 do
   limits[#limits + 1] = {
     subject = subjects[tonumber(ARGV[i])], resource = ARGV[i + 1], field = ARGV[i + 2], limit = tonumber(ARGV[i + 3])
   }
@@ -76,7 +76,9 @@ if not decided then
   local account = key('s', subjects[1])
   local turn = turn_key(lives[1], subjects[1], ARGV[6])
   local counted, later = 1, 0
-  if kind == 'repair' then
+  if ARGV[19] ~= '-1' then
+    counted, later = tonumber(ARGV[19]), tonumber(ARGV[20])
+  elseif kind == 'repair' then
     counted = 0
   elseif kind == 'task' then
     local today = call('HMGET', account, requests[1], ARGV[15])

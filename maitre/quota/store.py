@@ -34,23 +34,32 @@ class QuotaStore(Protocol):
     """The live windows of all subjects."""
 
     async def reserve(self, ask: Ask) -> Answer:
-        """Check every window of every subject at once and take the hold, or change nothing. Twice with one hold id is
-        once, as long as all its subjects still know the hold; else it is asked anew."""
+        """Check every window of every subject at once and take the hold, or change nothing.
+
+        Twice with one hold id is once, as long as no subject was unloaded since. Otherwise what is left of the hold,
+        or what the ledger put back of it, is removed, and it is decided anew: so a caller confirms a hold after its
+        row was written.
+        """
 
     async def settle(self, hold_id: str, subjects: tuple[Subject, ...], spent: Mapping[str, int]) -> bool:
-        """Replace the hold by what was used, added to the named counters of its subjects. Only the first call does
-        anything; of a hold that it does not know the store unloads `subjects`, so that the ledger decides."""
+        """Replace the hold by what was used, added to the named counters of its subjects; whether one of them knew it.
+
+        `subjects` are all to whom the call belongs (Call.subjects). Those that do not know the hold are unloaded, so
+        that the ledger decides, in which the row is closed before this is called. Only the first call adds anything.
+        """
 
     async def release(self, hold_id: str, subjects: tuple[Subject, ...], requests: tuple[str, ...]) -> bool:
         """Undo a reservation whose upstream call was never made: the hold, the request or task, the turn's call.
-        `requests` are the counters of requests, the day's first. `subjects` that are unloaded hear of it, so that a
-        load which began before is not believed."""
+
+        Its row is withdrawn before this is called. `requests` are the counters of requests, the day's first.
+        `subjects` that are unloaded hear of it, so that a load which began before is not believed.
+        """
 
     async def beat(self, holds: Iterable[str], expires_at: datetime) -> None:
-        """Let these holds live until then. Those that the store does not know are passed over."""
+        """Let these holds live until then, at least. Those that the store does not know are passed over."""
 
     async def generation(self, subject: Subject) -> int:
-        """A number that changes whenever something happened to an unloaded subject."""
+        """A number that changes whenever something happened to an unloaded subject, and that never comes again."""
 
     async def load(self, subject: Subject, day: str, totals: Totals, generation: int) -> bool:
         """Load an unloaded subject, unless its generation changed since the ledger was read."""

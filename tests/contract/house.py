@@ -7,15 +7,17 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from maitre.billing.row import Hold, Totals
+from maitre.billing.row import Call, Hold, Totals
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.reservation import Answer, Ask, Denied, Granted, limits_of
 from maitre.quota.store import Live, QuotaStore
 from maitre.quota.subject import HOUSE, Subject
 from maitre.quota.window import Periods, periods
 from maitre.valkey.redis_wire import Valkey
+from tests.contract.rows import call
 
 ZONE = ZoneInfo("UTC")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -114,3 +116,20 @@ async def valkey_store(url: str, prefix: str = "") -> AsyncIterator[RedisQuotaSt
     valkey = Valkey(url)
     yield RedisQuotaStore(valkey, prefix=prefix or f"t-{uuid.uuid4().hex[:12]}")
     await valkey.close()
+
+
+def row(asked: Ask, granted: Granted, **changed: Any) -> Call:
+    """The ledger's row of a granted call."""
+    return call(
+        asked.hold_id,
+        turn_id=asked.turn_id,
+        at=asked.now,
+        expires_at=asked.expires_at,
+        user_id=asked.account.id,
+        kind="tool" if granted.later else asked.kind,
+        counted=granted.counted,
+        held_prompt=asked.prompt_tokens,
+        held_completion=granted.completion_tokens,
+        held_cost=asked.money(granted.completion_tokens),
+        **changed,
+    )

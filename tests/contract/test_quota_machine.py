@@ -1,191 +1,255 @@
-"""The live windows under any sequence of events: twin and Valkey side by side, and a minute that truly slides."""
+"""The live windows under any sequence of events: the twin, Valkey and one simple model side by side, over several
+subjects and a small ledger."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Coroutine
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from maitre.billing.row import Totals
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.reservation import Denied, Granted, Unloaded
-from maitre.quota.store import QuotaStore
-from maitre.quota.window import periods
-from tests.contract.house import NOON, NOTHING, REQUESTS, ZONE, loaded, plan, wish
+from maitre.quota.subject import HOUSE, Subject
+from maitre.quota.window import WINDOWS, periods
+from maitre.valkey.redis_wire import Valkey
+from tests.contract.house import NOON, ZONE, wish
+from tests.contract.window_model import Model, Taken
 
 pytestmark = pytest.mark.contract
 T = TypeVar("T")
-QUICK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+GUESTS = [Subject("account", "u1"), Subject("account", "u2")]
+WIDER = [Subject("model", "m"), HOUSE]
+EVERYBODY = [*GUESTS, *WIDER]
+
 #: Steps between events in milliseconds; whole minutes and their neighbours come often.
-STEPS = st.sampled_from([0, 1, 29_999, 30_000, 59_999, 60_000, 60_001]) | st.integers(0, 70_000)
+STEPS = st.sampled_from([0, 1, 999, 20_001, 29_999, 30_000, 59_999, 60_000, 60_001, 86_400_000]) | st.integers(
+    0, 30_000
+)
+SIZES = {"requests": 5, "tokens": 250, "money": 900, "calls": 3}
+LIMITS = st.dictionaries(st.sampled_from(sorted(WINDOWS)), st.floats(0, 1), max_size=4).map(
+    lambda parts: {name: round(part * SIZES[WINDOWS[name].resource]) for name, part in parts.items()}
+)
+CALL: dict[str, Any] = {
+    "user": st.sampled_from(GUESTS),
+    "limits": LIMITS,
+    "wider": st.dictionaries(st.sampled_from(WIDER), LIMITS),
+    "size": st.tuples(st.integers(0, 30), st.integers(1, 60), st.integers(1, 60)),
+    "prices": st.sampled_from([(0, 0), (1, 3), (0, 2), (4, 0)]),
+    "ttl": st.sampled_from([20, 660, 660]),
+    "loads": st.sampled_from([True, True, True, False]),
+    "writes": st.sampled_from([True, True, False]),
+}
 
 
-class Pair(RuleBasedStateMachine):
-    """Both stores hear the same; both must answer the same."""
+@dataclass(frozen=True)
+class Row:
+    """A row of the small ledger. `spent` is None while it is open."""
+
+    taken: Taken
+    expires: datetime
+    spent: Counter[str] | None = None
+    lost: bool = False
+
+
+class Trio(RuleBasedStateMachine):
+    """All three hear the same, and all three must answer the same."""
 
     url = ""
 
     @initialize()
     def open(self) -> None:
         self.runner = asyncio.Runner()
-        self.twin = MemoryQuotaStore()
-        self.real = RedisQuotaStore(self.url, prefix=f"m-{uuid.uuid4().hex[:12]}")
-        self.after = 0.0
-        self.holds: list[tuple[str, str]] = []
-        self.generation = 0
-        self.totals = NOTHING
-        self.both("load", "u1", self.day(), NOTHING, 0)
+        self.twin, self.model = MemoryQuotaStore(), Model()
+        self.valkey = Valkey(self.url)
+        self.real = RedisQuotaStore(self.valkey, prefix=f"m-{uuid.uuid4().hex[:12]}")
+        self.now = NOON
+        self.taken: dict[str, Taken] = {}
+        self.rows: dict[str, Row] = {}
+        self.reads: list[tuple[Subject, str, Totals, int, int, int]] = []
+        for subject in EVERYBODY:
+            self.load(subject)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
-    def both(self, method: str, *values: Any) -> Any:
-        """What both say to this, which must be one."""
+    def all(self, expected: Any, method: str, *values: Any) -> Any:
+        """What all three say to this, which must be one."""
         twin = self.run(getattr(self.twin, method)(*values))
         real = self.run(getattr(self.real, method)(*values))
-        assert twin == real, (method, values)
-        return twin
+        assert twin == real == expected, (method, values)
+        return expected
+
+    def some(self, which: int) -> Taken | None:
+        """One of the latest calls."""
+        latest = list(self.taken.values())[-6:]
+        return latest[which % len(latest)] if latest else None
 
     @rule(milliseconds=STEPS)
     def time_passes(self, milliseconds: int) -> None:
-        self.after += milliseconds / 1000
+        self.now += timedelta(milliseconds=milliseconds)
 
-    @rule()
-    def a_day_passes(self) -> None:
-        self.after += 24 * 3600
+    @rule(kind=st.just("turn"), turn=st.integers(0, 2), **CALL)
+    def reserve_a_turn(self, **words: Any) -> None:
+        self.reserve(**words)
 
-    @rule(
-        kind=st.sampled_from(["turn", "turn", "task", "repair"]),
-        turn=st.integers(0, 2),
-        tokens=st.integers(1, 60),
-        per_minute=st.none() | st.integers(0, 3),
-        month=st.none() | st.integers(0, 6),
-        total=st.none() | st.integers(0, 200),
-        ttl=st.sampled_from([20, 660]),
-    )
-    def reserve(
-        self, kind: str, turn: int, tokens: int, per_minute: int | None, month: int | None, total: int | None, ttl: int
-    ) -> None:
-        limits = {"requests_per_minute": per_minute, "requests_per_month": month, "tokens_total": total}
+    @rule(kind=st.sampled_from(["turn", "task", "task", "repair"]), turn=st.integers(0, 20), **CALL)
+    def reserve_another(self, **words: Any) -> None:
+        self.reserve(**words)
+
+    def reserve(self, size: tuple[int, int, int], turn: int, ttl: int, loads: bool, writes: bool, **words: Any) -> None:
         asked = wish(
-            limits=plan(**{name: limit for name, limit in limits.items() if limit is not None}),
-            tokens=tokens,
-            kind=kind,
             turn=f"t{turn}",
-            after=self.after,
+            prompt=size[0],
+            answer=max(size[1:]),
+            least=min(size[1:]),
+            after=(self.now - NOON).total_seconds(),
             ttl=timedelta(seconds=ttl),
+            **words,
         )
-        answer = self.both("reserve", asked)
+        answer = self.all(self.model.reserve(asked), "reserve", asked)
+        if isinstance(answer, Unloaded) and loads:
+            for subject in answer.subjects:
+                self.load(subject)
+            answer = self.all(self.model.reserve(asked), "reserve", asked)
         if isinstance(answer, Granted):
-            self.holds.append((asked.hold_id, asked.turn_id))
-            assert self.both("reserve", asked) == answer
-        elif isinstance(answer, Denied):
-            assert not self.both("settle", "u1", asked.hold_id, {"tokens:total": 1})
+            self.taken[asked.hold_id] = self.model.taken[asked.hold_id]
+            assert self.all(self.model.reserve(asked), "reserve", asked) == answer
+            if writes:
+                self.rows[asked.hold_id] = Row(self.taken[asked.hold_id], asked.expires_at)
 
-    @rule(which=st.integers(0, 5), tokens=st.integers(0, 90), again=st.booleans())
+    @precondition(lambda self: self.taken)
+    @rule(which=st.integers(0, 5))
+    def write_and_confirm(self, which: int) -> None:
+        taken = self.some(which)
+        if taken and self.now - taken.ask.now < timedelta(minutes=1):
+            row = self.rows.setdefault(taken.ask.hold_id, Row(taken, taken.ask.expires_at))
+            if row.spent is None:
+                asked = taken.ask.again(taken.granted)
+                answer = self.all(self.model.reserve(asked), "reserve", asked)
+                if isinstance(answer, Granted):
+                    assert replace(answer, near=()) == replace(taken.granted, near=())
+                elif isinstance(answer, Denied):
+                    self.give_back(taken)
+
+    @precondition(lambda self: self.rows)
+    @rule(which=st.integers(0, 5), tokens=st.integers(0, 90), again=st.sampled_from([False, False, True]))
     def settle(self, which: int, tokens: int, again: bool) -> None:
-        if self.holds:
-            hold, _ = self.holds[which % len(self.holds)]
-            done = self.both("settle", "u1", hold, {"tokens:total": tokens, f"tokens:day:{self.day()}": tokens})
-            if again and done:
-                assert not self.both("settle", "u1", hold, {"tokens:total": tokens})
+        rows = list(self.rows.values())[-6:]
+        if rows:
+            taken = rows[which % len(rows)].taken
+            row, when = self.rows[taken.ask.hold_id], taken.ask.periods
+            spent = Counter({**dict.fromkeys(when.fields("tokens"), tokens), when.fields("money")[2]: tokens * 3})
+            if row.spent is None or row.lost:
+                self.rows[taken.ask.hold_id] = replace(row, spent=spent, lost=False)
+            for _ in range(1 + again):
+                end = (taken.ask.hold_id, taken.ask.subjects, spent)
+                self.all(self.model.settle(*end), "settle", *end)
 
+    @precondition(lambda self: self.taken)
     @rule(which=st.integers(0, 5))
     def release(self, which: int) -> None:
-        if self.holds:
-            hold, turn = self.holds[which % len(self.holds)]
-            self.both("release", "u1", hold, turn, REQUESTS)
+        taken = self.some(which)
+        if taken and (taken.ask.hold_id not in self.rows or self.rows[taken.ask.hold_id].spent is None):
+            self.give_back(taken)
 
-    @rule(total=st.integers(0, 100), ago=st.integers(0, 70_000), held=st.integers(0, 40))
-    def read_the_ledger(self, total: int, ago: int, held: int) -> None:
-        now = NOON + timedelta(seconds=self.after)
-        self.generation = self.run(self.real.generation("u1"))
-        self.totals = Totals(
-            {"tokens:total": total},
-            {"l": now - timedelta(milliseconds=ago)},
-            {"t0": 1},
-            {"l": (held, now + timedelta(seconds=30), True)} if held else {},
+    def give_back(self, taken: Taken) -> None:
+        self.rows.pop(taken.ask.hold_id, None)
+        del self.taken[taken.ask.hold_id]
+        words = (taken.ask.hold_id, taken.ask.subjects)
+        self.all(self.model.release(*words), "release", *words, taken.ask.periods.fields("requests"))
+
+    @precondition(lambda self: self.taken)
+    @rule(which=st.sets(st.integers(0, 5)), seconds=st.integers(0, 90), in_the_ledger=st.booleans())
+    def beat(self, which: set[int], seconds: int, in_the_ledger: bool) -> None:
+        names = {taken.ask.hold_id for taken in map(self.some, which) if taken}
+        until = self.now + timedelta(seconds=seconds)
+        if in_the_ledger:
+            for name in names & self.rows.keys():
+                self.rows[name] = replace(self.rows[name], expires=max(self.rows[name].expires, until))
+            names = set(list(names)[1:])  # one of them reaches only the ledger
+        self.model.beat(names, until)
+        self.all(None, "beat", names, until)
+
+    @rule(subjects=st.sets(st.sampled_from(EVERYBODY)) | st.none())
+    def unload(self, subjects: set[Subject] | None) -> None:
+        self.all(self.model.unload(EVERYBODY if subjects is None else subjects), "unload", subjects)
+
+    @rule(subject=st.sampled_from(EVERYBODY))
+    def read_the_ledger(self, subject: Subject) -> None:
+        generations = [self.run(store.generation(subject)) for store in (self.twin, self.real)]
+        day = periods(self.now, ZONE).day
+        self.reads.append((subject, day, self.totals(subject), self.model.heard[subject], *generations))
+
+    @precondition(lambda self: self.reads)
+    @rule(which=st.integers(0, 3))
+    def load_what_was_read(self, which: int) -> None:
+        subject, day, totals, heard, twin, real = self.reads.pop(-1 - which % len(self.reads))
+        expected = self.model.load(subject, day, totals, heard)
+        assert self.run(self.twin.load(subject, day, totals, twin)) == expected
+        assert self.run(self.real.load(subject, day, totals, real)) == expected
+
+    @rule(subject=st.sampled_from(EVERYBODY))
+    def load(self, subject: Subject) -> None:
+        self.read_the_ledger(subject)
+        self.load_what_was_read(0)
+
+    def totals(self, subject: Subject) -> Totals:
+        """The sums of the small ledger; late rows are closed as lost first."""
+        when, fields, turns = periods(self.now, ZONE), Counter[str](), Counter[str]()
+        mine = {name: row for name, row in self.rows.items() if subject in row.taken.ask.subjects}
+        for name, row in mine.items():
+            if row.spent is None and row.expires < self.now:
+                hold = row.taken.hold
+                tokens = dict.fromkeys(row.taken.ask.periods.fields("tokens"), hold.prompt_tokens)
+                mine[name] = self.rows[name] = replace(row, spent=Counter(tokens), lost=True)
+            fields.update({**row.taken.counters(), **(mine[name].spent or {})})
+            if subject == row.taken.ask.account:
+                fields.update(row.taken.tasks())
+                turns[row.taken.ask.turn_id] += row.taken.ask.kind == "turn"
+        return Totals(
+            fields={name: n for name, n in fields.items() if name.split(":")[-1] in (when.day, when.month, "total")},
+            recent={
+                name: row.taken.ask.now
+                for name, row in mine.items()
+                if row.taken.granted.counted and row.taken.ask.now >= self.now - timedelta(minutes=1)
+            },
+            turns=dict(turns),
+            holds={
+                name: replace(row.taken.hold, expires_at=row.expires) for name, row in mine.items() if row.spent is None
+            },
         )
 
-    @rule()
-    def load(self) -> None:
-        changed = self.run(self.real.generation("u1")) != self.generation
-        known = self.run(self.real.live("u1", NOON)) is not None
-        generation = self.run(self.twin.generation("u1"))
-        twin = self.run(self.twin.load("u1", self.day(), self.totals, generation - changed))
-        real = self.run(self.real.load("u1", self.day(), self.totals, self.generation))
-        assert twin == real == (not changed and not known)
-
-    def day(self) -> str:
-        return periods(NOON + timedelta(seconds=self.after), ZONE).day
-
     @invariant()
-    def both_know_the_same(self) -> None:
+    def all_know_the_same(self) -> None:
+        """Among it that what is held is the sum of the live holds."""
         if hasattr(self, "runner"):
-            self.both("live", "u1", NOON + timedelta(seconds=self.after))
+            for subject in EVERYBODY:
+                self.all(self.model.live(subject, self.now), "live", subject, self.now)
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
-            self.run(self.real.close())
+            self.run(self.valkey.close())
             self.runner.close()
 
 
-def test_the_twin_and_valkey_never_differ(valkey_url: str) -> None:
-    """Any sequence of events gets the same answers from both and leaves the same windows."""
-    machine = type("PairOnValkey", (Pair,), {"url": valkey_url})
-    run_state_machine_as_test(machine, settings=settings(QUICK, max_examples=80, stateful_step_count=30))
-
-
-def most_in_a_minute(moments: list[float]) -> int:
-    """The most moments that any 60 seconds hold, both ends included, wherever they start."""
-    return max((sum(start <= at <= start + 60 for at in moments) for start in moments), default=0)
-
-
-@pytest.mark.parametrize("kind", ["memory", "valkey"])
-@given(steps=st.lists(STEPS, min_size=1, max_size=25), limit=st.integers(1, 4))
-@QUICK
-def test_no_minute_wherever_it_starts_holds_more_than_the_limit(
-    request: pytest.FixtureRequest, kind: str, steps: list[int], limit: int
-) -> None:
-    """The granted moments are at most N in any 60 seconds; and a request after a free minute is always granted."""
-
-    async def play() -> list[float]:
-        real = RedisQuotaStore(request.getfixturevalue("valkey_url"), prefix=f"s-{uuid.uuid4().hex[:12]}")
-        store: QuotaStore = MemoryQuotaStore() if kind == "memory" else real
-        await loaded(store)
-        moments: list[float] = []
-        after = 0.0
-        for step in steps:
-            after += step / 1000
-            answer = await store.reserve(
-                wish(limits=plan(requests_per_minute=limit), after=after, ttl=timedelta(hours=9))
-            )
-            recent = sum(after - 60.002 <= at for at in moments)
-            assert not isinstance(answer, Unloaded)
-            if isinstance(answer, Granted):
-                moments.append(after)
-            else:
-                assert recent >= limit
-        await real.close()
-        return moments
-
-    assert most_in_a_minute(asyncio.run(play())) <= limit
-
-
-async def test_a_request_that_arrives_late_still_sees_its_own_minute(store: QuotaStore) -> None:
-    """Two processes, or one slow load, bring requests out of order; by their own times no minute may hold more."""
-    await loaded(store)
-    two = plan(requests_per_minute=2)
-    moments = [1.0, 1.2, 61.5, 60.9]
-    granted = [at for at in moments if isinstance(await store.reserve(wish(limits=two, after=at)), Granted)]
-    assert most_in_a_minute(granted) <= 2
+def test_the_twin_valkey_and_the_model_never_differ(valkey_url: str) -> None:
+    """Any sequence of events gets the same answers from all and leaves the same windows."""
+    machine = type("TrioOnValkey", (Trio,), {"url": valkey_url})
+    run_machine(
+        machine,
+        settings=settings(
+            max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
+    )
