@@ -44,7 +44,6 @@ STORIES = {
     "maitre/providers/upstream.py",
     "maitre/queue/line.py",
     "maitre/queue/memory_line.py",
-    "maitre/queue/room.py",
 }
 MAITRE = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "maitre").rglob("*.py"))
 

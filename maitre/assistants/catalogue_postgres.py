@@ -60,6 +60,4 @@ class PostgresCatalogue:
 
     async def close(self, sentence: str | None) -> None:
         """Admit nobody, with this sentence; None: admit again."""
-        await self._database.execute(
-            "update catalogue set closed = $1 where closed is distinct from $1", sentence
-        )
+        await self._database.execute("update catalogue set closed = $1 where closed is distinct from $1", sentence)
