@@ -27,9 +27,6 @@ from maitre.quota.store import Live
 from maitre.quota.subject import Subject
 from maitre.valkey.redis_wire import Script, Valkey, Word
 
-#: Counters that a process publishes for `cli status` are kept so long. Seconds.
-COUNTERS_TTL = 86_400
-
 
 def _script(name: str) -> Script:
     folder = files("maitre.quota")
@@ -142,21 +139,6 @@ class RedisQuotaStore:
             minute_frees_at=_moment(oldest + 60_000 if oldest >= 0 else -1),
             held=held,
         )
-
-    async def count(self, what: str, amounts: Mapping[str, int]) -> None:
-        """Publish a process's counters (dropped traces and the like) for `cli status`, for a day."""
-        key = f"{self._prefix}:counters:{what}"
-        await self._valkey.call("HSET", key, *(part for pair in amounts.items() for part in pair))
-        await self._valkey.call("EXPIRE", key, COUNTERS_TTL)
-
-    async def counters(self) -> dict[str, int]:
-        """The counters of all processes, summed."""
-        total: dict[str, int] = {}
-        async for key in self._keys(f"{self._prefix}:counters:"):
-            words = await self._valkey.call("HGETALL", key)
-            for name, amount in zip(words[0::2], words[1::2], strict=True):
-                total[name.decode()] = total.get(name.decode(), 0) + int(amount)
-        return total
 
     async def _keys(self, beginning: str) -> AsyncIterator[bytes]:
         cursor, seen = b"0", set[bytes]()  # SCAN may name a key twice

@@ -106,7 +106,7 @@ async def test_closing_the_house_is_a_change_of_the_catalogue(database: Database
 
 async def test_the_catalogue_keeps_everything_and_rises_with_every_change(database: Database) -> None:
     """Plans and assistants come back as they went in; the version that a turn compares rises."""
-    catalogue, accounts = PostgresCatalogue(database), PostgresAccounts(database)
+    catalogue, accounts = PostgresCatalogue(database), PostgresAccounts(database, "USD")
     plan = Plan(
         "p", "Plan", 900, "EUR", {"requests_per_minute": 3, "tokens_total": 10**12}, models=("a", "b"), record="none"
     )
@@ -131,7 +131,7 @@ async def test_the_catalogue_keeps_everything_and_rises_with_every_change(databa
 
 async def test_an_account_arrives_and_keeps_its_plan(database: Database) -> None:
     """A new guest gets an account without a plan; a changed e-mail is taken over, plan and role stay."""
-    accounts = PostgresAccounts(database)
+    accounts = PostgresAccounts(database, "USD")
     assert (await accounts.arrive("u1", "a@x.io", "A"))[0] == Account("u1", "a@x.io", "A")
     await accounts.put(Account("u1", "a@x.io", "A", "admin", "p"))
     assert (await accounts.arrive("u1", "b@x.io", "B"))[0] == Account("u1", "b@x.io", "B", "admin", "p")
