@@ -71,7 +71,10 @@ def test_the_line_speaks_the_guests_language(running_house: Inn, guest: MakeGues
         seat_taken(running_house, guest()),
     ):
         chat.ask("Привіт")
-        chat.until(lambda: any("місце в черзі" in line or "черга" in line for line in lines_shown(chat)), "no Ukrainian line came")
+        chat.until(
+            lambda: any("місце в черзі" in line or "черга" in line for line in lines_shown(chat)),
+            "no Ukrainian line came",
+        )
         chat.stop()
 
 
