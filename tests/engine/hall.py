@@ -35,7 +35,7 @@ from maitre.chat.stamp import KEY, sign
 from maitre.errors import HouseError
 from maitre.settings import Endpoint, House, load_house
 from tests.engine.servers import MANNERS, Manners
-from tests.engine.small_house import write_house
+from tests.engine.small_house import HOUSE, write_house
 from tests.raw_socket import RawAnswer, raw_chat
 from tests.user_jwt import headers_of
 
@@ -48,10 +48,10 @@ STORES: tuple[Endpoint, ...] = ("postgres", "valkey")
 
 
 class Hall:
-    """The server and its stores. `traces`: where the engine sends its traces."""
+    """The server and its stores. `traces`: where the engine sends its traces; `text`: another house."""
 
-    def __init__(self, folder_of_house: Path, upstream: str, traces: str) -> None:
-        write_house(folder_of_house, upstream)
+    def __init__(self, folder_of_house: Path, upstream: str, traces: str, text: str = HOUSE) -> None:
+        write_house(folder_of_house, upstream, text)
         scaffold.make_secrets(folder_of_house)
         self.house: House = load_house(folder_of_house)
         names: tuple[Endpoint, ...] = (*STORES, "pipelines")

@@ -34,10 +34,10 @@ ASSISTANTS = {
 }
 
 
-def write_house(directory: Path, upstream: str) -> None:
-    """A small house on a scripted upstream."""
+def write_house(directory: Path, upstream: str, text: str = HOUSE) -> None:
+    """A small house on a scripted upstream. `text`: its maitre.yaml, with a place for the upstream's address."""
     folder(directory / "assistants", 0o755)
-    (directory / "maitre.yaml").write_text(HOUSE.format(upstream=upstream), "utf-8")
+    (directory / "maitre.yaml").write_text(text.format(upstream=upstream), "utf-8")
     for slug, text in ASSISTANTS.items():
         (directory / "assistants" / f"{slug}.md").write_text(text, "utf-8")
 

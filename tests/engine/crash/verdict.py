@@ -1,0 +1,146 @@
+"""What the ledger must say of every call, compared by request id with the upstream's own log. Each broken promise is
+one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.engine.crash.diary import Diary
+from tests.engine.crash.house import CALLS, REQUESTS, SEATS, TOKENS
+from tests.engine.crash.traffic import engine_of
+from tests.upstream import Call
+
+Row = Mapping[str, Any]
+
+#: A checkpoint is at most a second old; and so long may an event travel through a busy machine. Seconds.
+CHECKPOINT, TRAVEL = 1.0, 1.5
+
+#: Where the engine and Postgres live on for so long after an answer's end, its row is settled. Seconds.
+SETTLED = 6.0
+
+#: Two calls that follow one another may seem to overlap by so much: an end is noted after it was read. Seconds.
+OVERLAP = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found. `never_called`: rows that were committed just before their process died."""
+
+    broken: list[str]
+    never_called: list[Row]
+    by_status: Counter[str]
+
+
+def judge(rows: Sequence[Row], calls: Sequence[Call], diary: Diary) -> Findings:
+    """Compare all rows with all calls."""
+    known = {str(row["request_id"]): row for row in rows}
+    made = Counter(str(call.request_id) for call in calls)
+    broken = [f"{id} was called {count} times" for id, count in made.items() if count > 1]
+    broken += [f"{id} was called, and has no row" for id in made if id not in known]
+    never = [row for id, row in known.items() if id not in made]
+    broken += [f"{_named(row)} was never called, and is not lost" for row in never if row["status"] != "lost"]
+    for call in calls:
+        row = known.get(str(call.request_id))
+        if row is not None:
+            broken += [f"{_named(row)} {what} (call {call.number}, {call.ended})" for what in _wrong(row, call, diary)]
+    broken += [*_over_granted(rows), *_too_many_at_once(rows, calls)]
+    return Findings(broken, never, Counter(str(row["status"]) for row in rows))
+
+
+def _named(row: Row) -> str:
+    return f"{row['request_id']} ({row['plan']}, {row['model']}, {row['kind']}, {row['status']})"
+
+
+def _wrong(row: Row, call: Call, diary: Diary) -> Iterator[str]:
+    usage = call.usage or {}
+    counted = (row["prompt_tokens"], row["completion_tokens"])
+    sent = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+    if row["status"] == "open":
+        yield "is still open"
+        return
+    if row["completion_tokens"] > row["held_completion"]:
+        yield f"is charged {row['completion_tokens']} tokens of an answer, and held {row['held_completion']}"
+    if not row["estimated"] and counted != sent:
+        yield f"says {counted}, and the upstream {sent}"
+    if _had_time(call, diary):
+        if row["status"] != "done":
+            yield "was not settled, though its engine and Postgres lived"
+        elif row["estimated"] and call.usage_sent:
+            yield "is estimated, though usage arrived"
+    if row["estimated"]:
+        if row["prompt_tokens"] != row["held_prompt"]:
+            yield f"is charged a prompt of {row['prompt_tokens']}, and held {row['held_prompt']}"
+        least = _checkpoint(row, call, diary)
+        if row["completion_tokens"] < least:
+            yield f"is charged {row['completion_tokens']} tokens of an answer, of which {least} were checkpointed"
+
+
+def _had_time(call: Call, diary: Diary) -> bool:
+    """Whether the call ended well, and its engine then had time to settle it."""
+    if call.ended != "completed" or call.ended_at is None:
+        return False
+    engine = diary.lives[engine_of(call.body)].through(call.ended_at)
+    if engine is None:
+        return False
+    spans = diary.lives["postgres"].spans
+    return any(
+        min(engine[1], span[1] if len(span) > 1 else engine[1]) - max(call.ended_at, span[0]) > SETTLED
+        for span in spans
+    )
+
+
+def _checkpoint(row: Row, call: Call, diary: Diary) -> int:
+    """How much of the answer was surely checkpointed: what the ledger once said, and what the upstream had sent a
+    checkpoint before the engine or Postgres died."""
+    least = diary.relayed.get(str(row["request_id"]), 0)
+    engine = diary.lives[engine_of(call.body)].through(call.at)
+    if call.stream and engine is not None:
+        for span in diary.lives["postgres"].spans:
+            until = min(engine[1], span[1] if len(span) > 1 else engine[1])
+            moment = until - CHECKPOINT - TRAVEL
+            if moment >= max(span[0], call.at):
+                least = max(least, diary.sent_by(call.number, moment))
+    return min(least, int(row["held_completion"]))
+
+
+def _over_granted(rows: Iterable[Row]) -> Iterator[str]:
+    """Windows that were passed by guests of the plan with limits."""
+    requests: Counter[str] = Counter()
+    tokens: Counter[str] = Counter()
+    for row in rows:
+        if row["plan"] == "small":
+            requests[row["user_id"]] += row["counted"]
+            # A prompt's size is an estimate until the upstream counts it.
+            error = max(0, row["prompt_tokens"] - row["held_prompt"])
+            tokens[row["user_id"]] += row["prompt_tokens"] + row["completion_tokens"] - error
+    yield from (f"{user} made {count} requests of {REQUESTS}" for user, count in requests.items() if count > REQUESTS)
+    yield from (f"{user} was given {count} tokens of {TOKENS}" for user, count in tokens.items() if count > TOKENS)
+
+
+def _too_many_at_once(rows: Iterable[Row], calls: Iterable[Call]) -> Iterator[str]:
+    """More calls at once than a plan or a provider allows; a plan that is served unchecked passes its line."""
+    known = {str(row["request_id"]): row for row in rows}
+    spans: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+    for call in calls:
+        row = known.get(str(call.request_id))
+        if row is None or call.ended_at is None:
+            continue
+        span = (call.at, call.ended_at - OVERLAP)
+        if row["plan"] == "small" and row["kind"] != "task":
+            spans[f"the account {row['user_id']}", CALLS].append(span)
+        if row["provider"] == "narrow" and row["plan"] != "open":
+            spans["the provider narrow", SEATS].append(span)
+    for (whose, most), taken in spans.items():
+        if (found := _most_at_once(taken)) > most:
+            yield f"{whose} had {found} calls at once of {most}"
+
+
+def _most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    now = most = 0
+    for _, step in sorted([(begun, 1) for begun, _ in spans] + [(max(begun, ended), -1) for begun, ended in spans]):
+        now += step
+        most = max(most, now)
+    return most
