@@ -26,7 +26,8 @@ local function generation_after(old)
 end
 
 -- A Valkey that was started anew may have an old state from its disk: then nothing is believed. A start sets LASTSAVE
--- to its time, so that the dearer INFO is needed only after a start or a save.
+-- to its second, so the dearer INFO is needed only after a start or a save, and until no other start can be of that
+-- second (which the server takes from a coarser clock than TIME).
 local epoch
 do
   local saved, known = call('LASTSAVE'), call('HMGET', base .. ':all', 'epoch', 'saved', 'run')
@@ -34,6 +35,7 @@ do
   if not epoch or tonumber(known[2]) ~= saved then
     local run = call('INFO', 'server'):match('run_id:(%x+)')
     if run ~= known[3] then epoch = generation_after(epoch) end
+    if tonumber(call('TIME')[1]) < saved + 2 then saved = -1 end
     call('HSET', base .. ':all', 'epoch', epoch, 'saved', saved, 'run', run)
   end
 end
