@@ -188,9 +188,9 @@ class Trio(RuleBasedStateMachine):
 
     @rule(subject=st.sampled_from(EVERYBODY))
     def read_the_ledger(self, subject: Subject) -> None:
-        generations = [self.run(store.generation(subject)) for store in (self.twin, self.real)]
+        twin, real = self.run(self.twin.generation(subject)), self.run(self.real.generation(subject))
         day = periods(self.now, ZONE).day
-        self.reads.append((subject, day, self.totals(subject), self.model.heard[subject], *generations))
+        self.reads.append((subject, day, self.totals(subject), self.model.heard[subject], twin, real))
 
     @precondition(lambda self: self.reads)
     @rule(which=st.integers(0, 3))
