@@ -29,7 +29,7 @@ from maitre.queue.room import Seat, WaitingRoom
 from maitre.quota.admission import Admission
 from maitre.quota.asking import Size, ask
 from maitre.quota.plan import Plan
-from maitre.quota.reservation import Ask, Denied, Granted, refusal
+from maitre.quota.reservation import Ask, Granted, refusal
 from maitre.quota.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,9 @@ T = TypeVar("T")
 
 #: Hears how a call's wait goes on.
 Told = Callable[[Waiting], Awaitable[None]]
+
+#: How often a call is asked anew that is refused only because others run, and the seconds between.
+SETTLING, MOMENT = 5, 0.1
 
 #: Scopes whose limits are the operator's own budgets: the log warns when four fifths are used.
 BUDGETS = ("house", "provider")
@@ -88,12 +91,11 @@ class Holds:
             giving.opened = True
             lease = self._clock() + LEASE  # it may have waited long
             call, asked = replace(call, expires_at=lease), replace(asked, expires_at=lease)
-            most = await giving.unbroken(self._open(prepared.plan, call, asked))
+            await giving.unbroken(self._open(prepared.plan, call, asked, verdict))
         except BaseException as fault:
             self._undo(call, giving, fault)
             raise
-        body = {**prepared.body, "max_tokens": min(most, call.held_completion)}
-        return Place(call, body, giving.seat)
+        return Place(call, {**prepared.body, "max_tokens": call.held_completion}, giving.seat)
 
     def asked(
         self,
@@ -127,20 +129,29 @@ class Holds:
             zone=self._terms.zone,
         )
 
-    async def reserve(self, plan: Plan, asked: Ask) -> Granted:
-        """Check every window and take the hold. Raises QuotaExceeded, or StoreDown unless the plan is served
-        unchecked then."""
-        try:
-            verdict = await self._admission.admit(asked)
-        except StoreDown:
-            self._settlements.doubt(asked.subjects)
-            if plan.fail == "open":
-                return Granted(asked.kind == "turn", False, asked.completion_tokens)
-            raise
-        if isinstance(verdict, Denied):
-            raise refusal(plan.name, asked, verdict)
-        self._warn(asked, verdict)
-        return verdict
+    async def reserve(self, plan: Plan, asked: Ask, granted: Granted | None = None) -> Granted:
+        """Check every window and take the hold, or, with what was `granted` before, confirm it. Raises QuotaExceeded,
+        or StoreDown unless the plan is served unchecked then."""
+        for attempt in range(1, SETTLING + 1):
+            try:
+                if granted is None:
+                    verdict = await self._admission.admit(asked)
+                else:
+                    verdict = await self._admission.confirm(asked, granted)
+            except StoreDown:
+                self._settlements.doubt(asked.subjects)
+                if plan.fail == "open":
+                    return granted or Granted(asked.kind == "turn", False, asked.completion_tokens)
+                raise
+            if isinstance(verdict, Granted):
+                self._warn(asked, verdict)
+                return verdict
+            refused = refusal(plan.name, asked, verdict)
+            if refused.key != "calls_now" or attempt == SETTLING:
+                raise refused
+            # A tool loop asks again as soon as it has read the answer, which may still be being settled.
+            await asyncio.sleep(MOMENT)
+        raise AssertionError("unreachable")
 
     async def enter(self, plan: Plan, credit: int, call: Call, turn_id: str) -> Call:
         """Hold the tokens of a call that somebody else makes, and write its row; the row as it was written. There is
@@ -151,7 +162,7 @@ class Holds:
             verdict = await giving.unbroken(self.reserve(plan, asked))
             giving.held = giving.opened = True
             call = _granted(call, asked, verdict)
-            await giving.unbroken(self._open(plan, call, asked))
+            await giving.unbroken(self._open(plan, call, asked, verdict))
         except BaseException as fault:
             self._undo(call, giving, fault)
             raise
@@ -214,10 +225,10 @@ class Holds:
                 return None
             raise
 
-    async def _open(self, plan: Plan, call: Call, asked: Ask) -> int:
-        """Write the row and confirm the hold; the largest answer that is held now."""
+    async def _open(self, plan: Plan, call: Call, asked: Ask, granted: Granted) -> None:
+        """Write the row, then confirm the hold."""
         await self.ledger.open(call, fail_open=plan.fail == "open")
-        return (await self.reserve(plan, asked)).completion_tokens
+        await self.reserve(plan, asked, granted)
 
     def _warn(self, asked: Ask, verdict: Granted) -> None:
         for index in verdict.near:
