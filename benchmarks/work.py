@@ -17,9 +17,10 @@ class Work:
     streams: int
     chunks: int  # content deltas of a stream
     interval_ms: float  # between two of them
-    log_level: str  # GLOBAL_LOG_LEVEL of every Pipelines server
-    cpus: tuple[int, ...]  # the servers' and everybody else's
-    seed: int  # of the order within the rounds
+    ramp: float  # seconds within which the streams begin
+    log_level: str = "WARNING"  # GLOBAL_LOG_LEVEL of every unmodified Pipelines server
+    cpus: tuple[int, ...] = (0,)  # the servers' and everybody else's
+    seed: int = 0  # of the order within the rounds
 
     @property
     def pinned(self) -> bool:
@@ -29,7 +30,7 @@ class Work:
     @property
     def timeout(self) -> float:
         """Seconds that a round may take: many times its ideal."""
-        return 30 + 10 * self.chunks * self.interval_ms / 1000
+        return 30 + self.ramp + 10 * self.chunks * self.interval_ms / 1000
 
     def warm_up(self) -> Work:
         """The same work, shorter and at full speed."""
@@ -47,14 +48,22 @@ class Round:
     chunks: int  # upstream events without [DONE]
     delivered: int  # the client's events without [DONE]
     first_byte_ms: float  # median
+    first_byte_p95_ms: float
+    delay_ms: float  # 95th percentile of the time that a piece of text was on its way from the upstream
     gap_ms: float  # 95th percentile of the time between two arrivals in a stream
     seconds: float  # of the slowest stream
+    ideal_seconds: float  # the upstream's own pace
     pss_mb: float
 
     @property
     def cost(self) -> float:
         """CPU milliseconds for 1,000 upstream chunks."""
         return self.cpu_seconds * 1e6 / self.chunks
+
+    @property
+    def stretch(self) -> float:
+        """The slowest stream's time as a multiple of the upstream's own."""
+        return self.seconds / self.ideal_seconds
 
     @property
     def stores_cost(self) -> float:
@@ -77,8 +86,12 @@ class Spread:
 
 def gap(arrivals: Sequence[Sequence[float]]) -> float:
     """The 95th percentile of the pauses within streams, given when their pieces arrived."""
-    pauses = sorted(after - before for times in arrivals for before, after in pairwise(times))
-    return pauses[len(pauses) * 95 // 100] if pauses else 0.0
+    return late([after - before for times in arrivals for before, after in pairwise(times)])
+
+
+def late(values: Sequence[float]) -> float:
+    """The 95th percentile; 0 of nothing."""
+    return sorted(values)[len(values) * 95 // 100] if values else 0.0
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -95,4 +108,4 @@ def ratios(rounds: Sequence[Round], ours: str, theirs: str) -> Spread:
 
 def to_json(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     """Every round, with its derived numbers."""
-    return [{**asdict(one), "cost": one.cost, "stores_cost": one.stores_cost} for one in rounds]
+    return [{**asdict(one), "cost": one.cost, "stores_cost": one.stores_cost, "stretch": one.stretch} for one in rounds]

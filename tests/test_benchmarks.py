@@ -9,29 +9,30 @@ import subprocess
 import sys
 import uuid
 from contextlib import AsyncExitStack
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from benchmarks import b6, b6_report, redis_checks
+from benchmarks import b4, b5, b5_report, b6, b6_report, redis_checks, report, streams
 from benchmarks.bench_house import PLAN, write_house
 from benchmarks.cpu import cpu_seconds, pss_mb
-from benchmarks.load import MOST_STREAMS, drive, request
-from benchmarks.work import Round, Spread, Work, gap, ratios, spread
+from benchmarks.load import MOST_STREAMS, Received, drive, request
+from benchmarks.work import Round, Spread, gap, late, ratios, spread
 from tests.raw_socket import split_events
 from tests.upstream import ScriptedUpstream
 
 
 def cost(target: str, number: int, cpu: float) -> Round:
-    return Round(target, number, cpu, 0.0, 1000, 1000, 0.0, 0.0, 0.0, 0.0)
+    return Round(target, number, cpu, 0.1, 4000, 4000, 5, 6, 7, 8, seconds=10.2, ideal_seconds=10, pss_mb=0)
 
 
 def test_cost() -> None:
-    """The cost is CPU milliseconds for 1,000 upstream chunks."""
-    assert Round("ours", 1, 0.5, 0.1, 4000, 4000, 0.0, 0.0, 0.0, 0.0).cost == 125
-    assert Round("ours", 1, 0.5, 0.1, 4000, 4000, 0.0, 0.0, 0.0, 0.0).stores_cost == 25
+    """The cost is CPU milliseconds for 1,000 upstream chunks; a stream's time is told as a multiple of its pace."""
+    assert cost("ours", 1, 0.5).cost == 125
+    assert cost("ours", 1, 0.5).stores_cost == 25
+    assert cost("ours", 1, 0.5).stretch == 1.02
 
 
 def test_ratios() -> None:
@@ -47,6 +48,8 @@ def test_gap() -> None:
     assert gap([[0, 1, 2], [5, 6]]) == 1
     assert gap([[i * 0.5 for i in range(100)], [0, 9]]) == 0.5
     assert gap([[1]]) == 0
+    assert late(range(100)) == 95
+    assert late([]) == 0
 
 
 def test_cpu_of_a_tree() -> None:
@@ -71,7 +74,7 @@ async def test_load() -> None:
     """The load delivers every byte of every stream, and refuses to be unbounded."""
     async with ScriptedUpstream() as up:
         words = {"stream": True, "messages": [{"role": "user", "content": 'script:{"n":50,"chunk_bytes":100}'}]}
-        answers = await drive(up.port, [request(up.port, words, "key")] * 3, 0.001, 30)
+        answers = await drive(up.port, [request(up.port, words, {})] * 3, 0.001, 30)
         assert [(answer.status, answer.whole) for answer in answers] == [(200, True)] * 3
         assert sorted(a.body for a in answers) == sorted(b"".join(call.events) for call in up.calls)
         assert [len(split_events(answer.body)) for answer in answers] == [53] * 3
@@ -87,7 +90,7 @@ async def test_load_says_what_broke() -> None:
             {"stream": True, "messages": [{"role": "user", "content": f"script:{json.dumps(script)}"}]}
             for script in scripts
         ]
-        answers = await drive(up.port, [request(up.port, body, "key") for body in bodies], 0, 30)
+        answers = await drive(up.port, [request(up.port, body, {}) for body in bodies], 0, 30)
         assert [(answer.status, answer.whole) for answer in answers] == [(200, False), (503, True)]
 
 
@@ -118,6 +121,49 @@ def test_refuses_a_busy_machine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_delays() -> None:
+    """A delay is from the upstream's sending of a piece of text to the arrival of its event's last byte; events
+    without text are passed over."""
+
+    def event(text: str) -> bytes:
+        return b"data: " + json.dumps({"choices": [{"delta": {"content": text}}]}).encode() + b"\n\n"
+
+    sent = [event(""), event("one"), event("two"), b"data: [DONE]\n\n"]
+    whole = b"".join(sent)
+    cut = len(sent[0]) + 10
+    answer = Received(100, pieces=[whole[:cut], whole[cut:]], arrivals=[1.0, 2.0])
+    call = {"times": [100.5, 101.0, 101.5, 101.8], "sent": [data.decode() for data in sent]}
+    assert streams.delays(answer, call) == [1.0, 0.5]
+
+
+def test_streams_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """The report says of every goal whether it holds, and the same is in the file."""
+    rounds = [cost(target, 1, cpu) for target, cpu in {"host": 1.0, "maitre": 2.0, "rival": 3.0}.items()]
+    goals = b4.goals(rounds)
+    report.tell(Console(width=200), b4.TITLE, b4.WORK, rounds, b4.TARGETS, goals)
+    said = capsys.readouterr().out
+    assert "the upstream's own time: 1.02 (1.02..1.02); target ≤ 1.03: holds" in said
+    assert "host / rival: 0.33 (0.33..0.33); target ≤ 0.25: MISSED" in said
+    told = json.loads(json.dumps(report.as_json("b4", b4.WORK, rounds, b4.TARGETS, goals)))
+    assert [goal["holds"] for goal in told["goals"]] == [True, True, True, False]
+    assert told["holds"] is False
+
+
+def test_probes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a probe met behind a crowd is compared with what it met alone in the same round."""
+    rounds = [
+        b5.Probed(target, number, waiting, 4.0 + waiting / 50, 9.0, refused=0, probes_refused=0)
+        for number in (2, 1)
+        for target, waiting in b5.cases(b5.WORK)
+    ]
+    b5_report.tell(Console(width=200), b5.WORK, rounds)
+    said = capsys.readouterr().out
+    assert "behind 200 / alone: 2.00 (2.00..2.00); target ≤ 2: holds" in said
+    told = json.loads(json.dumps(b5_report.as_json(b5.WORK, rounds)))
+    assert told["holds"] is True
+    assert len(told["rounds"]) == len(rounds)
+
+
 def checked(target: str, number: int, seconds: float, cpu: float) -> b6.Checked:
     return b6.Checked(target, b6.JUDGED, number, 1000, seconds, cpu, seconds / 2)
 
@@ -138,7 +184,7 @@ def test_checks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
         for callers in b6.CHECKS
         for target, cpu in {"maitre": 0.1, "redis-py": 1.0}.items()
     ]
-    work, race = Work(1, 1, 1, 1.0, "WARNING", (0, 1), 7), b6.Race(80, 64_000, 0, 0)
+    work, race = replace(b6.WORK, rounds=1, cpus=(0, 1)), b6.Race(80, 64_000, 0, 0)
     assert b6_report.tell(Console(width=140), work, rounds, race)
     said = capsys.readouterr().out
     assert "0.10 (0.10..0.10); target ≤ 0.125: holds" in said
@@ -176,4 +222,4 @@ def test_an_unknown_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     with pytest.raises(SystemExit) as end:
         command.main()
     assert end.value.code == 2
-    assert "there is no b99; there are b6, b8" in capsys.readouterr().err
+    assert "there is no b99; there are b4, b5, b6, b8" in capsys.readouterr().err

@@ -198,7 +198,14 @@ class Holds:
         weight = prepared.plan.weight * self._terms.role_weights.get(prepared.account.role, 1)
         tokens = call.held_prompt + call.held_completion
         ticket = Ticket(
-            call.request_id, call.user_id, weight, call.model, tokens, call.held_prompt, call.held_completion
+            call.request_id,
+            call.user_id,
+            weight,
+            call.model,
+            tokens,
+            call.held_prompt,
+            call.held_completion,
+            background=call.kind == "task",
         )
         try:
             return await self._room.seat(capacity, ticket, told)

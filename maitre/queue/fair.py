@@ -118,8 +118,8 @@ def seat(state: State, capacity: Capacity, now: int) -> list[str]:
     seated: list[str] = []
     while state.waiting and not hushed(state, now):
         user_id = next_user(state.guests, state.virtual)
-        mine = sorted((place.since, id) for id, place in state.waiting.items() if place.ticket.user_id == user_id)
-        id = mine[0][1]
+        mine = sorted(own_turn(place) for place in state.waiting.values() if place.ticket.user_id == user_id)
+        id = mine[0][-1]
         ticket = state.waiting[id].ticket
         if not room(state, capacity, ticket):
             break
@@ -176,11 +176,16 @@ def take_turn(guests: dict[str, Guest], virtual: float, user_id: str, more: bool
         virtual = ends
 
 
+def own_turn(place: Place) -> tuple[bool, int, str]:
+    """What a user's own tickets are ordered by: first come, first served, and background work last."""
+    return place.ticket.background, place.since, place.ticket.id
+
+
 def order(state: State) -> list[str]:
     """The ids of all that wait, in the order in which they would be served if nobody else came."""
-    lines: dict[str, list[tuple[int, str]]] = {}
-    for id, place in state.waiting.items():
-        lines.setdefault(place.ticket.user_id, []).append((place.since, id))
+    lines: dict[str, list[tuple[bool, int, str]]] = {}
+    for place in state.waiting.values():
+        lines.setdefault(place.ticket.user_id, []).append(own_turn(place))
     for line in lines.values():
         line.sort(reverse=True)
     guests = {user_id: replace(guest) for user_id, guest in state.guests.items()}
@@ -188,7 +193,7 @@ def order(state: State) -> list[str]:
     served: list[str] = []
     for _ in state.waiting:
         user_id = next_user(guests, virtual)
-        served.append(lines[user_id].pop()[1])
+        served.append(lines[user_id].pop()[-1])
         clock += 1
         virtual = take_turn(guests, virtual, user_id, bool(lines[user_id]), clock)
     return served

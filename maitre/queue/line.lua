@@ -2,7 +2,7 @@
 -- Bound to maitre/queue/redis_line.py (keys, arguments, answer) and to fair.py (the same rules, explained there).
 --
 -- KEYS  1 house hash: name, born, lost, virtual, clock, slots    2 waiting zset: id by arrival    3 seated zset: id by time, ms
---       4 leases zset: id by expiry, ms    5 tickets hash: id -> JSON [tokens, user, ...]
+--       4 leases zset: id by expiry, ms    5 tickets hash: id -> JSON [tokens, user, background, ...]
 --       6 guests hash: user -> "weight finish start since newest", start "-" without a next turn    7 paces hash
 -- ARGV  1 step  2 now ms  3 max concurrent  4 max tokens in flight or -1  5 max waiting per user  6 lease ms
 --       7 grace ms  8 lives s  9 the version that the caller knows  10 a name for the line, should it be new
@@ -61,14 +61,16 @@ local function write_guests()
   end
 end
 
--- The waiting tickets of a user, first come first.
+-- The waiting tickets of a user, first come first, and background work last.
 local function line_of(user)
-  local mine = {}
+  local mine, background = {}, {}
   local ids = redis.call('ZRANGE', WAITING, 0, -1)
   for i = 1, #ids do
     local one = ticket(ids[i])
-    if one[2] == user then mine[#mine + 1] = {id = ids[i], tokens = one[1]} end
+    local part = one[3] and background or mine
+    if one[2] == user then part[#part + 1] = {id = ids[i], tokens = one[1]} end
   end
+  for i = 1, #background do mine[#mine + 1] = background[i] end
   return mine
 end
 

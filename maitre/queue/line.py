@@ -43,6 +43,7 @@ class Ticket:
     tokens: int  # prompt and largest answer, for max_tokens_in_flight
     prompt_tokens: int
     max_tokens: int  # the clamp of the answer
+    background: bool = False  # a chat's title and the like: after everything else that its user waits for
 
 
 @dataclass(frozen=True, slots=True)

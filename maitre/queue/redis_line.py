@@ -115,14 +115,14 @@ class RedisLine:
 
 
 def _text(ticket: Ticket) -> str:
-    """As the script keeps it: it reads the first two."""
-    first = (ticket.tokens, ticket.user_id, ticket.id, ticket.weight, ticket.model)
+    """As the script keeps it: it reads the first three."""
+    first = (ticket.tokens, ticket.user_id, ticket.background, ticket.id, ticket.weight, ticket.model)
     return json.dumps([*first, ticket.prompt_tokens, ticket.max_tokens])
 
 
 def _ticket(text: bytes) -> Ticket:
-    tokens, user_id, id, weight, model, prompt_tokens, max_tokens = json.loads(text)
-    return Ticket(id, user_id, weight, model, tokens, prompt_tokens, max_tokens)
+    tokens, user_id, background, id, weight, model, prompt_tokens, max_tokens = json.loads(text)
+    return Ticket(id, user_id, weight, model, tokens, prompt_tokens, max_tokens, background)
 
 
 def _read(copy: _Copy, answer: Any) -> None:

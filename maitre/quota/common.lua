@@ -14,7 +14,6 @@
 --   BASE:t:LIFE:ACCOUNT:TURN  string  how many calls a turn has made
 local base, call = KEYS[1], redis.call
 local TTL = 172800 -- seconds; what nobody used for so long leaves the store, the ledger still has it
-local HELD = {'tokens', 'money', 'calls'}
 
 local function key(kind, name) return base .. ':' .. kind .. ':' .. name end
 local function turn_key(life, account, turn) return key('t', life .. ':' .. account .. ':' .. turn) end
@@ -26,7 +25,8 @@ local function generation_after(old)
 end
 
 -- A Valkey that was started anew may have an old state from its disk: then nothing is believed. A start sets LASTSAVE
--- to its time, so that the dearer INFO is needed only after a start or a save.
+-- to its second, so the dearer INFO is needed only after a start or a save, and until no other start can be of that
+-- second (which the server takes from a coarser clock than TIME).
 local epoch
 do
   local saved, known = call('LASTSAVE'), call('HMGET', base .. ':all', 'epoch', 'saved', 'run')
@@ -34,6 +34,7 @@ do
   if not epoch or tonumber(known[2]) ~= saved then
     local run = call('INFO', 'server'):match('run_id:(%x+)')
     if run ~= known[3] then epoch = generation_after(epoch) end
+    if tonumber(call('TIME')[1]) < saved + 2 then saved = -1 end
     call('HSET', base .. ':all', 'epoch', epoch, 'saved', saved, 'run', run)
   end
 end
@@ -75,36 +76,38 @@ local function beat(id, record, expires)
   for subject in pairs(record.lives) do call('ZADD', key('h', subject), 'XX', 'GT', expires, id) end
 end
 
--- What a record holds, added to what the subject holds (sign '') or taken from it (sign '-').
-local function hold(subject, record, sign)
-  for _, resource in ipairs(HELD) do
-    local amount = tostring(record[resource])
-    if amount ~= '0' then call('HINCRBY', key('s', subject), 'held:' .. resource, sign .. amount) end
+-- Add amounts to fields of a subject's windows: both lists in the same order.
+local function add(subject, fields, amounts)
+  local windows, words = key('s', subject), {}
+  for i, old in ipairs(call('HMGET', windows, unpack(fields))) do
+    words[#words + 1] = fields[i]
+    words[#words + 1] = string.format('%d', (tonumber(old or '0')) + amounts[i])
   end
+  call('HSET', windows, unpack(words))
 end
 
--- Let go of a hold; whether the subject knew it.
-local function let_go(subject, id, record)
+-- Let go of a hold, and add amounts; whether the subject knew the hold.
+local function let_go(subject, id, record, fields, amounts)
   if not loaded(subject) or call('ZREM', key('h', subject), id) == 0 then return false end
-  hold(subject, record, '-')
+  local all, by = {'held:tokens', 'held:money', 'held:calls'}, {-record.tokens, -record.money, -record.calls}
+  for i, field in ipairs(fields) do all[3 + i], by[3 + i] = field, amounts[i] end
+  add(subject, all, by)
   return true
 end
 
 -- Undo a reservation in all its subjects; whether one of them knew it. `requests` are the counters of requests.
 local function undo(id, record, requests, tasks, tasks_per_request)
-  local done = false
+  local done, counted = false, tonumber(record.counted)
   for subject in pairs(record.lives) do
-    if let_go(subject, id, record) then
+    local fields, amounts, own = {}, {}, subject == record.account
+    for i, field in ipairs(requests) do fields[i], amounts[i] = field, -counted end
+    if own and record.kind == 'task' then
+      fields[#fields + 1], amounts[#fields + 1] = tasks, counted == 1 and -tonumber(tasks_per_request) or -1
+    end
+    if let_go(subject, id, record, fields, amounts) then
       done = true
-      local windows = key('s', subject)
-      if record.counted == '1' then
-        for _, field in ipairs(requests) do call('HINCRBY', windows, field, -1) end
-        call('ZREM', key('m', subject), id)
-      end
-      if subject == record.account and record.kind == 'task' then
-        call('HINCRBY', windows, tasks, record.counted == '1' and -tonumber(tasks_per_request) or -1)
-      end
-      if subject == record.account and (record.kind == 'turn' or record.kind == 'tool') then
+      if counted == 1 then call('ZREM', key('m', subject), id) end
+      if own and (record.kind == 'turn' or record.kind == 'tool') then
         local turn = turn_key(loaded(subject), subject, record.turn)
         if tonumber(call('GET', turn) or '0') > 0 then call('DECR', turn) end
       end

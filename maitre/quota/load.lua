@@ -15,6 +15,7 @@ for _ = 1, tonumber(ARGV[7]) do
   at = at + 2
 end
 local NAMES = {'tokens', 'money', 'calls', 'completion', 'counted', 'later', 'kind', 'turn', 'account', 'expires'}
+local HELD, held = {'tokens', 'money', 'calls'}, {0, 0, 0}
 for _ = 1, tonumber(ARGV[8]) do
   local id = ARGV[at]
   local record = record_of(id)
@@ -28,10 +29,11 @@ for _ = 1, tonumber(ARGV[8]) do
   call('HSET', key('hold', id), '>' .. subject, '')
   call('ZADD', holds, record.expires, id)
   record.lives[subject] = ''
+  for i, name in ipairs(HELD) do held[i] = held[i] + record[name] end
   beat(id, record, ARGV[at + 10])
-  hold(subject, record, '')
   at = at + 11
 end
+add(subject, {'held:tokens', 'held:money', 'held:calls'}, held)
 call('EXPIRE', windows, TTL)
 call('PEXPIRE', minute, 121000)
 call('EXPIRE', holds, TTL)

@@ -127,10 +127,10 @@ class MemoryQuotaStore:
         for subject in ask.subjects:
             loaded = self._loaded[subject]
             loaded.holds.add(ask.hold_id)
-            # What left the minute is kept for another one: requests of several processes come a little out of order.
-            loaded.minute = [one for one in loaded.minute if one[0] >= ask.now - 2 * MINUTE]
             if counted:
                 loaded.fields.update(requests)
+                # What left the minute is kept for another one: requests of several processes come out of order.
+                loaded.minute = [one for one in loaded.minute if one[0] >= ask.now - 2 * MINUTE]
                 insort(loaded.minute, (ask.now, ask.hold_id))
         if ask.kind == "task":
             # A task that counts as a request uses up the tasks which that request would bring along.

@@ -13,34 +13,43 @@ local prompt_price, completion_price = tonumber(ARGV[10]), tonumber(ARGV[11])
 local requests = {ARGV[16], ARGV[17], ARGV[18]}
 local n = tonumber(ARGV[21])
 
-local subjects, lives, days = {}, {}, {}
-local record = record_of(id)
-local decided = record ~= nil
+local limits, fields = {}, {}
+local subjects, windows, minutes, lives = {}, {}, {}, {}
 for i = 1, n do
   subjects[i] = ARGV[21 + i]
-  lives[i], days[i] = loaded(subjects[i])
-  decided = decided and lives[i] and record.lives[subjects[i]] == lives[i]
+  fields[i] = {'epoch', 'life', 'day', 'held:tokens', 'held:money', 'held:calls', ARGV[15], unpack(requests)}
+end
+for i = 22 + n, #ARGV, 4 do
+  local at = tonumber(ARGV[i])
+  limits[#limits + 1] = {at = at, resource = ARGV[i + 1], field = ARGV[i + 2], limit = tonumber(ARGV[i + 3])}
+  fields[at][#fields[at] + 1] = ARGV[i + 2]
 end
 
-local limits = {}
-for i = 22 + n, #ARGV, 4 do
-  limits[#limits + 1] = {
-    subject = subjects[tonumber(ARGV[i])], resource = ARGV[i + 1], field = ARGV[i + 2], limit = tonumber(ARGV[i + 3])
-  }
+-- The windows of a subject: numbers by field; and its life, nil when it is not loaded.
+local function look(i)
+  local found = call('HMGET', key('s', subjects[i]), unpack(fields[i]))
+  windows[i], minutes[i] = {day = found[3]}, nil
+  for at = 4, #found do windows[i][fields[i][at]] = tonumber(found[at] or '0') end
+  lives[i] = found[1] == epoch and found[2] or nil
+end
+
+local since = string.format('%d', now - 60000)
+local function minute(i)
+  minutes[i] = minutes[i] or call('ZCOUNT', key('m', subjects[i]), since, '+inf')
+  return minutes[i]
 end
 
 -- Used, held, and when a full minute has room for one more.
 local function reading(limit, counted)
-  local windows, resource = key('s', limit.subject), limit.resource
-  if limit.field == 'requests:minute' then
-    local minute, since = key('m', limit.subject), string.format('%d', now - 60000)
-    local count = call('ZCOUNT', minute, since, '+inf')
-    if counted == 0 or count < limit.limit then return count, 0, -1 end
-    local one = call('ZRANGEBYSCORE', minute, since, '+inf', 'WITHSCORES', 'LIMIT', count - limit.limit, 1)
-    return count, 0, (tonumber(one[2]) or now) + 60000
+  if limit.field ~= 'requests:minute' then
+    return windows[limit.at][limit.field], windows[limit.at]['held:' .. limit.resource] or 0, -1
   end
-  local amounts = call('HMGET', windows, limit.field, 'held:' .. resource)
-  return tonumber(amounts[1] or '0'), tonumber(amounts[2] or '0'), -1
+  local count = minute(limit.at)
+  if counted == 0 or count < limit.limit then return count, 0, -1 end
+  local one = call(
+    'ZRANGEBYSCORE', key('m', subjects[limit.at]), since, '+inf', 'WITHSCORES', 'LIMIT', count - limit.limit, 1
+  )
+  return count, 0, (tonumber(one[2]) or now) + 60000
 end
 
 -- How many tokens of an answer there is room for; nil when the call does not fit.
@@ -59,10 +68,17 @@ local function room(limit, used, held, counted)
   return most >= least and math.min(most, completion) or nil
 end
 
+local record = record_of(id)
+local decided = record ~= nil
+for i = 1, n do
+  look(i)
+  decided = decided and lives[i] and record.lives[subjects[i]] == lives[i]
+end
+
 if not decided then
   local missing = {'unloaded'}
   for i = 1, n do
-    if lives[i] and (days[i] ~= day
+    if lives[i] and (windows[i].day ~= day
         or call('ZRANGEBYSCORE', key('h', subjects[i]), '-inf', '(' .. ARGV[1], 'LIMIT', 0, 1)[1]) then
       unload(subjects[i])
       lives[i] = nil
@@ -70,10 +86,12 @@ if not decided then
     if not lives[i] then missing[#missing + 1] = subjects[i] end
   end
   if missing[2] then return missing end
-  -- Only some of the subjects know this hold, or the ledger put it back: it is asked anew.
-  if record then undo(id, record, requests, ARGV[15], ARGV[14]) end
+  if record then
+    -- Only some of the subjects know this hold, or the ledger put it back: it is asked anew.
+    undo(id, record, requests, ARGV[15], ARGV[14])
+    for i = 1, n do look(i) end
+  end
 
-  local account = key('s', subjects[1])
   local turn = turn_key(lives[1], subjects[1], ARGV[6])
   local counted, later = 1, 0
   if ARGV[19] ~= '-1' then
@@ -81,8 +99,7 @@ if not decided then
   elseif kind == 'repair' then
     counted = 0
   elseif kind == 'task' then
-    local today = call('HMGET', account, requests[1], ARGV[15])
-    if tonumber(today[2] or '0') < tonumber(ARGV[14]) * math.max(1, tonumber(today[1] or '0')) then counted = 0 end
+    if windows[1][ARGV[15]] < tonumber(ARGV[14]) * math.max(1, windows[1][requests[1]]) then counted = 0 end
   else
     local calls = tonumber(call('GET', turn) or '0')
     if calls > 0 and calls < tonumber(ARGV[12]) then counted, later = 0, 1 end
@@ -97,36 +114,44 @@ if not decided then
   end
   if full then return answer end
 
-  record = {
-    tokens = string.format('%d', prompt + largest), completion = string.format('%d', largest),
-    money = string.format('%d', prompt * prompt_price + largest * completion_price),
-    calls = kind == 'task' and 0 or 1, counted = counted, later = later,
-  }
-  local fields = {
-    'tokens', record.tokens, 'money', record.money, 'calls', record.calls, 'completion', record.completion, 'counted', counted,
-    'later', later, 'kind', kind, 'turn', ARGV[6], 'account', subjects[1], 'expires', ARGV[4],
+  local tokens, money = prompt + largest, prompt * prompt_price + largest * completion_price
+  local calls = kind == 'task' and 0 or 1
+  -- A task that counts as a request uses up the tasks which that request would bring along.
+  local tasks = kind ~= 'task' and 0 or counted == 1 and tonumber(ARGV[14]) or 1
+  record = {counted = counted, later = later, completion = largest}
+  local words = {
+    'tokens', string.format('%d', tokens), 'money', string.format('%d', money), 'calls', calls,
+    'completion', string.format('%d', largest), 'counted', counted, 'later', later, 'kind', kind,
+    'turn', ARGV[6], 'account', subjects[1], 'expires', ARGV[4],
   }
   for i, subject in ipairs(subjects) do
-    local windows, minute, holds = key('s', subject), key('m', subject), key('h', subject)
-    fields[#fields + 1], fields[#fields + 2] = '>' .. subject, lives[i]
-    hold(subject, record, '')
-    call('ZADD', holds, ARGV[4], id)
-    -- What left the minute is kept for another one: requests of several processes come a little out of order.
-    call('ZREMRANGEBYSCORE', minute, '-inf', '(' .. string.format('%d', now - 120000))
-    if counted == 1 then
-      for _, field in ipairs(requests) do call('HINCRBY', windows, field, 1) end
-      call('ZADD', minute, ARGV[1], id)
-      call('PEXPIRE', minute, 121000)
+    local own, zset, holds, changed = windows[i], key('m', subject), key('h', subject), {}
+    words[#words + 1], words[#words + 2] = '>' .. subject, lives[i]
+    local function change(field, amount)
+      if amount == 0 then return end
+      own[field] = own[field] + amount
+      changed[#changed + 1], changed[#changed + 2] = field, string.format('%d', own[field])
     end
-    call('EXPIRE', windows, TTL)
+    change('held:tokens', tokens)
+    change('held:money', money)
+    change('held:calls', calls)
+    for _, field in ipairs(requests) do change(field, counted) end
+    if i == 1 then change(ARGV[15], tasks) end
+    if changed[1] then call('HSET', key('s', subject), unpack(changed)) end
+    call('ZADD', holds, ARGV[4], id)
+    if counted == 1 then
+      -- What left the minute is kept for another one: requests of several processes come a little out of order.
+      call('ZREMRANGEBYSCORE', zset, '-inf', '(' .. string.format('%d', now - 120000))
+      call('ZADD', zset, ARGV[1], id)
+      call('PEXPIRE', zset, 121000)
+      if minutes[i] then minutes[i] = minutes[i] + 1 end
+    end
+    call('EXPIRE', key('s', subject), TTL)
     call('EXPIRE', holds, TTL)
   end
-  call('HSET', key('hold', id), unpack(fields))
+  call('HSET', key('hold', id), unpack(words))
   call('EXPIRE', key('hold', id), TTL)
-  if kind == 'task' then
-    -- A task that counts as a request uses up the tasks which that request would bring along.
-    call('HINCRBY', account, ARGV[15], counted == 1 and ARGV[14] or 1)
-  elseif kind == 'turn' then
+  if kind == 'turn' then
     call('INCR', turn)
     call('EXPIRE', turn, ARGV[13])
   end
@@ -135,7 +160,7 @@ end
 local counted = tonumber(record.counted)
 local answer = {'granted', counted, tonumber(record.later), tonumber(record.completion)}
 for number, limit in ipairs(limits) do
-  local used, held = reading(limit, counted)
+  local used, held = reading(limit, 0)
   if limit.limit > 0 and 5 * (used + held) >= 4 * limit.limit then answer[#answer + 1] = number - 1 end
 end
 return answer

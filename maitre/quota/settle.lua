@@ -4,10 +4,11 @@ local id, n = ARGV[1], tonumber(ARGV[2])
 local record = record_of(id)
 local subjects, done = record and record.lives or {}, 0
 for i = 3, 2 + n do subjects[ARGV[i]] = subjects[ARGV[i]] or '' end
+local fields, amounts = {}, {}
+for i = 3 + n, #ARGV, 2 do fields[#fields + 1], amounts[#amounts + 1] = ARGV[i], tonumber(ARGV[i + 1]) end
 for subject in pairs(subjects) do
-  if record and let_go(subject, id, record) then
+  if record and let_go(subject, id, record, fields, amounts) then
     done = 1
-    for i = 3 + n, #ARGV, 2 do call('HINCRBY', key('s', subject), ARGV[i], ARGV[i + 1]) end
     call('EXPIRE', key('s', subject), TTL)
     call('EXPIRE', key('h', subject), TTL)
   else

@@ -238,7 +238,14 @@ class Pair(RuleBasedStateMachine):
 
     @rule(user=st.integers(0, 4), weight=st.sampled_from([1, 1, 2, 3, 7]), tokens=st.integers(1, 200))
     def come(self, user: int, weight: int, tokens: int) -> None:
-        one = ticket(f"u{user}", f"t{len(self.tickets)}", weight=weight, tokens=tokens, model=f"m{user % 2}")
+        one = ticket(
+            f"u{user}",
+            f"t{len(self.tickets)}",
+            weight=weight,
+            tokens=tokens,
+            model=f"m{user % 2}",
+            background=tokens % 2 == 1,
+        )
         self.tickets.append(one)
         self.both("enter", self.places, one, after(self.now))
 
@@ -287,3 +294,15 @@ def test_the_twin_and_valkey_never_differ(valkey_url: str) -> None:
         max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     run_state_machine_as_test(machine, settings=quick)
+
+
+async def test_background_work_comes_after_its_users_own_questions(line: Line) -> None:
+    """A chat's title that was asked for first is made last, and nobody else waits for that."""
+    await line.enter(ONE, ticket("zoe", "z"), NOON)
+    await line.enter(ONE, ticket("ann", "title", background=True), after(1))
+    await line.enter(ONE, ticket("ann", "question"), after(2))
+    await line.enter(ONE, ticket("bob", "other"), after(3))
+    served = ["z"]
+    while len(served) < 4:
+        served += await line.leave(ONE, served[-1], after(4), None)
+    assert served == ["z", "question", "other", "title"]

@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, expect
 from tests.e2e.both_books import aside, both_books
 from tests.e2e.inn import Guest, Inn, script
 from tests.e2e.page import PATIENCE, ChatPage, chromium, find_chromium
+from tests.e2e.test_queue import IN_LINE, seat_taken, waiting
+from tests.e2e.test_queue import MODEL as QUEUED
 from tests.upstream import ScriptedUpstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -152,6 +154,45 @@ def test_stop_ends_the_upstream_call(
     assert call.ended == "client gone"
     assert len(read) <= row["completion_tokens"] <= 3000
     assert page.read().split() == read
+
+
+def test_a_place_in_the_line_becomes_the_answer(running_house: Inn, open_page: OpenPage, guest: MakeGuest) -> None:
+    """A guest who has to wait reads the place in the line where the answer will stand, and then the answer."""
+    page = open_page()
+    page.enter(guest("wide"))
+    page.choose(QUEUED)
+    with seat_taken(running_house, guest("wide")):
+        page.say(script(n=3))
+        line = page.answer.get_by_text(IN_LINE)
+        expect(line.first).to_be_visible(timeout=PATIENCE)
+        page.shot("in-line")
+    page.rest()
+    assert page.read().endswith("word0 word1 word2")
+    expect(line).to_have_count(0)
+
+
+def test_stop_while_waiting_lets_the_next_one_up(
+    running_house: Inn, open_page: OpenPage, guest: MakeGuest, eventually: Callable[..., Any]
+) -> None:
+    """Who presses Stop in the line leaves it, and the next in line sees the place move up."""
+    first, second = open_page(), open_page()
+    leaver, stayer = guest("wide"), guest("wide")
+    for page, who in ((first, leaver), (second, stayer)):
+        page.enter(who)
+        page.choose(QUEUED)
+        page.say("Good evening")  # the chat's title is made now, and will not wait in the line
+        page.rest()
+    for who in (leaver, stayer):
+        eventually(lambda who=who: aside(running_house.settled, who))
+    eventually(lambda: not waiting(running_house))
+    with seat_taken(running_house, guest("wide")):
+        for page, words in ((first, "You are next in line"), (second, "You are 2nd in line")):
+            page.say("let me in")
+            expect(page.answer.get_by_text(words).first).to_be_visible(timeout=PATIENCE)
+        first.stop()
+        expect(second.answer.get_by_text("You are next in line").first).to_be_visible(timeout=PATIENCE)
+        second.shot("moved-up")
+        second.stop()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ class Call:
     stream: bool
     status: int = 200
     events: list[bytes] = field(default_factory=list)  # each SSE event sent, with its blank line
+    times: list[float] = field(default_factory=list)  # when each was sent: seconds of the machine's monotonic clock
     deltas: int = 0  # content, reasoning and tool-call deltas sent
     usage: dict[str, int] | None = None  # what a whole answer counts, whether or not it was sent
     usage_sent: bool = False
@@ -44,5 +45,6 @@ class Call:
         if not brief:
             seen["body"] = self.body
             seen["headers"] = self.headers
+            seen["times"] = self.times
             seen["sent"] = [event.decode("utf-8", "backslashreplace") for event in self.events]
         return seen

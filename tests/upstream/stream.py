@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from tests.upstream.answer import DONE, Answer, content_events, error_body, usage_event
 from tests.upstream.calls import Call
@@ -30,10 +31,12 @@ async def send_stream(connection: Connection, call: Call, script: Script, answer
             await asyncio.sleep(0)
         due += script.interval_ms / 1000
         event = _frame(data, script)
+        call.times.append(time.monotonic())
         await connection.write(event, script.chunk_bytes)
         call.events.append(event if keep_bytes else b"")
 
     for raw in script.raw or ():
+        call.times.append(time.monotonic())
         await connection.write(raw.encode("utf-8", "backslashreplace"), script.chunk_bytes)
         call.events.append(raw.encode("utf-8", "backslashreplace"))
     for index, data in enumerate(events):
