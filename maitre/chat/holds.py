@@ -131,6 +131,7 @@ class Holds:
         """Check every window and take the hold. Raises QuotaExceeded, or StoreDown unless the plan is served
         unchecked then."""
         try:
+            await self._settlements.resolve_doubts()
             verdict = await self._admission.admit(asked)
         except StoreDown:
             self._settlements.doubt(asked.subjects)
