@@ -116,20 +116,27 @@ class Engine:
         self._keeping = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._keep_alive())]
 
     async def _keep_alive(self) -> None:
+        said = ""
         while True:
-            await self.turns.pulse.beat()
+            try:
+                await self.turns.pulse.beat()
+                said = ""
+            except Exception as fault:  # without a pulse every hold of this process would end
+                if repr(fault) != said:
+                    log.exception("A beat failed; the next one is in %s seconds.", BEAT)
+                said = repr(fault)
             await asyncio.sleep(BEAT)
 
     async def _keep_house(self) -> None:
         said = ""
-        fresh = False  # whether the live windows were loaded since this process began
+        fresh = False  # whether the live windows were loaded since this process began, or a store was down
         while True:
             try:
                 self._clock.set(await self._database.time())
                 await self.turns.reception.refresh()
                 await self._ledger.replay()
                 if not fresh:
-                    # What a process before us could not count, and limits that are new: the ledger has all of it.
+                    # What others could not count, of whom not all live, and limits that are new: the ledger has it.
                     await self._store.unload()
                     fresh = True
                 await self.turns.settlements.resolve_doubts()
@@ -143,7 +150,7 @@ class Engine:
                 # Once for each thing that is wrong, not every two seconds of a night.
                 if str(fault) != said:
                     log.warning("%s", fault)
-                said = str(fault)
+                said, fresh = str(fault), False
             except Exception as fault:
                 if repr(fault) != said:
                     log.exception("The house-keeping stumbled; it is tried again every %s seconds.", REFRESH)

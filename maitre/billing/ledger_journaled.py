@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from maitre.billing.journal import Beaten, Opened, Settled, Withdrawn, line
 from maitre.billing.journals import Journals
@@ -20,9 +20,6 @@ from maitre.errors import StoreDown
 from maitre.quota.subject import Subject
 from maitre.quota.window import Periods
 
-#: Beats are journaled so often at most.
-BEAT = timedelta(seconds=1)
-
 
 class JournaledLedger:
     """A Ledger over another one. `changed` is told whose rows a replay wrote, so that the live windows are loaded
@@ -31,8 +28,6 @@ class JournaledLedger:
     def __init__(self, ledger: Ledger, journals: Journals, changed: Changed) -> None:
         self._ledger, self._journals, self._changed = ledger, journals, changed
         self._calls: dict[str, Call] = {}  # those that live in our journal
-        self._relayed: dict[str, int | None] = {}  # of them, not journaled yet
-        self._beaten: datetime | None = None
         self._replay = Replay(journals.own, ledger, self._written)
         self._replaying = asyncio.Lock()
         self._down = False  # then nobody waits for Postgres to time out; the next replay sees whether it answers
@@ -74,7 +69,6 @@ class JournaledLedger:
         except BaseException:
             self._calls[request_id] = call
             raise
-        self._relayed.pop(request_id, None)
         return True
 
     async def beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
@@ -86,11 +80,8 @@ class JournaledLedger:
                 raise fault
 
     async def _beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
-        self._relayed |= relayed
-        if self._relayed and (self._beaten is None or abs(expires_at - self._beaten) >= BEAT):
-            self._beaten, told = expires_at, self._relayed
-            self._relayed = {}
-            await self._journals.own.append(line(Beaten(told, expires_at)), bounded=True)
+        if relayed:
+            await self._journals.own.append(line(Beaten(relayed, expires_at)), bounded=True)
 
     async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
         wanted = (user_id, door, model)

@@ -134,6 +134,7 @@ class Holds:
         or StoreDown unless the plan is served unchecked then."""
         for attempt in range(1, SETTLING + 1):
             try:
+                await self._settlements.resolve_doubts()
                 if granted is None:
                     verdict = await self._admission.admit(asked)
                 else:

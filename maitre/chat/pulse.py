@@ -6,6 +6,7 @@ A process that was killed leaves holds that end within LEASE, and rows that the 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -38,7 +39,7 @@ class Pulse:
         self._holds: set[str] = set()
         self._calls: dict[str, tuple[Call, Answer]] = {}
         self._noted: dict[str, int] = {}
-        self._until: datetime | None = None
+        self._renewed: datetime | None = None
 
     def hold(self, hold_id: str) -> None:
         """The hold was taken."""
@@ -59,28 +60,38 @@ class Pulse:
         return min(call.held_completion, max(answer.deltas, self._ratios.tokens(call.model, answer.size)))
 
     async def beat(self) -> None:
-        """One beat. A store that is down hears the next one."""
+        """One beat. A store that is down hears the next one, and keeps nobody waiting for the other."""
         now = self._clock()
         until = now + LEASE
-        renew = self._until is None or until - self._until >= RENEW
-        if renew or self._until is None:
-            self._until = until
+        renew = self._renewed is None or now - self._renewed >= RENEW
+        heard = await asyncio.gather(self._tell_ledger(until, renew), self._tell_store(until, renew))
+        if renew:
+            self._renewed = now if all(heard) else None  # else tried again at the next beat
+
+    async def _tell_ledger(self, until: datetime, renew: bool) -> bool:
         moved = {
             id: self.relayed(call, answer)
             for id, (call, answer) in self._calls.items()
             if renew or self._noted.get(id) != answer.size
         }
+        if not moved:
+            return True
         sizes = {id: self._calls[id][1].size for id in moved}
+        rows = {id: tokens if self._calls[id][0].streamed else None for id, tokens in moved.items()}
         try:
-            if moved:
-                rows = {id: tokens if self._calls[id][0].streamed else None for id, tokens in moved.items()}
-                await self._ledger.beat(rows, self._until)
-                self._noted |= {id: size for id, size in sizes.items() if id in self._calls}
+            await self._ledger.beat(rows, until)
         except StoreDown as down:
             log.debug("A checkpoint is late: %s", down)
+            return False
+        self._noted |= {id: size for id, size in sizes.items() if id in self._calls}
+        return True
+
+    async def _tell_store(self, until: datetime, renew: bool) -> bool:
+        if not renew or not self._holds:
+            return True
         try:
-            if renew and self._holds:
-                await self._store.beat(tuple(self._holds), self._until)
+            await self._store.beat(tuple(self._holds), until)
         except StoreDown as down:
-            self._until = None  # tried again at the next beat
             log.debug("Holds are not renewed: %s", down)
+            return False
+        return True

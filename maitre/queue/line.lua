@@ -8,7 +8,7 @@
 --       7 grace ms  8 lives s  9 the version that the caller knows  10 a name for the line, should it be new
 --       look, leave: 11.. ids    enter: 11 id  12 ticket  13 weight  14 arrival or -1  15 seated since or -1
 -- Returns {version, full (1) or not (0), newly seated ids, paces, and unless the version is the caller's:
---          virtual, clock, born, waiting, seated, tickets, guests}
+--          virtual, clock, born, slots, waiting, seated, tickets, guests, and to one who only reads: leases}
 local HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS, PACES = unpack(KEYS)
 local step, now = ARGV[1], tonumber(ARGV[2])
 local slots, most_tokens, most_waiting = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -223,6 +223,7 @@ if version ~= known then
     redis.call('ZRANGE', WAITING, 0, -1, 'WITHSCORES'), redis.call('ZRANGE', SEATED, 0, -1, 'WITHSCORES'),
     redis.call('HGETALL', TICKETS), redis.call('HGETALL', GUESTS),
   }
+  if step == 'read' then all[#all + 1] = redis.call('ZRANGE', LEASES, 0, -1, 'WITHSCORES') end
   for i = 1, #all do answer[#answer + 1] = all[i] end
 end
 return answer

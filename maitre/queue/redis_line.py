@@ -131,7 +131,7 @@ def _read(copy: _Copy, answer: Any) -> None:
     copy.paces = {model.decode(): Pace(*json.loads(pace)) for model, pace in _pairs(paces)}
     if not whole:
         return
-    virtual, clock, born, slots, waiting, seated, tickets, guests = whole
+    virtual, clock, born, slots, waiting, seated, tickets, guests, *leases = whole
     known = {id: _ticket(text) for id, text in _pairs(tickets)}
     copy.version = version.decode()
     copy.state = State(
@@ -142,6 +142,7 @@ def _read(copy: _Copy, answer: Any) -> None:
         guests={user.decode(): _guest(guest) for user, guest in _pairs(guests)},
         waiting={id.decode(): Place(known[id], int(since)) for id, since in _pairs(waiting)},
         seated={id.decode(): Place(known[id], int(since)) for id, since in _pairs(seated)},
+        leases={id.decode(): int(expiry) for expiries in leases for id, expiry in _pairs(expiries)},
     )
 
 

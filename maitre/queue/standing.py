@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 
 from maitre.queue.eta import Pace, Work, forecast
-from maitre.queue.fair import Place, State, heavier, order
+from maitre.queue.fair import Place, State, heavier, order, renew
 from maitre.queue.line import Seated, Seen, Snapshot, Standing, Waiting, moment
 
 #: For how long a forecast holds while nothing changes, ms.
@@ -55,7 +56,9 @@ def line_of(state: State, paces: Mapping[str, Pace], now: int) -> dict[str, Wait
 
 
 def snapshot_of(state: State, paces: Mapping[str, Pace], now: int) -> Snapshot:
-    """The line as an operator sees it."""
+    """The line as an operator sees it: without those whose leases have ended, whom the next look will drop."""
+    state = deepcopy(state)
+    renew(state, (), now)
     seated = _seated(state)
     places = {id: (state.waiting[id], waiting.eta) for id, waiting in line_of(state, paces, now).items()}
     return Snapshot(

@@ -124,7 +124,7 @@ async def test_the_place_of_a_killed_process_is_free_when_its_lease_ends(line: L
     assert isinstance(standing["mine"], Seated)
     assert place(standing["later"]) == 2  # for that look, the dead one was alive
     assert (await line.look(ONE, ["mine", "later"], after(2 * LEASE)))["later"] is not None
-    assert await names(line, now=2 * LEASE + 2) == ("mine", "dead waiting later")
+    assert await names(line, now=2 * LEASE + 2) == ("mine", "later")
     assert place((await line.look(ONE, ["mine", "later"], after(2 * LEASE + 2)))["later"]) == 1
 
 
@@ -185,6 +185,16 @@ async def test_the_waiting_time_is_learned_and_shared(line: Line) -> None:
     assert seen.waiting[0].eta == pytest.approx(10, abs=2)
     assert seen.seated[0].since == after(20)
     assert seen.waiting[0].since - NOON < timedelta(milliseconds=10)  # arrivals are numbered by the millisecond
+
+
+async def test_an_operator_does_not_see_those_whose_process_died(line: Line) -> None:
+    """A ticket whose lease has ended is not shown, even while nobody looks who would drop it; looking on, too."""
+    await come(line, "a", "b", "c")
+    assert await names(line, now=LEASE - 1) == ("a", "b c")
+    assert await names(line, now=LEASE + 1) == ("", "")
+    await line.look(ONE, ["a", "c"], after(20))
+    assert await names(line, now=LEASE + 1) == ("a", "c")
+    assert await names(line, now=20) == ("a", "b c")
 
 
 async def test_a_part_that_was_evicted_does_not_break_the_line(valkey_url: str) -> None:
