@@ -47,7 +47,10 @@ class EventStream:
 
     async def emit(self, event: bytes) -> None:
         """Put one event; wait while the client is too far behind."""
-        await self._put(event + b"\n\n")
+        data = event + b"\n\n"
+        if self._room.full_with(len(data)):
+            await self._make_room(len(data))
+        self._put(data)
 
     async def refuse(self, refused: Refusal, text: str) -> None:
         """A real HTTP error when nothing was put yet, else an error event."""
@@ -58,17 +61,18 @@ class EventStream:
 
     async def comment(self, text: str) -> None:
         """A comment, which every client passes over."""
-        await self._put(f": {' '.join(text.split())}\n\n".encode())
+        await self.emit(f": {' '.join(text.split())}".encode())
 
-    async def _put(self, data: bytes) -> None:
-        if self._room.full_with(len(data)):
-            try:
-                await self._room.make(len(data))
-            except TooSlow:
-                self.cut = True
-                if self._writer is not None:
-                    self._writer.cancel()
-                raise
+    async def _make_room(self, size: int) -> None:
+        try:
+            await self._room.make(size)
+        except TooSlow:
+            self.cut = True
+            if self._writer is not None:
+                self._writer.cancel()
+            raise
+
+    def _put(self, data: bytes) -> None:
         self._begun = True
         self._waiting.append(data)
         self._room.put(len(data))
@@ -112,13 +116,19 @@ class EventStream:
 
     async def _write(self) -> bool:
         """One write of what waits; whether more will come."""
-        data = [self._waiting.popleft()]
-        size = len(data[0])
+        data = self._waiting.popleft()
+        if self._waiting:
+            data = self._join(data)
+        more = bool(self._waiting) or not self._ended
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        self._room.took(len(data))
+        self._room.wake()
+        return more
+
+    def _join(self, first: bytes) -> bytes:
+        """As many of those that wait as fit into one write."""
+        data, size = [first], len(first)
         while self._waiting and size + len(self._waiting[0]) <= WRITE:
             data.append(self._waiting.popleft())
             size += len(data[-1])
-        more = bool(self._waiting) or not self._ended
-        await self._send({"type": "http.response.body", "body": b"".join(data), "more_body": more})
-        self._room.took(size)
-        self._room.wake()
-        return more
+        return b"".join(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,8 +39,8 @@ class Answer:
     deltas: int = 0
     began: bool = False  # whether the upstream set to work: it sent a delta, or broke off after its headers
 
-    def see(self, chunk: Mapping[str, Any], now: datetime) -> None:
-        """Take note of one streamed chunk."""
+    def see(self, chunk: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
+        """Take note of one streamed chunk. The time is asked for once, at the first token."""
         if chunk.get("error"):
             self.error = str(chunk["error"])[:2000]
         told = self._see_usage(chunk.get("usage"))
@@ -51,7 +51,7 @@ class Answer:
             if wrote:
                 self.deltas += 1
                 self.began = True
-                self.first_token_at = self.first_token_at or now
+                self.first_token_at = self.first_token_at or clock()
                 self.write(wrote)
         if told:
             self._told_after = self.deltas
@@ -66,11 +66,11 @@ class Answer:
         if self._room > 0:
             self.text.append(text[: self._room])
             self._room -= len(text)
-        self.size += len(text.encode("utf-8", "replace"))
+        self.size += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
     def _see_usage(self, usage: object) -> bool:
         # The last usage wins: some providers send cumulative ones. Anything but two believable counts is no usage.
-        if isinstance(usage, Mapping):
+        if isinstance(usage, dict):
             counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
             if all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count < ABSURD for count in counts):
                 self.usage = Usage(counts[0], counts[1])  # type: ignore[arg-type]
@@ -85,6 +85,8 @@ class Answer:
 
 def _written(delta: Mapping[str, Any]) -> str:
     content = delta.get("content")
+    if len(delta) == 1 and isinstance(content, str):  # as nearly every one is
+        return content
     parts = [content, delta.get("reasoning_content"), delta.get("reasoning"), delta.get("refusal")]
     if isinstance(content, list):  # Mistral's content parts
         parts += [part.get("text") for part in content if isinstance(part, Mapping)]

@@ -53,8 +53,9 @@ def _lines(block: bytes) -> bytes:
 
 def payload(event: bytes) -> dict[str, Any] | None:
     """The JSON object of an event, or None when it has none."""
+    data = event[5:] if b"\n" not in event else event[5:].replace(b"\ndata:", b"\n")
     try:
-        value = json.loads(event[5:] if b"\n" not in event else event[5:].replace(b"\ndata:", b"\n"))
+        value = json.loads(str(data, "utf-8", "surrogatepass"))  # of bytes it would guess the encoding
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

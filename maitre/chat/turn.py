@@ -217,7 +217,7 @@ class Turns:
                 async for event in events:
                     chunk = sse.payload(event)
                     if chunk is not None:
-                        answer.see(chunk, self.clock())
+                        answer.see(chunk, self.clock)
                         if answer.error is not None:
                             raise _failed_in_stream(answer)
                     await sink.emit(event)
@@ -237,7 +237,7 @@ class Turns:
         call = place.call
         async with self._called(prepared, place, limit) as answer:
             whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
-            answer.see(whole, self.clock())
+            answer.see(whole, self.clock)
             answer.first_token_at = None  # a whole answer does not tell when it began
         if answer.usage is None:
             whole["usage"] = (await self.settlements.count(prepared, call, answer)).to_openai()

@@ -20,7 +20,7 @@ def seen(*chunks: dict[str, Any]) -> Answer:
     """An answer that has come in these chunks."""
     answer = Answer(BEGAN)
     for one in chunks:
-        answer.see(one, LATER)
+        answer.see(one, lambda: LATER)
     return answer
 
 
@@ -103,9 +103,9 @@ def test_what_other_dialects_write_is_counted_too(written: dict[str, Any]) -> No
 def test_the_first_token_is_the_first_that_was_written() -> None:
     """An empty opening chunk is no token, and later tokens do not move the moment."""
     answer = Answer(BEGAN)
-    answer.see(delta(role="assistant", content=""), BEGAN)
-    answer.see(delta(content="a"), LATER)
-    answer.see(delta(content="b"), LATER + timedelta(seconds=1))
+    answer.see(delta(role="assistant", content=""), lambda: BEGAN)
+    answer.see(delta(content="a"), lambda: LATER)
+    answer.see(delta(content="b"), lambda: LATER + timedelta(seconds=1))
     assert answer.first_token_at == LATER
 
 
