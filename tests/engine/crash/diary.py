@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from tests.engine.crash.plan import Kill
 from tests.upstream import ScriptedUpstream
 
 LOOK = 0.1  # seconds between two looks
@@ -52,6 +53,7 @@ class Diary:
         self.lives: dict[str, Lives] = defaultdict(Lives)
         self.deltas: dict[int, list[tuple[float, int]]] = defaultdict(list)  # by the call's number
         self.relayed: dict[str, int] = {}
+        self.kills: list[tuple[float, Kill]] = []
         self.longest = 0.0  # seconds that any open row was ever let live
         self._upstream, self._postgres = upstream, postgres
         self._over = threading.Event()

@@ -23,6 +23,9 @@ ENGINES: tuple[Endpoint, ...] = ("pipelines", SECOND)
 #: What the limits of the plan `small` are; the other plans have none that anybody reaches.
 REQUESTS, TOKENS, CALLS = 12, 1500, 2
 
+#: Requests a day of the plans `closed` and `unchecked`, which differ in what they do while a store is down.
+FEW = 4
+
 #: How many calls the provider with a line takes at once.
 SEATS = 3
 
@@ -51,8 +54,10 @@ plans:
   open: {{ name: Open, price: 0, max_answer_tokens: 120, models: [scripted, scarce], fail: open }}
   small: {{ name: Small, price: 0, max_answer_tokens: 120, models: [scripted, scarce],
     requests_per_day: REQUESTS, tokens_per_day: TOKENS, concurrency: CALLS }}
+  closed: {{ name: Few, price: 0, max_answer_tokens: 120, requests_per_day: FEW }}
+  unchecked: {{ name: Few but open, price: 0, max_answer_tokens: 120, requests_per_day: FEW, fail: open }}
 """
-for name, value in (("SEATS", SEATS), ("REQUESTS", REQUESTS), ("TOKENS", TOKENS), ("CALLS", CALLS)):
+for name, value in (("SEATS", SEATS), ("REQUESTS", REQUESTS), ("TOKENS", TOKENS), ("CALLS", CALLS), ("FEW", FEW)):
     HOUSE = HOUSE.replace(name, str(value))
 
 

@@ -16,7 +16,7 @@ from tests.upstream import Call, ScriptedUpstream
 PATIENCE = 6.0  # seconds that a strike waits for its step; then it strikes all the same
 QUICK = 0.001  # seconds between two looks for a step
 CALM = 0.02  # the same where a look is dear
-SERVED = 8  # calls between two strikes
+SERVED = 6  # calls between two strikes
 
 
 class Strikes:
@@ -38,6 +38,7 @@ class Strikes:
             self.missed += 1
         time.sleep(kill.pause)
         self._diary.lives[kill.part].down()
+        self._diary.kills.append((time.time(), kill))
         self._hall.kill(kill.part)
         if kill.victim == "valkey-empty":
             self._hall.forget("valkey")

@@ -41,7 +41,7 @@ def judge(rows: Sequence[Row], calls: Sequence[Call], diary: Diary) -> Findings:
     broken = [f"{id} was called {count} times" for id, count in made.items() if count > 1]
     broken += [f"{id} was called, and has no row" for id in made if id not in known]
     never = [row for id, row in known.items() if id not in made]
-    broken += [f"{_named(row)} was never called, and is not lost" for row in never if row["status"] != "lost"]
+    broken += [f"{_named(row)} was never called, and {what}" for row in never for what in _uncalled(row, diary)]
     for call in calls:
         row = known.get(str(call.request_id))
         if row is not None:
@@ -52,6 +52,15 @@ def judge(rows: Sequence[Row], calls: Sequence[Call], diary: Diary) -> Findings:
 
 def _named(row: Row) -> str:
     return f"{row['request_id']} ({row['plan']}, {row['model']}, {row['kind']}, {row['status']})"
+
+
+def _uncalled(row: Row, diary: Diary) -> Iterator[str]:
+    """A row may be there without its call only if its host died between the two."""
+    begun, ended = row["at"].timestamp() - OVERLAP, row["expires_at"].timestamp()
+    if row["status"] != "lost" or row["relayed"]:
+        yield f"something was relayed of it: {row['relayed']}"
+    if not any(begun <= at <= ended and kill.victim == "engine" for at, kill in diary.kills):
+        yield "no host died then"
 
 
 def _wrong(row: Row, call: Call, diary: Diary) -> Iterator[str]:
