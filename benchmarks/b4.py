@@ -34,5 +34,6 @@ def goals(rounds: Sequence[Round]) -> list[Goal]:
         Goal("host: slowest stream / the upstream's own time", spread([one.stretch for one in own]), STRETCH),
         Goal("host: delay of a chunk, p95 ms", spread([one.delay_ms for one in own]), DELAY_MS),
         Goal("host: first byte, p95 ms", spread([one.first_byte_p95_ms for one in own]), FIRST_BYTE_MS),
+        Goal("host: refused", spread([one.refused for one in own]), 0),
         Goal("CPU per chunk, host / rival", ratios(rounds, "host", "rival"), COST),
     ]

@@ -19,6 +19,7 @@ import uvloop
 from benchmarks.goal import Goal
 from benchmarks.load import Received, drive
 from benchmarks.stage import Stage, running
+from benchmarks.streams import refused
 from benchmarks.work import Work, spread
 from maitre.errors import HouseError
 
@@ -33,7 +34,6 @@ PATIENCE = 60.0  # seconds for one case
 UNMODIFIED = 20  # waiting chats that the unmodified server with our manifold must bear
 THREADS = 40  # waiting chats that stop it with the rival's
 DONE = b"data: [DONE]"
-REFUSED = b'data: {"error":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,14 @@ async def _round(stage: Stage, work: Work, target: str, waiting: int, number: in
         waiting=waiting,
         first_byte_ms=median(first),
         worst_ms=max(first),
-        refused=sum(map(_refused, crowded)),
-        probes_refused=sum(map(_refused, answers)),
+        refused=sum(map(refused, crowded)),
+        probes_refused=sum(map(refused, answers)),
     )
 
 
 def _request(stage: Stage, target: str, guest: int, first_token_ms: float, work: Work) -> bytes:
     script = {"n": work.chunks, "interval_ms": work.interval_ms, "ttft_ms": first_token_ms}
     return stage.request(target, guest, script)
-
-
-def _refused(answer: Received) -> bool:
-    return answer.body.startswith(REFUSED)
 
 
 def _ended_well(answer: Received) -> bool:

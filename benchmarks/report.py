@@ -14,6 +14,7 @@ from benchmarks.stage import FEATURES
 from benchmarks.work import Round, Work, spread, to_json
 
 _COLUMNS: dict[str, Callable[[Round], float]] = {
+    "refused": lambda one: one.refused,
     "CPU ms / 1k chunks": lambda one: one.cost,
     "stores": lambda one: one.stores_cost,
     "events / chunk": lambda one: one.delivered / one.chunks,

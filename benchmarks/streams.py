@@ -53,19 +53,22 @@ async def _round(stage: Stage, target: str, number: int, work: Work) -> Round:
     traces_before, since = await asyncio.to_thread(house.traces), datetime.now(UTC)
     await asyncio.sleep(APART)  # then whatever is younger than `since` belongs to this round
     before, stores_before = cpu_seconds(server.pid), cpu_seconds(*house.stores)
-    answers = await drive(server.port, sent, work.ramp / work.streams, work.timeout)
+    answered = await drive(server.port, sent, work.ramp / work.streams, work.timeout)
+    served = [(answer, script) for answer, script in zip(answered, scripts, strict=True) if not refused(answer)]
     if ours:
-        await settled(house, since, traces_before + work.streams, work.streams)
+        await _settled(house, since, traces_before + len(served), len(served))
     used, stores = cpu_seconds(server.pid) - before, cpu_seconds(*house.stores) - stores_before
     log = (await asyncio.to_thread(requests.get, stage.upstream.url + "/_log", timeout=60)).json()
     calls = {_script(call)["id"]: call for call in log}
-    delivered = _check(target, answers, log, work)
-    ordered = [calls[script["id"]] for script in scripts]
+    answers = [answer for answer, _ in served]
+    delivered = _check(target, answers, log)
+    ordered = [calls[script["id"]] for _, script in served]
     return Round(
         target=target,
         number=number,
         cpu_seconds=used,
         stores_cpu_seconds=stores if ours else 0.0,
+        refused=work.streams - len(served),
         chunks=sum(call["events"] - 1 for call in log),  # [DONE] is no chunk
         delivered=delivered,
         first_byte_ms=median(answer.arrivals[0] for answer in answers) * 1000,
@@ -78,7 +81,7 @@ async def _round(stage: Stage, target: str, number: int, work: Work) -> Round:
     )
 
 
-async def settled(house: BenchHouse, since: datetime, traces: int, calls: int) -> None:
+async def _settled(house: BenchHouse, since: datetime, traces: int, calls: int) -> None:
     """Wait until the round's ledger rows are settled and its traces delivered: their cost belongs to it."""
     try:
         async with asyncio.timeout(SETTLED), open_books(house.house) as books:
@@ -95,11 +98,16 @@ async def settled(house: BenchHouse, since: datetime, traces: int, calls: int) -
         ) from late
 
 
-def _check(target: str, answers: Sequence[Received], log: Sequence[dict[str, Any]], work: Work) -> int:
+def refused(answer: Received) -> bool:
+    """Whether it is one sentence instead of an answer: the unmodified server gives so many turns no place at once."""
+    return answer.body.startswith(b'data: {"error":')
+
+
+def _check(target: str, answers: Sequence[Received], log: Sequence[dict[str, Any]]) -> int:
     """The number of events delivered besides [DONE]. HouseError unless each answer is whole and exact."""
     bad = sorted({answer.status for answer in answers if answer.status != 200 or not answer.whole})
-    if bad or len(log) != work.streams or any(call["ended"] != "completed" for call in log):
-        raise HouseError(f"{target}: {len(log)} calls for {work.streams} streams, failed answers: {bad or 'none'}.")
+    if bad or len(log) != len(answers) or any(call["ended"] != "completed" for call in log):
+        raise HouseError(f"{target}: {len(log)} calls for {len(answers)} streams, failed answers: {bad or 'none'}.")
     events = [split_events(answer.body) for answer in answers]
     texts = sorted("".join(map(_text, stream)) for stream in events)
     wanted = sorted("".join(_text(event.encode()) for event in call["sent"]) for call in log)

@@ -45,6 +45,7 @@ class Round:
     number: int
     cpu_seconds: float
     stores_cpu_seconds: float  # Postgres and Valkey
+    refused: int  # streams that were told to come back later
     chunks: int  # upstream events without [DONE]
     delivered: int  # the client's events without [DONE]
     first_byte_ms: float  # median
@@ -80,6 +81,8 @@ class Spread:
     most: float
 
     def __str__(self) -> str:
+        if self.least == self.most == int(self.most):
+            return f"{self.most:g}"
         digits = 2 if self.median < 10 else 0
         return f"{self.median:.{digits}f} ({self.least:.{digits}f}..{self.most:.{digits}f})"
 
