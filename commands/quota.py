@@ -72,7 +72,7 @@ def rebuild(house: HouseOption = None, verbose: VerboseOption = False) -> None:
     """
     with one_sentence(verbose):
         count = asyncio.run(_rebuild(house_of(house)))
-    console.print(f"{count} live windows are loaded from the ledger again when they are next asked for.")
+    console.print(f"Forgotten: {count}. Each is loaded from the ledger again when it is next asked for.")
 
 
 async def _rebuild(house: House) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.chat import openai_wire, prompt, sse
 from maitre.chat.echo import without_quotations
-from maitre.chat.holds import Holds, Place, Told
+from maitre.chat.holds import Holds, Place
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
@@ -146,9 +146,9 @@ class Turns:
                     return openai_wire.completion(self._new_id(), request.model, self._created(), "", Usage(0, 0))
                 prepared = await self.reception.prepare(request, streamed=False)
                 if prepared.checked:
-                    text, usage, id = await self._checked_answer(prepared, unheard, limit)
+                    text, usage, id = await self._checked_answer(prepared, None, limit)
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
-                return await self._complete(prepared, await self._admit(prepared, unheard), limit)
+                return await self._complete(prepared, await self._admit(prepared, None), limit)
         except Exception as fault:
             refused = self.refusal_of(fault, request)
             self._report_refusal(request, prepared, refused)
@@ -167,8 +167,9 @@ class Turns:
 
     # ── complete ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _admit(self, prepared: Prepared, told: Told) -> Place:
-        place = await self.holds.take(prepared, told)
+    async def _admit(self, prepared: Prepared, wait: Wait | None) -> Place:
+        async with wait.audible() if wait else nullcontext():
+            place = await self.holds.take(prepared, wait.told if wait else unheard)
         self._refused.admitted(prepared.request)
         return place
 
@@ -209,7 +210,7 @@ class Turns:
     async def _stream_relayed(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
         """Relay the upstream's events unchanged, in order."""
         wait = Wait(prepared.request, sink, self._language(prepared.request))
-        place = await self._admit(prepared, wait.told)
+        place = await self._admit(prepared, wait)
         call = place.call
         async with self._called(prepared, place, limit) as answer:
             await wait.over()
@@ -246,7 +247,7 @@ class Turns:
     async def _stream_checked(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
         wait = Wait(prepared.request, sink, self._language(prepared.request))
         unstreamed = replace(prepared, streamed=False)
-        text, usage, id = await self._checked_answer(unstreamed, wait.told, limit)
+        text, usage, id = await self._checked_answer(unstreamed, wait, limit)
         await wait.over()
         model, created = prepared.request.model, self._created()
         await sink.emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
@@ -254,13 +255,15 @@ class Turns:
         if prepared.request.door == "browser":
             await sink.emit(openai_wire.usage_chunk(id, model, created, usage))
 
-    async def _checked_answer(self, prepared: Prepared, told: Told, limit: asyncio.Timeout) -> tuple[str, Usage, str]:
+    async def _checked_answer(
+        self, prepared: Prepared, wait: Wait | None, limit: asyncio.Timeout
+    ) -> tuple[str, Usage, str]:
         """A valid JSON answer, after one repair at most; the usage of both calls; the first call's id."""
         assert prepared.assistant is not None
         used = Usage(0, 0)
         first_id = ""
         for attempt in ("answer", "repair"):
-            place = await self._admit(prepared, told)
+            place = await self._admit(prepared, wait)
             first_id = first_id or place.call.request_id
             whole = await self._complete(prepared, place, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from maitre.chat import sse
 from maitre.chat.message import TurnRequest
 from maitre.chat.waiting import queue_line
 from maitre.queue.line import Waiting
+
+#: Seconds after which an API client that waits hears its place again: many give up on a silent connection.
+AGAIN = 10.0
 
 
 class Hearer(Protocol):
@@ -31,6 +37,7 @@ class Wait:
         self._browser = request.door == "browser"
         self._hearer, self._language = hearer, language
         self._told = False
+        self._comment = ""
 
     async def told(self, waiting: Waiting) -> None:
         """Tell the place and the time."""
@@ -39,7 +46,24 @@ class Wait:
             await self._hearer.emit(_status(queue_line(waiting.position, waiting.eta, self._language), done=False))
         else:
             eta = "" if waiting.eta is None else f" eta={round(waiting.eta)}"
-            await self._hearer.comment(f"queue position={waiting.position}{eta}")
+            self._comment = f"queue position={waiting.position}{eta}"
+            await self._hearer.comment(self._comment)
+
+    @asynccontextmanager
+    async def audible(self) -> AsyncIterator[None]:
+        """Within, an API client that waits is told again and again that it is not forgotten."""
+        telling = asyncio.create_task(self._tell_again())
+        try:
+            yield
+        finally:
+            telling.cancel()
+            self._comment = ""
+
+    async def _tell_again(self) -> None:
+        while True:
+            await asyncio.sleep(AGAIN)
+            if self._comment:
+                await self._hearer.comment(self._comment)
 
     async def over(self) -> None:
         """The wait is over: its line goes away."""
