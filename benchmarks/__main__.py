@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [b4] [b5] [b6] [b8]`, all of them unless some are named.
+"""Run the benchmarks: `python -m benchmarks [b4] [b5] [b6] [b7] [b8]`, all of them unless some are named.
 
 Exit code 0: measured, and every target holds; 1: one was missed; 2: nothing could be measured, or an answer was wrong.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import b4, b5, b5_report, b6, b6_report, b8, report
+from benchmarks import b4, b5, b5_report, b6, b6_report, b7, b8, report
 from benchmarks.cpu import load_average, machine
 from benchmarks.work import Work
 from maitre.errors import MaitreError
@@ -109,10 +109,19 @@ def _b6(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
     return b6_report.tell(console, work, rounds, race), b6_report.as_json(work, rounds, race)
 
 
+def _b7(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    work = replace(b7.WORK, **asked)
+    with console.status("B7"):
+        rounds = b7.run(work)
+    b7.tell(console, work, rounds)
+    return all(goal.holds for goal in b7.goals(rounds)), b7.as_json(work, rounds)
+
+
 BENCHES: dict[str, Callable[[Console, Asked], tuple[bool, dict[str, Any]]]] = {
     "b4": partial(_streams, b4),
     "b5": _b5,
     "b6": _b6,
+    "b7": _b7,
     "b8": partial(_streams, b8),
 }
 
