@@ -62,7 +62,8 @@ class Pulse:
         """One beat. A store that is down hears the next one."""
         now = self._clock()
         until = now + LEASE
-        renew = self._until is None or until - self._until >= RENEW
+        # Both ways: after a step back of the clock new holds end soon, though the old ones last long.
+        renew = self._until is None or abs(until - self._until) >= RENEW
         if renew or self._until is None:
             self._until = until
         moved = {
