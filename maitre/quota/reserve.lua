@@ -29,14 +29,17 @@ for i = 22 + n, #ARGV, 4 do
   }
 end
 
+-- Requests of the next minute count, too: see `recent` in memory_store.py.
+local since, til = string.format('%d', now - 60000), string.format('%d', now + 60000)
+
 -- Used, held, and when a full minute has room for one more.
 local function reading(limit, counted)
   local windows, resource = key('s', limit.subject), limit.resource
   if limit.field == 'requests:minute' then
-    local minute, since = key('m', limit.subject), string.format('%d', now - 60000)
-    local count = call('ZCOUNT', minute, since, '+inf')
+    local minute = key('m', limit.subject)
+    local count = call('ZCOUNT', minute, since, til)
     if counted == 0 or count < limit.limit then return count, 0, -1 end
-    local one = call('ZRANGEBYSCORE', minute, since, '+inf', 'WITHSCORES', 'LIMIT', count - limit.limit, 1)
+    local one = call('ZRANGEBYSCORE', minute, since, til, 'WITHSCORES', 'LIMIT', count - limit.limit, 1)
     return count, 0, (tonumber(one[2]) or now) + 60000
   end
   local amounts = call('HMGET', windows, limit.field, 'held:' .. resource)
