@@ -84,6 +84,8 @@ class Holds:
             verdict = await giving.unbroken(self.reserve(prepared.plan, asked))
             giving.held = True
             call = _granted(call, asked, verdict)
+            # Whether it is a request was decided now, and its row says so: a hold that is taken anew is the same call.
+            asked = replace(asked, stands=(verdict.counted, verdict.later))
             giving.seat = await self._seat(prepared, call, told)
             giving.opened = True
             lease = self._clock() + LEASE  # it may have waited long
@@ -92,8 +94,9 @@ class Holds:
         except BaseException as fault:
             self._undo(call, giving, fault)
             raise
-        body = {**prepared.body, "max_tokens": min(most, call.held_completion)}
-        return Place(call, body, giving.seat)
+        # A hold that was taken anew may be smaller than the one that the row tells of.
+        call = replace(call, held_completion=min(most, call.held_completion))
+        return Place(call, {**prepared.body, "max_tokens": call.held_completion}, giving.seat)
 
     def asked(
         self,
@@ -138,7 +141,7 @@ class Holds:
                 return Granted(asked.kind == "turn", False, asked.completion_tokens)
             raise
         if isinstance(verdict, Denied):
-            raise refusal(plan.name, asked, verdict)
+            raise refusal(plan.name, replace(asked, now=self._clock()), verdict)  # it may have waited since it asked
         self._warn(asked, verdict)
         return verdict
 
@@ -151,6 +154,7 @@ class Holds:
             verdict = await giving.unbroken(self.reserve(plan, asked))
             giving.held = giving.opened = True
             call = _granted(call, asked, verdict)
+            asked = replace(asked, stands=(verdict.counted, verdict.later))
             await giving.unbroken(self._open(plan, call, asked))
         except BaseException as fault:
             self._undo(call, giving, fault)
