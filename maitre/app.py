@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maitre.accounts.account import Account
@@ -34,6 +34,7 @@ from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
 from maitre.clock import HouseClock
 from maitre.errors import BadRequest, StoreDown, UnknownModel
+from maitre.faults import outline
 from maitre.providers.openai_http import OpenAIUpstream
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
@@ -53,6 +54,7 @@ from maitre.valkey.redis_wire import Valkey
 log = logging.getLogger(__name__)
 
 REFRESH = 2.0  # seconds between looks at the catalogue, the sweep and the counters
+STEP = timedelta(seconds=5)  # a clock that is set by so much is worth a word
 DRAIN = 2.0  # seconds that open settlements get when the engine closes
 
 
@@ -110,6 +112,7 @@ class Engine:
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
         self._keeping: list[asyncio.Task[None]] = []
+        self._told_time = False  # whether Postgres has told us the time
 
     async def start(self) -> None:
         """Read the catalogue and begin the house-keeping. A store that is down is asked again later."""
@@ -121,18 +124,26 @@ class Engine:
             try:
                 await self.turns.pulse.beat()
                 said = ""
-            except Exception as fault:  # without a pulse every hold of this process would end
-                if repr(fault) != said:
-                    log.exception("A beat failed; the next one is in %s seconds.", BEAT)
-                said = repr(fault)
+            except Exception as fault:  # noqa: BLE001 - whatever it is, no call must be given up for want of a beat
+                if outline(fault) != said:
+                    log.error("A beat failed, and is tried again: %s", outline(fault))
+                said = outline(fault)
             await asyncio.sleep(BEAT)
+
+    async def _tell_time(self) -> None:
+        """Set the clock by Postgres's. After a step our holds are renewed before anybody sweeps by the new time."""
+        step = self._clock.set(await self._database.time())
+        if abs(step) >= STEP and self._told_time:
+            log.warning("Postgres's clock was set by %.0f seconds; the house's follows it.", step.total_seconds())
+        self._told_time = True
+        await self.turns.pulse.beat()
 
     async def _keep_house(self) -> None:
         said = ""
         fresh = False  # whether the live windows were loaded since this process began, or a store was down
         while True:
             try:
-                self._clock.set(await self._database.time())
+                await self._tell_time()
                 await self.turns.reception.refresh()
                 await self._ledger.replay()
                 if not fresh:
@@ -172,7 +183,7 @@ class Engine:
     def stamped(self, body: Mapping[str, Any], user_id: str, model: str) -> dict[str, Any]:
         """The body with our signed stamp for this user and model, and nobody else's."""
         clean = inlet.without_key(body)
-        mark = inlet.stamp_of(clean, user_id=user_id, model=model, turn_id=uuid.uuid4().hex, now=time.time())
+        mark = inlet.stamp_of(clean, user_id=user_id, model=model, turn_id=uuid.uuid4().hex, now=self._now())
         return {**clean, stamp.KEY: stamp.sign(mark, self._secret)}
 
     async def filter_inlet(
@@ -191,7 +202,7 @@ class Engine:
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.turns.refusal_of(fault)
             mark = inlet.stamp_of(
-                clean, user_id=user_id, model=inlet.REFUSED, turn_id=uuid.uuid4().hex, now=time.time()
+                clean, user_id=user_id, model=inlet.REFUSED, turn_id=uuid.uuid4().hex, now=self._now()
             )
             text = self.turns.sentence(refused, TurnRequest(guest, base, (), {}, mark))
             told = replace(mark, refusal=text, refusal_status=refused.status)
@@ -234,8 +245,12 @@ class Engine:
         """The request of a user (`id`, `email`, `name`) of whom the door is sure, with our stamp if it is one."""
         guest, messages = _guest(user), body.get("messages") or []
         told = body.get(stamp.KEY)
-        mark = stamp.verify(told, self._secret, user_id=guest.user_id, model=model, now=time.time())
+        mark = stamp.verify(told, self._secret, user_id=guest.user_id, model=model, now=self._now())
         return TurnRequest(guest, model, messages if isinstance(messages, list) else [messages], body, mark)
+
+    def _now(self) -> float:
+        """The house's time, seconds since the epoch: a stamp must not end because a machine's clock is set."""
+        return self._clock().timestamp()
 
     async def close(self) -> None:
         """Settle what can be settled, then close the stores."""

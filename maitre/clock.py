@@ -21,6 +21,8 @@ class HouseClock:
         """The time now, in UTC."""
         return self._at + timedelta(seconds=self._monotonic() - self._since)
 
-    def set(self, now: datetime) -> None:
-        """It is `now`."""
+    def set(self, now: datetime) -> timedelta:
+        """It is `now`; how far the clock was set, ahead or back."""
+        before = self()
         self._at, self._since = now.astimezone(UTC), self._monotonic()
+        return self._at - before

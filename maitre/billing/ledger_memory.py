@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from maitre.billing.price import PriceTable
 from maitre.billing.row import KINDS, MOST_TOKENS, STATUSES, Call, Hold, Settlement, Totals, Words, lost
@@ -66,8 +66,8 @@ class MemoryLedger:
         self._close_late(now, subject)
         mine = [call for call in self.calls.values() if subject in call.subjects]
 
-        def used(resource: str, since: datetime | None) -> int:
-            calls = [call for call in mine if since is None or call.at >= since]
+        def used(resource: str, since: datetime, until: datetime) -> int:
+            calls = [call for call in mine if since <= call.at < until]
             ends = [self.settled[call.request_id] for call in calls if call.request_id in self.settled]
             match resource:
                 case "requests":
@@ -77,25 +77,28 @@ class MemoryLedger:
                 case _:
                     return sum(end.cost for end in ends)
 
-        spans = (when.day_starts, when.month_starts, None)
+        ever = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        spans = ((when.day_starts, when.day_resets), (when.month_starts, when.month_resets), ever)
         fields = {
-            field: used(resource, since)
+            field: used(resource, *span)
             for resource in ("requests", "tokens", "money")
-            for field, since in zip(when.fields(resource), spans, strict=True)
+            for field, span in zip(when.fields(resource), spans, strict=True)
         }
         turns: dict[str, int] = {}
         if subject.scope == "account":
             fields[when.fields("tasks")[0]] = sum(
                 TASKS_PER_REQUEST if call.counted else 1
                 for call in mine
-                if call.kind == "task" and call.at >= when.day_starts
+                if call.kind == "task" and when.day_starts <= call.at < when.day_resets
             )
             for call in mine:
                 if call.kind in ("turn", "tool") and call.at >= now - timedelta(seconds=TURN_TTL):
                     turns[call.turn_id] = turns.get(call.turn_id, 0) + 1
         return Totals(
             fields=fields,
-            recent={call.request_id: call.at for call in mine if call.counted and call.at >= now - MINUTE},
+            recent={
+                call.request_id: call.at for call in mine if call.counted and now - MINUTE <= call.at <= now + MINUTE
+            },
             turns=turns,
             holds={call.request_id: _hold(call) for call in self._open() if subject in call.subjects},
         )

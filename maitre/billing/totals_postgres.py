@@ -18,16 +18,20 @@ _USED = {
     "tokens": "prompt_tokens + completion_tokens",
     "money": "cost",
 }
-_SINCE = {"day": "filter (where at >= $2)", "month": "filter (where at >= $3)", "total": ""}
+_DURING = {
+    "day": "filter (where at >= $2 and at < $3)",
+    "month": "filter (where at >= $4 and at < $5)",
+    "total": "",
+}
 _SUMS = (
     "select "
     + ", ".join(
-        f"coalesce(sum({used}) {_SINCE[span]}, 0)::bigint as {resource}_{span}"
+        f"coalesce(sum({used}) {_DURING[span]}, 0)::bigint as {resource}_{span}"
         for resource, used in _USED.items()
         for span in SPANS
     )
-    + """, coalesce(sum(case when counted = 1 then $4::int else 1 end)
-                    filter (where at >= $2 and kind = 'task'), 0)::bigint as tasks_day
+    + """, coalesce(sum(case when counted = 1 then $6::int else 1 end)
+                    filter (where at >= $2 and at < $3 and kind = 'task'), 0)::bigint as tasks_day
 from ledger where {whose}"""
 )
 _COLUMNS = """
@@ -43,9 +47,8 @@ async def totals_of(database: Database, subject: Subject, now: datetime, when: P
     since = now - (timedelta(seconds=TURN_TTL) if account else MINUTE)
 
     async def work(connection: asyncpg.Connection) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
-        sums = await connection.fetchrow(
-            _SUMS.format(whose=whose), subject.id, when.day_starts, when.month_starts, TASKS_PER_REQUEST
-        )
+        bounds = (when.day_starts, when.day_resets, when.month_starts, when.month_resets)
+        sums = await connection.fetchrow(_SUMS.format(whose=whose), subject.id, *bounds, TASKS_PER_REQUEST)
         assert sums is not None, "sums are always one row"
         return sums, await connection.fetch(_RECENT.format(whose=whose), subject.id, since)
 
@@ -62,9 +65,10 @@ async def totals_of(database: Database, subject: Subject, now: datetime, when: P
         for row in recent:
             if row["kind"] in ("turn", "tool") and row["at"] >= since:
                 turns[row["turn_id"]] = turns.get(row["turn_id"], 0) + 1
+    counted = [row for row in recent if row["counted"] and now - MINUTE <= row["at"] <= now + MINUTE]
     return Totals(
         fields=fields,
-        recent={row["request_id"]: row["at"] for row in recent if row["counted"] and row["at"] >= now - MINUTE},
+        recent={row["request_id"]: row["at"] for row in counted},
         turns=turns,
         holds={row["request_id"]: _hold(row) for row in recent if row["status"] == "open"},
     )

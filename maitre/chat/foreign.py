@@ -17,7 +17,7 @@ from typing import Any
 from maitre.billing.ledger import Ledger
 from maitre.billing.price import PriceTable
 from maitre.billing.row import Call, Settlement
-from maitre.chat import prompt
+from maitre.chat import openai_wire, prompt
 from maitre.chat.message import Guest
 from maitre.chat.text import clean
 from maitre.chat.turn import Turns
@@ -28,10 +28,6 @@ log = logging.getLogger(__name__)
 
 DOOR = "filter"
 PROVIDER = "open-webui"
-
-#: No single answer has more tokens than this; a larger number in an outlet is forged or broken.
-ABSURD = 10_000_000
-
 
 #: Parameters that make more of an answer than `max_tokens` says.
 _LONGER = ("max_completion_tokens", "n", "best_of")
@@ -96,25 +92,26 @@ class ForeignTurns:
     async def settle(self, user_id: str, body: Mapping[str, Any]) -> None:
         """Settle the turn that an outlet tells of. An outlet must not raise: Open WebUI would swallow it."""
         try:
-            turn_id = str(body.get("id") or "") if body.get("chat_id") else None
-            call = await self._ledger.find_open(user_id, DOOR, str(body.get("model") or ""), turn_id)
+            turn_id = clean(str(body.get("id") or "")) if body.get("chat_id") else None
+            call = await self._ledger.find_open(user_id, DOOR, clean(str(body.get("model") or "")), turn_id)
             if call is not None:
                 await self._settle(call, body)
         except StoreDown as down:
             log.warning("A foreign turn will be charged its hold: %s", down)
 
     async def _settle(self, call: Call, body: Mapping[str, Any]) -> None:
+        messages = body.get("messages")
         last: Mapping[str, Any] = next(
             (
                 message
-                for message in reversed(body.get("messages") or [])
+                for message in reversed(messages if isinstance(messages, list) else [])
                 if isinstance(message, Mapping) and message.get("role") == "assistant"
             ),
             {},
         )
-        usage = last.get("usage") or (last.get("info") or {}).get("usage") or {}
+        usage = _mapping(last.get("usage")) or _mapping(_mapping(last.get("info")).get("usage"))
         # In a tool loop only the normalised names are summed over its calls.
-        told = [_tokens(usage.get(name)) for name in ("input_tokens", "output_tokens")]
+        told = [openai_wire.count(usage.get(name)) or 0 for name in ("input_tokens", "output_tokens")]
         known = all(told)
         written = len(prompt.text_of(last.get("content")).encode("utf-8", "replace"))
         counted = self._ratios.tokens(call.model, written)
@@ -136,6 +133,5 @@ class ForeignTurns:
         await self._turns.settlements.settle_windows(call, settlement)
 
 
-def _tokens(value: object) -> int:
-    """A believable count, or 0."""
-    return value if isinstance(value, int) and 0 < value < ABSURD else 0
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

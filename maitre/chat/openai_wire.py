@@ -15,8 +15,10 @@ from maitre.errors import Refusal
 KEPT = 256 * 1024
 
 #: No call has so many tokens; a provider that says so is broken, and its usage is none.
-ABSURD = 1_000_000_000
+ABSURD = 10_000_000
 
+#: No tokenizer makes longer tokens of a text. UTF-8 bytes.
+LONGEST_TOKEN = 16
 
 #: Types of a content part that is an image.
 IMAGES = ("image_url", "image", "input_image")
@@ -30,7 +32,7 @@ class Answer:
     first_token_at: datetime | None = None
     text: list[str] = field(default_factory=list)
     size: int = 0  # UTF-8 bytes of everything the model wrote, whether kept or not
-    usage: Usage | None = None  # the upstream's
+    usage: Usage | None = None  # the upstream's, the most that it told
     _told_after: int = 0  # deltas before the last usage
     _room: int = KEPT  # characters that may still be kept
     counted: Usage | None = None  # ours, where the upstream sent none
@@ -57,9 +59,17 @@ class Answer:
             self._told_after = self.deltas
 
     @property
-    def usage_is_last(self) -> bool:
-        """Whether nothing was written after the upstream told its usage."""
-        return self.usage is not None and self._told_after == self.deltas
+    def usage_is_whole(self) -> bool:
+        """Whether the upstream's usage can be that of the whole call: nothing was written after it, no prompt is empty,
+        and so much text cannot be fewer tokens."""
+        if self.usage is None or self._told_after != self.deltas:
+            return False
+        fewest = max(min(1, self.deltas), self.size // LONGEST_TOKEN)
+        return self.usage.prompt_tokens > 0 and self.usage.completion_tokens >= fewest
+
+    def longer_than(self, tokens: int) -> bool:
+        """Whether more than so many tokens were surely written; a delta is a token at least."""
+        return self.deltas > tokens or self.size > tokens * LONGEST_TOKEN
 
     def write(self, text: str) -> None:
         """Add to what the model wrote."""
@@ -69,18 +79,30 @@ class Answer:
         self.size += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
     def _see_usage(self, usage: object) -> bool:
-        # The last usage wins: some providers send cumulative ones. Anything but two believable counts is no usage.
+        # Some providers send cumulative ones, and a count never goes back. Anything but two believable ones is none.
         if isinstance(usage, dict):
-            counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
-            if all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count < ABSURD for count in counts):
-                self.usage = Usage(counts[0], counts[1])  # type: ignore[arg-type]
+            prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+            if prompt is not None and completion is not None:
+                before = self.usage or Usage(0, 0)
+                self.usage = Usage(max(prompt, before.prompt_tokens), max(completion, before.completion_tokens))
                 return True
         return False
+
+    def forget_text(self) -> None:
+        """Keep the counts only."""
+        self.text.clear()
 
     @property
     def written(self) -> str:
         """What the model wrote, up to KEPT characters."""
         return "".join(self.text)
+
+
+def count(value: object) -> int | None:
+    """A number of tokens that somebody else tells, or None when it is not one that can be."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < ABSURD:
+        return None
+    return value
 
 
 def _written(delta: Mapping[str, Any]) -> str:

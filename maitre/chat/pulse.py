@@ -63,7 +63,8 @@ class Pulse:
         """One beat. A store that is down hears the next one, and keeps nobody waiting for the other."""
         now = self._clock()
         until = now + LEASE
-        renew = self._renewed is None or now - self._renewed >= RENEW
+        # Both ways: after a step back of the clock new holds end soon, though the old ones last long.
+        renew = self._renewed is None or abs(now - self._renewed) >= RENEW
         heard = await asyncio.gather(self._tell_ledger(until, renew), self._tell_store(until, renew))
         if renew:
             self._renewed = now if all(heard) else None  # else tried again at the next beat

@@ -11,7 +11,7 @@ from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue import Catalogue
 from maitre.chat import prompt
 from maitre.chat.message import Guest, TurnRequest
-from maitre.chat.openai_wire import images_in
+from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.terms import Terms, strictest
 from maitre.errors import BadRequest, StoreDown, Told, Unavailable, UnknownModel
@@ -23,9 +23,6 @@ from maitre.quota.subject import Subject
 
 #: A request larger than this is refused before anything is counted. UTF-8 bytes of text.
 LARGEST_PROMPT = 8 * 1024 * 1024
-
-#: No tokenizer gives fewer tokens than one for this many bytes; so much text surely does not fit.
-FEWEST_TOKENS_PER_BYTE = 1 / 16
 
 #: An answer must have room for this many tokens, or the conversation counts as too long.
 SHORTEST_ANSWER = 16
@@ -163,7 +160,7 @@ class Reception:
         weight, extra = weigh(prepared.body)
         context = prepared.model.context
         too_long = BadRequest("too_long")
-        if weight > LARGEST_PROMPT or (context and weight * FEWEST_TOKENS_PER_BYTE > context):
+        if weight > LARGEST_PROMPT or (context and weight > context * LONGEST_TOKEN):
             raise too_long
         upstream = self._upstreams[prepared.model.provider]
         tokens = await upstream.count_prompt(prepared.body)

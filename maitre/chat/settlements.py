@@ -33,12 +33,20 @@ from maitre.providers.upstream import Upstream
 from maitre.quota.store import QuotaStore
 from maitre.quota.subject import Subject
 from maitre.quota.window import periods
-from maitre.tracing.trace import Tracer
+from maitre.tracing.trace import Report, Tracer
 
 log = logging.getLogger(__name__)
 
-#: How long a settlement waits for a Postgres that is down.
-PATIENCE = timedelta(hours=1)
+#: How long a settlement waits for a Postgres that is down. Seconds.
+PATIENCE = 3600.0
+
+#: How many calls may wait for it, and how much of what was said in them. What is more than the first is left to the
+#: sweep; of words that are more than the second, only the numbers are kept. Characters.
+MOST_WAITING = 10_000
+MOST_WORDS = 32 * 1024 * 1024
+
+#: A row holds no longer time than this. Milliseconds.
+LONGEST = 2**31 - 1
 
 
 class Settlements:
@@ -61,11 +69,14 @@ class Settlements:
         self._upstreams, self._prices, self._ratios, self._lengths = upstreams, prices, ratios, lengths
         self._pulse, self._tracer, self._clock = pulse, tracer, clock
         self._background: set[asyncio.Task[None]] = set()
+        self._waiting = 0  # calls that a Postgres which is down keeps waiting
+        self._words: dict[str, int] = {}  # characters of their words, by request id
         self._doubted: set[Subject] = set()
 
-    async def count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, *, whole: bool = True) -> Usage:
-        """The upstream's usage of a whole answer, else ours: the prompt as it was held, the answer counted."""
-        if answer.usage is not None and whole:
+    async def count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer) -> Usage:
+        """The upstream's usage where it can be that of the whole call, else ours: the prompt as it was held, the answer
+        counted."""
+        if answer.usage is not None and answer.usage_is_whole:
             return answer.usage
         if answer.counted is None:
             counted = await self._count(prepared, call, answer)
@@ -73,7 +84,8 @@ class Settlements:
         return answer.counted
 
     async def _count(self, prepared: Prepared, call: Call, answer: openai_wire.Answer) -> Usage:
-        told = answer.usage or Usage(call.held_prompt, 0)  # an upstream may tell its usage as it goes
+        told = answer.usage or Usage(0, 0)  # an upstream may tell its usage as it goes
+        told = replace(told, prompt_tokens=told.prompt_tokens or call.held_prompt)
         if answer.size == 0:
             return replace(told, estimated=True)
         upstream = self._upstreams[call.provider]
@@ -86,49 +98,88 @@ class Settlements:
 
     async def settle(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> None:
         """Close the call's row and its hold, once each, however long the stores are down; then report it."""
+        try:
+            settlement = await self._end(prepared, call, answer, status)
+            words, report = self._tell(prepared, call, answer, settlement)
+            # The call may have to wait long for Postgres, but not with the guest's whole conversation.
+            answer.forget_text()
+            del prepared, answer
+            if await self._close(call, settlement, words) and report is not None:
+                self._tracer.report(report)
+        finally:
+            # Whatever happened, the row must not be kept alive any longer: what is not settled the sweep charges.
+            self._pulse.end(call.request_id)
+
+    async def _end(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> Settlement:
         ended = self._clock()
         if status == "error" and not answer.began and answer.usage is None:
             usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
         else:
-            usage = await self.count(prepared, call, answer, whole=status == "done" or answer.usage_is_last)
+            usage = await self.count(prepared, call, answer)
         if not usage.estimated:
             self._learn(prepared, call, usage, answer)
-        cost = self._prices.cost(call.model, usage.prompt_tokens, usage.completion_tokens)
         first = answer.first_token_at
-        settlement = Settlement(
+        waited = None if first is None else int((first - call.at).total_seconds() * 1000)
+        return Settlement(
             request_id=call.request_id,
             ended_at=ended,
-            first_token_ms=None if first is None else int((first - call.at).total_seconds() * 1000),
+            first_token_ms=None if waited is None else min(max(0, waited), LONGEST),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             estimated=usage.estimated,
-            cost=cost,
+            cost=self._prices.cost(call.model, usage.prompt_tokens, usage.completion_tokens),
             price_version=self._prices.version,
             status=status,
         )
+
+    def _tell(
+        self, prepared: Prepared, call: Call, answer: openai_wire.Answer, settlement: Settlement
+    ) -> tuple[Words | None, Report | None]:
+        """What is kept of the call's words, and what is reported."""
+        if prepared.record == "none":
+            return None, None
         spoken = json.dumps(prepared.body["messages"], ensure_ascii=False)
         words = None
         if prepared.record == "full":
-            delete_at = ended + timedelta(days=self._terms.retention_days)
+            delete_at = settlement.ended_at + timedelta(days=self._terms.retention_days)
             # Postgres text holds no NUL and no lone surrogate, and a model may write both.
             words = Words(clean(spoken[: openai_wire.KEPT]), clean(answer.written), delete_at)
+        return words, of_call(prepared, call, settlement, answer, spoken)
+
+    async def _close(self, call: Call, settlement: Settlement, words: Words | None) -> bool:
+        """Close the row, then the hold in the live windows; whether the row could be closed."""
         closed = False
 
         async def close() -> None:
-            nonlocal closed
-            closed = await self._ledger.settle(settlement, words) or closed
+            nonlocal closed, words
+            try:
+                closed = await self._ledger.settle(settlement, words) or closed
+            except StoreDown:
+                words = self._bounded(call, words)
+                raise
 
-        if not await self.until_done(call, close):
-            self._pulse.end(call.request_id)
-            return  # the sweep charges the row, and the live windows learn of it from the ledger
+        try:
+            if not await self.until_done(call, close):
+                return False  # the sweep charges the row, and the live windows learn of it from the ledger
+        finally:
+            self._words.pop(call.request_id, None)
         await self.settle_windows(call, settlement)
         if not closed:
             # A try of ours was carried out though its answer was lost, or somebody settled before us: the ledger
             # decides what the windows say.
             self.doubt(call.subjects)
-        self._pulse.end(call.request_id)
-        if prepared.record != "none":
-            self._tracer.report(of_call(prepared, call, settlement, answer, spoken))
+        return True
+
+    def _bounded(self, call: Call, words: Words | None) -> Words | None:
+        """The words of a call that has to wait, as long as all that wait have not too many."""
+        if words is None or call.request_id in self._words:
+            return words
+        size = len(words.input) + len(words.output)
+        if sum(self._words.values()) + size > MOST_WORDS:
+            log.warning("What was said in the call %s is not kept: too much waits for Postgres.", call.request_id)
+            return None
+        self._words[call.request_id] = size
+        return words
 
     async def settle_windows(self, call: Call, settlement: Settlement) -> None:
         """Replace the hold in the live windows by what was used, in the windows in which the call began."""
@@ -161,18 +212,23 @@ class Settlements:
 
     async def until_done(self, call: Call, step: Callable[[], Awaitable[object]]) -> bool:
         """Repeat an idempotent step of the ledger while it is down, for PATIENCE; whether it was done."""
-        deadline = self._clock() + PATIENCE
+        time = asyncio.get_running_loop().time
+        deadline = time() + PATIENCE
         pause = 0.1
         while True:
             try:
                 await step()
                 return True
             except StoreDown as down:
-                if self._clock() >= deadline:
+                if time() >= deadline or self._waiting >= MOST_WAITING:
                     log.error("The call %s could not be settled; the sweep will charge it: %s", call.request_id, down)
                     return False
+            self._waiting += 1
+            try:
                 await asyncio.sleep(pause)
-                pause = min(2.0, pause * 2)
+            finally:
+                self._waiting -= 1
+            pause = min(2.0, pause * 2)
 
     def _learn(self, prepared: Prepared, call: Call, usage: Usage, answer: openai_wire.Answer) -> None:
         if not openai_wire.images_in(prepared.body["messages"]):

@@ -180,7 +180,8 @@ class Turns:
         """One upstream call. However the block ends, the place is free at once and the call is settled once, off the
         guest's path."""
         call = place.call
-        began = self.clock()
+        time = asyncio.get_running_loop().time  # a duration; the house's clock may be set meanwhile
+        began = time()
         answer = openai_wire.Answer(call.at)
         self.pulse.call(call, answer)
         status = "error"
@@ -202,8 +203,9 @@ class Turns:
             if place.seat is not None:
                 spent = None
                 if status == "done":
-                    tokens = answer.usage.completion_tokens if answer.usage else self.pulse.relayed(call, answer)
-                    spent = Spent(call.model, tokens, (self.clock() - began).total_seconds(), call.held_prompt)
+                    told = answer.usage if answer.usage_is_whole else None
+                    tokens = told.completion_tokens if told else self.pulse.relayed(call, answer)
+                    spent = Spent(call.model, tokens, time() - began, call.held_prompt)
                 self.settlements.later(self.room.leave(place.seat, spent))
             self.settlements.later(self.settlements.settle(prepared, call, answer, status))
 
@@ -222,14 +224,14 @@ class Turns:
                         if answer.error is not None:
                             raise _failed_in_stream(answer)
                     await sink.emit(event)
-                    if answer.deltas > call.held_completion:
-                        # The upstream passes over the largest answer that it was given; a delta is a token at least.
+                    if answer.longer_than(call.held_completion):
+                        # The upstream passes over the largest answer that it was given.
                         answer.finish_reason = "length"
                         await sink.emit(self._cut(call.request_id, prepared))
                         break
             if answer.finish_reason is None:
                 raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
-        if answer.usage is None and prepared.request.door == "browser":
+        if not answer.usage_is_whole and prepared.request.door == "browser":
             usage = await self.settlements.count(prepared, call, answer)
             await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
 
@@ -240,7 +242,7 @@ class Turns:
             whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
             answer.see(whole, self.clock)
             answer.first_token_at = None  # a whole answer does not tell when it began
-        if answer.usage is None:
+        if not answer.usage_is_whole:
             whole["usage"] = (await self.settlements.count(prepared, call, answer)).to_openai()
         return whole
 

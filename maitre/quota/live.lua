@@ -4,8 +4,9 @@
 local subject, now = ARGV[1], tonumber(ARGV[2])
 if not loaded(subject) then return false end
 if call('ZRANGEBYSCORE', key('h', subject), '-inf', '(' .. ARGV[2], 'LIMIT', 0, 1)[1] then return false end
-local since, minute = string.format('%d', now - 60000), key('m', subject)
-local oldest = call('ZRANGEBYSCORE', minute, since, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-local answer = {call('ZCOUNT', minute, since, '+inf'), tonumber(oldest or '-1')}
+local since, til = string.format('%d', now - 60000), string.format('%d', now + 60000)
+local minute = key('m', subject)
+local oldest = call('ZRANGEBYSCORE', minute, since, til, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+local answer = {call('ZCOUNT', minute, since, til), tonumber(oldest or '-1')}
 for _, word in ipairs(call('HGETALL', key('s', subject))) do answer[#answer + 1] = word end
 return answer

@@ -63,8 +63,9 @@ class _Loaded:
     holds: set[str]
 
     def recent(self, now: datetime) -> list[datetime]:
-        """When the counted requests of the last minute came."""
-        return [at for at, _ in self.minute if at >= now - MINUTE]
+        """When the counted requests of the last minute came. Those of the next one count, too: clocks differ a little,
+        and whoever confirms a hold asks as of when it was taken. Later ones are from before the clock was set back."""
+        return [at for at, _ in self.minute if now - MINUTE <= at <= now + MINUTE]
 
 
 class MemoryQuotaStore:

@@ -183,6 +183,8 @@ def refusal(plan: str, asked: Ask, denied: Denied) -> QuotaExceeded:
     )
     resource, scope = limit.window.resource, limit.subject.scope
     resets_at = asked.now + BUSY if held else reading.frees_at or limit.resets_at
+    if resets_at is not None:
+        resets_at = max(resets_at, asked.now)  # a window that has reset while the call waited
     if scope != "account":
         key = f"{'busy' if held else 'full' if resets_at else 'spent'}_{scope}"
     elif held:

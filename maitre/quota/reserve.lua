@@ -33,9 +33,10 @@ local function look(i)
   lives[i] = found[1] == epoch and found[2] or nil
 end
 
-local since = string.format('%d', now - 60000)
+-- Requests of the next minute count, too: see `recent` in memory_store.py.
+local since, til = string.format('%d', now - 60000), string.format('%d', now + 60000)
 local function minute(i)
-  minutes[i] = minutes[i] or call('ZCOUNT', key('m', subjects[i]), since, '+inf')
+  minutes[i] = minutes[i] or call('ZCOUNT', key('m', subjects[i]), since, til)
   return minutes[i]
 end
 
@@ -47,7 +48,7 @@ local function reading(limit, counted)
   local count = minute(limit.at)
   if counted == 0 or count < limit.limit then return count, 0, -1 end
   local one = call(
-    'ZRANGEBYSCORE', key('m', subjects[limit.at]), since, '+inf', 'WITHSCORES', 'LIMIT', count - limit.limit, 1
+    'ZRANGEBYSCORE', key('m', subjects[limit.at]), since, til, 'WITHSCORES', 'LIMIT', count - limit.limit, 1
   )
   return count, 0, (tonumber(one[2]) or now) + 60000
 end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -91,7 +91,7 @@ class ScriptedModel:
         self.calls.append((request_id, dict(body)))
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
-    async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncIterator[bytes]:
+    async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[bytes, None]:
         reply = self._next(request_id, body)
         try:
             for event in reply.events():

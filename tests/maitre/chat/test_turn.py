@@ -10,16 +10,17 @@ from maitre.chat import sse
 from maitre.chat.message import Guest
 from maitre.errors import BadRequest, QuotaExceeded, UnknownModel
 from maitre.quota.plan import Plan
-from tests.maitre.chat.kitchen import COACH, FREE, SMALL, Kitchen, Reply, error_of, limited, text_in
+from tests.maitre.chat.kitchen import COACH, FREE, SMALL, USAGE, Kitchen, Reply, error_of, limited, text_in
 from tests.maitre.chat.pantry import NOON
 
 
 async def test_a_stream_is_relayed_unchanged_and_in_order(kitchen: Kitchen) -> None:
     """The guest gets the upstream's own bytes, event by event, and the books have one row."""
-    reply = Reply(pieces=[f"piece {number} ї" for number in range(50)])
+    pieces = [f"piece {number} ї" for number in range(50)]
+    reply = Reply(pieces=pieces, usage={**USAGE, "completion_tokens": 50})
     kitchen.model.replies = [reply]
     assert await kitchen.stream(stamp=kitchen.stamp()) == [*reply.events(), *reply.ending()]
-    assert kitchen.rows() == [("turn", "done", True, 7, 2, False)]
+    assert kitchen.rows() == [("turn", "done", True, 7, 50, False)]
 
 
 async def test_events_that_are_no_chunks_are_relayed_too(kitchen: Kitchen) -> None:
