@@ -51,8 +51,7 @@ class ForeignTurns:
         changed = self._under_assistant(dict(body), model, assistant_for) if kind == "turn" else dict(body)
         weight, extra = weigh({**changed, "messages": changed.get("messages") or []})
         cap = plan.max_answer_tokens if kind == "turn" else min(plan.max_answer_tokens, terms.task_max_tokens)
-        asked_for = changed.get("max_tokens")
-        cap = min(cap, asked_for) if isinstance(asked_for, int) and asked_for > 0 else cap
+        cap = min(cap, openai_wire.count(changed.get("max_tokens")) or cap)
         now = self._turns.clock()
         turn_id = uuid.uuid4().hex  # not the message's id, which a client chooses: each inlet is a turn
         call = Call(

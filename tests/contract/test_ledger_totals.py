@@ -86,6 +86,28 @@ async def test_windows_begin_where_the_calendar_says(ledger: Ledger) -> None:
     assert set(found.turns) == {"hour", "minute", "over"}
 
 
+async def test_windows_end_where_the_calendar_says(ledger: Ledger) -> None:
+    """What a clock that was set back since, or one that is ahead, has put behind midnight is none of today's, and what
+    is more than a minute ahead none of this minute's."""
+    moments = {
+        "next": NOON + timedelta(seconds=60),
+        "later": NOON + timedelta(seconds=60, microseconds=1),
+        "last": datetime(2026, 11, 21, 23, 59, 59, 999_999, tzinfo=UTC),
+        "tomorrow": datetime(2026, 11, 22, tzinfo=UTC),
+        "next-month": datetime(2026, 12, 1, tzinfo=UTC),
+    }
+    for name, at in moments.items():
+        await ledger.open(call(name, turn_id=name, at=at))
+        await ledger.settle(ended(name, 1, 0, cost=7), None)
+        await ledger.open(call(f"task of {name}", kind="task", counted=False, at=at))
+    found = await sums(ledger)
+    for resource, each in (("requests", 1), ("tokens", 1), ("money", 7)):
+        spans = ("day:2026-11-21", "month:2026-11", "total")
+        assert [found.fields[f"{resource}:{span}"] for span in spans] == [3 * each, 4 * each, 5 * each]
+    assert found.fields["tasks:day:2026-11-21"] == 3
+    assert set(found.recent) == {"next"}
+
+
 async def test_tasks_and_turns_are_counted_by_their_rules(ledger: Ledger) -> None:
     """Tasks that are no request are tasks of the day; tool calls belong to their turn; repairs to neither."""
     rows = [("turn", True), ("tool", False), ("task", False), ("task", False), ("task", True), ("repair", False)]

@@ -124,6 +124,22 @@ async def test_the_minute_slides(store: QuotaStore) -> None:
     assert granted(await store.reserve(wish(limits=two, after=90.5)))
 
 
+@pytest.mark.parametrize(("back", "free"), [(0.5, False), (60, False), (60.5, True), (7200, True)])
+async def test_a_minute_of_the_future_is_not_this_one(store: QuotaStore, back: float, free: bool) -> None:
+    """After the clock was set back by more than a minute, what was asked before the step fills no minute."""
+    await loaded(store)
+    one = {"requests_per_minute": 1}
+    assert granted(await store.reserve(wish(limits=one)))
+    now = NOON - timedelta(seconds=back)
+    answer = await store.reserve(wish(limits=one, after=-back))
+    assert granted(answer) == free
+    if not free:
+        assert answer == Denied(True, (Reading(1, 0, NOON + timedelta(seconds=60)),))
+    found = await store.live(GUEST, now)
+    assert found is not None
+    assert found.minute == 1
+
+
 async def test_settling_replaces_the_hold_by_what_was_used_once(store: QuotaStore) -> None:
     """The hold goes and what was used comes, in every subject; a second settlement adds nothing."""
     await loaded(store, NOTHING, *BOTH)

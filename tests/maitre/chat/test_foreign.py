@@ -46,7 +46,7 @@ async def test_a_turn_is_held_and_capped(kitchen: Kitchen, foreign: ForeignTurns
     assert await kitchen.held() == 158
 
 
-@pytest.mark.parametrize(("asked", "sent"), [(40, 40), (4000, 100), (-1, 100), (None, 100), ("9", 100)])
+@pytest.mark.parametrize(("asked", "sent"), [(40, 40), (4000, 100), (-1, 100), (None, 100), ("9", 100), (True, 100)])
 async def test_the_client_may_ask_for_less(foreign: ForeignTurns, asked: object, sent: int) -> None:
     """Never for more than the plan allows."""
     assert (await foreign.admit(FRAN, body(max_tokens=asked), ""))["max_tokens"] == sent
@@ -166,3 +166,21 @@ async def test_a_row_that_cannot_be_opened_leaves_no_hold(kitchen: Kitchen, fore
         await foreign.admit(FRAN, body(), "")
     await kitchen.settled()
     assert await kitchen.held() == 0
+
+
+@pytest.mark.parametrize("message", ["text", None, {"role": "assistant", "content": "", "usage": "many", "info": 5}])
+@pytest.mark.parametrize("how", ["one", "list"])
+async def test_an_odd_outlet_raises_nothing(kitchen: Kitchen, foreign: ForeignTurns, message: object, how: str) -> None:
+    """Whatever stands in an outlet, and however its ids are spelt, the turn is settled or left to its hold."""
+    await foreign.admit(FRAN, body(), "")
+    await foreign.settle("u1", outlet(model="g\0pt", message_id="\0"))
+    await foreign.settle("u1", outlet(messages=message if how == "one" else [message]))
+    assert charged(kitchen) == [(58, 0, True)]
+
+
+@pytest.mark.parametrize("count", [True, 7.0, "7", -7, 10**7, float("nan"), None])
+async def test_an_outlets_counts_must_be_such(kitchen: Kitchen, foreign: ForeignTurns, count: object) -> None:
+    """Anything but two believable counts is none: the prompt is charged as held, the answer by its length."""
+    await foreign.admit(FRAN, body(), "")
+    await foreign.settle("u1", outlet(completion=count))
+    assert charged(kitchen) == [(58, 10, True)]
