@@ -35,7 +35,7 @@ lint: install ## ruff and mypy
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/mypy
 
-bench: install ## measure, side by side with the rival (benchmarks/README.md); takes minutes
+bench: install ## measure B4, B5, B6 and B8, side by side with their rivals (benchmarks/README.md); ten minutes
 	@$(BIN)/python -m benchmarks
 
 lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=--upgrade: newer ones too)

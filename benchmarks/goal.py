@@ -15,15 +15,25 @@ class Goal:
     what: str
     measured: Spread
     most: float
+    judged: bool = True  # else it is an aim, without a verdict
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is so little."""
+        return self.measured.median <= self.most
 
     @property
     def holds(self) -> bool:
-        """Whether the target was held."""
-        return self.measured.median <= self.most
+        """Whether the benchmark may pass."""
+        return self.reached or not self.judged
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.measured}; target ≤ {self.most:g}: {'holds' if self.holds else 'MISSED'}"
+        if self.judged:
+            said = f"target ≤ {self.most:g}: {'holds' if self.reached else 'MISSED'}"
+        else:
+            said = f"aim ≤ {self.most:g}: {'reached' if self.reached else 'not reached'}"
+        return f"{self.what}: {self.measured}; {said}"
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
-        return {**asdict(self), "holds": self.holds}
+        return {**asdict(self), "reached": self.reached}

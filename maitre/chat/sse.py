@@ -13,6 +13,7 @@ DONE = b"data: [DONE]"
 #: An event larger than this is not one of a chat stream; the upstream is at fault. Bytes.
 MAX_EVENT = 8 * 1024 * 1024
 
+_read = json.JSONDecoder().raw_decode
 _STATUS = b'data: {"event":'
 
 
@@ -55,10 +56,11 @@ def payload(event: bytes) -> dict[str, Any] | None:
     """The JSON object of an event, or None when it has none."""
     data = event[5:] if b"\n" not in event else event[5:].replace(b"\ndata:", b"\n")
     try:
-        value = json.loads(str(data, "utf-8", "surrogatepass"))  # of bytes it would guess the encoding
+        text = str(data.strip(), "utf-8", "surrogatepass")
+        value, end = _read(text)  # json.loads() looks for other encodings and for spaces first, for every token
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if end == len(text) and isinstance(value, dict) else None
 
 
 def is_status(event: bytes) -> bool:

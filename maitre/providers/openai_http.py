@@ -59,7 +59,7 @@ class OpenAIUpstream:
         try:
             async with self._post(wanted, request_id) as response:
                 await self._check(response)
-                async for data in response.content.iter_any():
+                while data := await response.content.readany():
                     for event in splitter.feed(data):
                         if event[5:].strip() == b"[DONE]":
                             return
