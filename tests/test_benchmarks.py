@@ -226,4 +226,4 @@ def test_an_unknown_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     with pytest.raises(SystemExit) as end:
         command.main()
     assert end.value.code == 2
-    assert "there is no b99; there are b4, b5, b6, b8" in capsys.readouterr().err
+    assert "there is no b99; there are b4, b5, b6, b7, b8" in capsys.readouterr().err
