@@ -55,6 +55,7 @@ log = logging.getLogger(__name__)
 
 REFRESH = 2.0  # seconds between looks at the catalogue, the sweep and the counters
 STEP = timedelta(seconds=5)  # a clock that is set by so much is worth a word
+GRACE = 2.0  # seconds that living calls have to renew their rows after Postgres was down; more than two beats
 DRAIN = 2.0  # seconds that open settlements get when the engine closes
 
 
@@ -89,7 +90,7 @@ class Engine:
             house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
         )
         self._upstreams = {name: OpenAIUpstream(house.provider(name)) for name in house.providers}
-        self._books = PostgresLedger(self._database, house.prices)
+        self._books = PostgresLedger(self._database, house.prices, grace=GRACE)
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
         self.turns = Turns(
@@ -111,6 +112,7 @@ class Engine:
         )
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
+        self._fresh = False  # whether the live windows were loaded since this process began, or Valkey was down
         self._keeping: list[asyncio.Task[None]] = []
         self._told_time = False  # whether Postgres has told us the time
 
@@ -139,34 +141,44 @@ class Engine:
         await self.turns.pulse.beat()
 
     async def _keep_house(self) -> None:
-        said = ""
-        fresh = False  # whether the live windows were loaded since this process began, or a store was down
+        steps = (self._keep_time, self._ledger.replay, self._keep_windows, self._keep_books)
+        said: dict[int, str] = {}  # what is wrong, by step
         while True:
-            try:
-                await self._tell_time()
-                await self.turns.reception.refresh()
-                await self._ledger.replay()
-                if not fresh:
-                    # What others could not count, of whom not all live, and limits that are new: the ledger has it.
-                    await self._store.unload()
-                    fresh = True
-                await self.turns.settlements.resolve_doubts()
-                await self.turns.sweep()
-                await self._books.forget(self._clock())
-                await self._counters.publish(self._id, self._tracer.counters())
-                if said:
-                    log.warning("The stores answer again.")
-                said = ""
-            except StoreDown as fault:
-                # Once for each thing that is wrong, not every two seconds of a night.
-                if str(fault) != said:
-                    log.warning("%s", fault)
-                said, fresh = str(fault), False
-            except Exception as fault:
-                if repr(fault) != said:
-                    log.exception("The house-keeping stumbled; it is tried again every %s seconds.", REFRESH)
-                said = repr(fault)
+            for number, step in enumerate(steps):
+                try:
+                    await step()
+                    if said.pop(number, None) and not said:
+                        log.warning("The stores answer again.")
+                except StoreDown as fault:
+                    # Once for each thing that is wrong, not every two seconds of a night.
+                    if str(fault) not in said.values():
+                        log.warning("%s", fault)
+                    said[number] = str(fault)
+                except Exception as fault:
+                    if repr(fault) not in said.values():
+                        log.exception("The house-keeping stumbled; it is tried again every %s seconds.", REFRESH)
+                    said[number] = repr(fault)
             await asyncio.sleep(REFRESH)
+
+    async def _keep_time(self) -> None:
+        await self._tell_time()
+        await self.turns.reception.refresh()
+
+    async def _keep_windows(self) -> None:
+        try:
+            if not self._fresh:
+                # What others could not count, of whom not all live, and limits that are new: the ledger has all of it.
+                await self._store.unload()
+                self._fresh = True
+            await self.turns.settlements.resolve_doubts()
+            await self._counters.publish(self._id, self._tracer.counters())
+        except StoreDown:
+            self._fresh = False
+            raise
+
+    async def _keep_books(self) -> None:
+        await self.turns.sweep()
+        await self._books.forget(self._clock())
 
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""

@@ -63,6 +63,7 @@ _LATE = """
 select request_id, model, held_prompt, held_completion, relayed from ledger
 where status = 'open' and expires_at < $2 and {whose} for no key update skip locked
 """
+_ANY_LATE = "select 1 from ledger where status = 'open' and expires_at < $2 and {whose} limit 1"
 
 #: How a call ended, and what was said in it.
 Closing = tuple[Settlement, Words | None]
@@ -104,6 +105,11 @@ async def close_late(database: Database, prices: PriceTable, now: datetime, whos
         return len(late)
 
     return await database.transaction(work)
+
+
+async def any_late(database: Database, now: datetime, whose: Subject) -> bool:
+    """Whether a hold of the subject's open rows has expired."""
+    return await database.fetchrow(_ANY_LATE.format(whose=WHOSE[whose.scope]), whose.id, now) is not None
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

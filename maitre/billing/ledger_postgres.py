@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from maitre.billing.batch import Batch
-from maitre.billing.closings_postgres import Closing, beat_rows, close_late, close_rows
+from maitre.billing.closings_postgres import Closing, any_late, beat_rows, close_late, close_rows
 from maitre.billing.openings_postgres import Opening, find_open, open_rows
 from maitre.billing.price import PriceTable
 from maitre.billing.row import Call, Settlement, Totals, Words
 from maitre.billing.totals_postgres import totals_of
+from maitre.errors import StoreDown
 from maitre.quota.subject import Subject
 from maitre.quota.window import Periods
 from maitre.sql.postgres import Database
@@ -28,10 +29,11 @@ COLUMNS = (
 
 
 class PostgresLedger:
-    """The Ledger of a house."""
+    """The Ledger of a house. After Postgres did not answer us, no row is given up as lost for `grace` seconds: its
+    process may live, and could not say so either."""
 
-    def __init__(self, database: Database, prices: PriceTable) -> None:
-        self._database = database
+    def __init__(self, database: Database, prices: PriceTable, *, grace: float = 0.0) -> None:
+        self._database, self._grace = database, grace
         self._prices = prices
         self._openings = Batch[Opening, None](lambda openings: open_rows(database, openings))
         self._closings = Batch[Closing, bool](lambda closings: close_rows(database, closings))
@@ -53,10 +55,15 @@ class PostgresLedger:
         await beat_rows(self._database, relayed, expires_at)
 
     async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
-        await close_late(self._database, self._prices, now, subject)
+        if self._database.answers_for >= self._grace:
+            await close_late(self._database, self._prices, now, subject)
+        elif await any_late(self._database, now, subject):
+            raise StoreDown("Postgres has just come back, and whose calls still live is not known yet.")
         return await totals_of(self._database, subject, now, when)
 
     async def sweep(self, now: datetime) -> int:
+        if self._database.answers_for < self._grace:
+            return 0
         return await close_late(self._database, self._prices, now)
 
     async def forget(self, now: datetime) -> int:

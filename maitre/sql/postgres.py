@@ -57,6 +57,12 @@ class Database:
         self._timeout = timeout  # seconds, for connecting and for one query
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._answers_since: float | None = None  # the loop's time; None while it does not
+
+    @property
+    def answers_for(self) -> float:
+        """For how many seconds Postgres has answered us without a fault; 0 before it ever did."""
+        return 0.0 if self._answers_since is None else asyncio.get_running_loop().time() - self._answers_since
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
@@ -74,22 +80,30 @@ class Database:
 
     async def _run(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         try:
-            pool = await self._open()
-            for attempt in (1, 2):
-                try:
-                    async with pool.acquire(timeout=self._timeout) as connection:
-                        return await work(connection)  # type: ignore[arg-type] # a proxy of the pool
-                except _DIED:
-                    if attempt == 2:
-                        raise
-                    await pool.expire_connections()
-            raise AssertionError("unreachable")
+            answer = await self._try(work)
         except _DOWN as fault:
+            self._answers_since = None
             raise StoreDown(f"Postgres does not answer: {fault or type(fault).__name__}") from fault
         except asyncpg.UndefinedTableError as fault:
             raise StoreDown("Maitre's database has no tables yet. `cli seed` makes them.") from fault
         except asyncpg.UndefinedColumnError as fault:
             raise StoreDown("Maitre's database is of an earlier version. `cli seed` brings it up to date.") from fault
+        if self._answers_since is None:
+            self._answers_since = asyncio.get_running_loop().time()
+        return answer
+
+    async def _try(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        pool = await self._open()
+        for attempt in (1, 2):
+            try:
+                async with pool.acquire(timeout=self._timeout) as connection:
+                    return await work(connection)  # type: ignore[arg-type] # a proxy of the pool
+            except _DIED:
+                self._answers_since = None
+                if attempt == 2:
+                    raise
+                await pool.expire_connections()
+        raise AssertionError("unreachable")
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """Rows of a query. It may run twice when a connection dies, so it must be idempotent."""

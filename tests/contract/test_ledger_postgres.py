@@ -11,6 +11,7 @@ import pytest
 
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.billing.row import Words
+from maitre.errors import StoreDown
 from maitre.sql.postgres import Database
 from tests.contract.rows import NOON, PRICES, TTL, call, ended, sums
 
@@ -135,3 +136,17 @@ async def test_totals_are_of_one_moment(postgres_schema: str, closing: Any) -> N
     found = await sums(PostgresLedger(database, PRICES))
     assert database.between is None
     assert (found.fields.get("tokens:total", 0), set(found.holds)) in ((25, set()), (0, {"r1"}))
+
+
+async def test_nothing_is_lost_while_postgres_has_just_come_back(database: Database) -> None:
+    """Who lives could not renew its rows either: they are not closed, and no totals are told without their holds."""
+    careful, late = PostgresLedger(database, PRICES, grace=1000), NOON + 2 * TTL
+    await careful.open(call("r1"))
+    await careful.open(call("r2", user_id="u2", expires_at=late + TTL))
+    assert await careful.sweep(late) == 0
+    with pytest.raises(StoreDown, match="just come back"):
+        await sums(careful, after=2 * TTL.total_seconds())
+    assert set((await sums(careful, "u2", after=2 * TTL.total_seconds())).holds) == {"r2"}
+    await careful.beat({"r1": 3}, late + TTL)
+    assert set((await sums(careful, after=2 * TTL.total_seconds())).holds) == {"r1"}
+    assert await PostgresLedger(database, PRICES).sweep(late + 2 * TTL) == 2

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -21,7 +22,7 @@ from devstack.process import wait_until
 from maitre.settings import Endpoint
 from tests.engine.answers import DONE, error_in, script
 from tests.engine.crash import books, short_leases
-from tests.engine.crash.house import FEW, CrashHall
+from tests.engine.crash.house import CALLS, FEW, CrashHall
 from tests.engine.receivers import refusing
 from tests.engine.small_house import seed as fill
 from tests.raw_socket import RawAnswer
@@ -31,6 +32,7 @@ SENTENCE = "The house cannot check your plan right now, so nothing was asked. Tr
 
 PLANS, MOMENTS = ("closed", "unchecked"), ("before", "during", "after")
 WAYS = ("killed", "frozen", "stopped")  # the connections break; nobody answers; connections are refused in order
+VIOLENT = WAYS[:2]
 STORES: tuple[tuple[Endpoint, ...], ...] = (("valkey",), ("postgres",), ("valkey", "postgres"))
 
 
@@ -208,7 +210,7 @@ def fills_its_day(
     assert not wrong
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", VIOLENT)
 @pytest.mark.parametrize("names", STORES, ids="-".join)
 def test_what_passed_unchecked_closes_the_window_afterwards(
     hall: CrashHall, upstream: ScriptedUpstream, eventually: Callable[..., Any], names: tuple[Endpoint, ...], way: str
@@ -290,3 +292,25 @@ def test_without_a_journal_open_means_closed(
         if existed:
             aside.rename(folder)
     assert len(rows_by_id(hall, guest)) == 1
+
+
+@pytest.mark.parametrize("way", VIOLENT)
+@pytest.mark.parametrize("names", STORES, ids="-".join)
+def test_a_hold_outlives_an_outage_longer_than_its_lease(
+    hall: CrashHall, upstream: ScriptedUpstream, eventually: Callable[..., Any], names: tuple[Endpoint, ...], way: str
+) -> None:
+    """Nobody could renew the leases of two long answers; as soon as the stores are back they hold their places again,
+    before a third call of an account that may have two can take one."""
+    guest = hall.guests("small", 1)[0]
+    with ThreadPoolExecutor(CALLS) as pool:
+        streams = [pool.submit(hall.raw, guest, says(guest, n=110, interval_ms=120)) for _ in range(CALLS)]
+        assert wait_until(lambda: sum(call.deltas > 5 for call in calls_of(upstream, guest)) == CALLS, 10)
+        lease = datetime.now(UTC) + short_leases.LEASE
+        with Outage(hall, names, way):
+            assert wait_until(lambda: datetime.now(UTC) > lease + timedelta(seconds=1), 20)
+        while not all(stream.done() for stream in streams):
+            answer = hall.chat(guest, says(guest, n=1))
+            open_now = sum(call.ended == "open" for call in calls_of(upstream, guest))
+            assert answer.status_code in (429, 503) or open_now < CALLS, "a third call of two was served"
+    eventually(lambda: not books.unfinished(hall), "something is still open, held or journaled")
+    every_call_is_settled(hall, upstream, guest)
