@@ -29,6 +29,7 @@ from maitre.chat import inlet, stamp
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.pulse import BEAT
+from maitre.chat.reception import fits
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
@@ -209,6 +210,7 @@ class Engine:
             return self.stamped(clean, user_id, base)
         guest = _guest(user or {})
         try:
+            fits(clean)
             # What cannot be sent on must not be charged: the server cannot encode a lone surrogate.
             return await self._foreign.admit(guest, clean_deep(clean), assistant_for)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
@@ -341,7 +343,7 @@ class Books:
         """Every window of the account and of the house's own budgets: limit, used, held, left, reset."""
         plans = await self.plans()
         plan = plans.get(account.plan or "") or plans.get(self._house.default_plan or "")
-        now = datetime.now(UTC)
+        now = await self._database.time()  # the house's
         when = periods(now, self._house.zone)
         account = replace(account, credit=await self._deposits.credit(account.user_id, self._house.currency))
         assistants = (await self.assistants()).values()
@@ -373,7 +375,7 @@ class Books:
 
     async def lines(self) -> dict[str, Snapshot]:
         """Who runs and who waits, by provider, where a provider has a line."""
-        now = datetime.now(UTC)
+        now = await self._database.time()
         queues = [name for name, one in self._house.providers.items() if one.queue is not None]
         return {name: await self._line.snapshot(name, now) for name in queues}
 

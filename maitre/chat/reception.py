@@ -14,6 +14,7 @@ from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.terms import Terms, strictest
+from maitre.chat.text import larger
 from maitre.errors import BadRequest, StoreDown, Told, Unavailable, UnknownModel
 from maitre.providers.provider import Model
 from maitre.providers.size import PER_IMAGE, Ratios, weigh
@@ -21,7 +22,10 @@ from maitre.providers.upstream import Upstream
 from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
 
-#: A request larger than this is refused before anything is counted. UTF-8 bytes of text.
+#: A request larger than this is refused before anything of it is copied; pictures count as they are. Characters.
+LARGEST_REQUEST = 32 * 1024 * 1024
+
+#: A prompt larger than this is refused before its tokens are counted. UTF-8 bytes of text.
 LARGEST_PROMPT = 8 * 1024 * 1024
 
 #: An answer must have room for this many tokens, or the conversation counts as too long.
@@ -71,6 +75,7 @@ class Reception:
         guest, stamp = request.guest, request.stamp
         if stamp is not None and stamp.refusal:
             raise Told(stamp.refusal, stamp.refusal_status)
+        fits(request.messages, {name: value for name, value in request.params.items() if name != "messages"})
         account, plan = await self.welcome(guest)
         assistant, model = self._which(request.model, plan)
         kind = stamp.kind if stamp else "turn"
@@ -176,6 +181,12 @@ class Reception:
                 raise too_long
             cap = min(cap, context - tokens)
         return replace(prepared, weight=weight, extra=extra, prompt_tokens=tokens, max_tokens=cap)
+
+
+def fits(*parts: object) -> None:
+    """Raises BadRequest when a request with these parts is larger than any that is served."""
+    if larger(parts, LARGEST_REQUEST):
+        raise BadRequest("too_long")
 
 
 def _limits(assistant: Assistant | None) -> Mapping[str, int]:

@@ -30,6 +30,23 @@ def clean_deep(value: Any) -> Any:
     return value
 
 
+def larger(value: Any, most: int) -> bool:
+    """Whether the strings and numbers of a JSON value have more than so many characters together, roughly. It looks no
+    further than it must, and copies nothing."""
+    rest = [value]
+    while rest and most >= 0:
+        one = rest.pop()
+        if isinstance(one, str):
+            most -= len(one)
+        elif isinstance(one, dict):
+            rest += one.keys()
+            rest += one.values()
+        elif isinstance(one, list | tuple):
+            rest += one
+        most -= 2  # a mark and a comma at least
+    return most < 0
+
+
 def shown(name: str, limit: int = 80) -> str:
     """A name as it may stand in a sentence that a browser renders as Markdown: one line, no markup."""
     return " ".join(clean(name).translate(_SHOWN).split())[:limit]

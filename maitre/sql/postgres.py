@@ -22,21 +22,23 @@ T = TypeVar("T")
 #: Any number will do, as long as every Maitre process uses the same one.
 MIGRATION_LOCK = 0x4D414954
 
-#: Faults of the connection and the server's own restart, not of the query. ConnectionDoesNotExistError and
-#: its kin are PostgresConnectionError; a server that is starting or stopping says CannotConnectNow or
-#: AdminShutdown; too many clients, a full disk or a server that only reads are faults of the house as well.
+#: Faults of the connection and of the server, not of the query: it is starting, stopping, out of connections, memory
+#: or disk, only reads, has cancelled or rolled back what would work another time, knows us no more, or is damaged.
 _DOWN = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
-    asyncpg.PostgresIOError,
+    asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InternalServerError,
 )
 
 

@@ -164,3 +164,35 @@ async def test_work_that_ends_in_the_middle_leaves_its_connection_clean(
     row = await database.fetchrow("select count(*) as many, pg_current_xact_id_if_assigned() as inside from assistants")
     assert row is not None
     assert (row["many"], row["inside"]) == (0, None)
+
+
+#: What Postgres says when it is its own fault, by SQLSTATE.
+ITS_FAULT = {
+    "too many connections": "53300",
+    "disk full": "53100",
+    "out of memory": "53200",
+    "only reads": "25006",
+    "deadlock": "40P01",
+    "serialization": "40001",
+    "cancelled": "57014",
+    "stopping": "57P01",
+    "starting": "57P03",
+    "lock timeout": "55P03",
+    "disk error": "58030",
+    "no such database": "3D000",
+    "wrong password": "28P01",
+    "damaged": "XX001",
+}
+
+
+@pytest.mark.parametrize("state", ITS_FAULT.values(), ids=ITS_FAULT)
+async def test_a_fault_of_the_server_is_a_store_that_is_down(database: Database, state: str) -> None:
+    """Whoever asked is told to come again, and what is repeated while a store is down is repeated."""
+    with pytest.raises(StoreDown, match="Postgres does not answer: never mind"):
+        await database.execute(f"do $$ begin raise exception 'never mind' using errcode = '{state}'; end $$")
+
+
+async def test_a_fault_of_ours_is_not(database: Database) -> None:
+    """A wrong statement is our bug, and no reason to try again."""
+    with pytest.raises(asyncpg.PostgresSyntaxError):
+        await database.execute("selekt 1")

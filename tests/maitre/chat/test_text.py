@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maitre.chat.text import clean, clean_deep, shown
+from maitre.chat.text import clean, clean_deep, larger, shown
 
 ANY = st.text(st.characters(codec=None, exclude_categories=()))  # surrogates too
 JSON = st.recursive(
@@ -87,3 +87,31 @@ def test_no_name_brings_markup_or_lines_into_a_sentence(name: str) -> None:
     assert len(safe) <= 80
     assert len(safe.splitlines()) <= 1
     assert not set(safe) & set("<>&`[]*_|\\")
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "beyond"),
+    [
+        ("x" * 10, 12, False),
+        ("x" * 11, 12, True),
+        (["x"] * 4, 14, False),
+        (["x"] * 4, 13, True),
+        ({"ab": {"c": [1, 2.5, None]}}, 20, False),
+        ({"ab": {"c": [1, 2.5, None]}}, 10, True),
+        ([[[[]]]] * 100, 100, True),
+        (None, 2, False),
+    ],
+)
+def test_a_size_is_looked_at_without_a_copy(value: object, most: int, beyond: bool) -> None:
+    """Characters of all strings, keys among them, and a little for everything else."""
+    assert larger(value, most) == beyond
+
+
+def test_nothing_is_looked_at_in_vain() -> None:
+    """Whatever lies beyond the limit is not visited, however deep or long."""
+
+    class Trap(dict[str, object]):
+        def keys(self) -> object:  # type: ignore[override]
+            raise AssertionError("it was visited")
+
+    assert larger([Trap(), "x" * 100], 50)
