@@ -35,7 +35,6 @@ from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
 from maitre.clock import HouseClock
 from maitre.errors import BadRequest, StoreDown, UnknownModel
-from maitre.faults import outline
 from maitre.providers.openai_http import OpenAIUpstream
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
@@ -45,6 +44,7 @@ from maitre.quota.plan import Plan
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.subject import Subject
 from maitre.quota.window import periods
+from maitre.rounds import Rounds
 from maitre.settings import House
 from maitre.sql.postgres import Database
 from maitre.tracing.langfuse_tracer import LangfuseTracer
@@ -119,50 +119,17 @@ class Engine:
 
     async def start(self) -> None:
         """Read the catalogue and begin the house-keeping. A store that is down is asked again later."""
-        self._keeping = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._keep_alive())]
+        house = Rounds(REFRESH, self._keep_time, self._ledger.replay, self._keep_windows, self._keep_books)
+        pulse = Rounds(BEAT, self.turns.pulse.beat)
+        self._keeping = [asyncio.create_task(rounds.run()) for rounds in (house, pulse)]
 
-    async def _keep_alive(self) -> None:
-        said = ""
-        while True:
-            try:
-                await self.turns.pulse.beat()
-                said = ""
-            except Exception as fault:  # noqa: BLE001 - whatever it is, no call must be given up for want of a beat
-                if outline(fault) != said:
-                    log.error("A beat failed, and is tried again: %s", outline(fault))
-                said = outline(fault)
-            await asyncio.sleep(BEAT)
-
-    async def _tell_time(self) -> None:
+    async def _keep_time(self) -> None:
         """Set the clock by Postgres's. After a step our holds are renewed before anybody sweeps by the new time."""
         step = self._clock.set(await self._database.time())
         if abs(step) >= STEP and self._told_time:
             log.warning("Postgres's clock was set by %.0f seconds; the house's follows it.", step.total_seconds())
         self._told_time = True
         await self.turns.pulse.beat()
-
-    async def _keep_house(self) -> None:
-        steps = (self._keep_time, self._ledger.replay, self._keep_windows, self._keep_books)
-        said: dict[int, str] = {}  # what is wrong, by step
-        while True:
-            for number, step in enumerate(steps):
-                try:
-                    await step()
-                    if said.pop(number, None) and not said:
-                        log.warning("The stores answer again.")
-                except StoreDown as fault:
-                    # Once for each thing that is wrong, not every two seconds of a night.
-                    if str(fault) not in said.values():
-                        log.warning("%s", fault)
-                    said[number] = str(fault)
-                except Exception as fault:
-                    if repr(fault) not in said.values():
-                        log.exception("The house-keeping stumbled; it is tried again every %s seconds.", REFRESH)
-                    said[number] = repr(fault)
-            await asyncio.sleep(REFRESH)
-
-    async def _keep_time(self) -> None:
-        await self._tell_time()
         await self.turns.reception.refresh()
 
     async def _keep_windows(self) -> None:

@@ -21,6 +21,7 @@ EDGE = {
 #: Those of the edge that the operator's side may see.
 SHOWN = {"maitre/settings.py", "maitre/house_files.py", "maitre/app.py"}
 STORIES = {
+    "maitre/rounds.py",
     "maitre/chat/turn.py",
     "maitre/chat/pulse.py",
     "maitre/chat/wait.py",
