@@ -147,9 +147,8 @@ class Holds:
             if isinstance(verdict, Granted):
                 self._warn(asked, verdict)
                 return verdict
-            refused = refusal(
-                plan.name, replace(asked, now=self._clock()), verdict
-            )  # it may have waited since it asked
+            told = asked if granted is None else asked.again(granted)
+            refused = refusal(plan.name, replace(told, now=self._clock()), verdict)  # it may have waited since
             if refused.key != "calls_now" or attempt == SETTLING:
                 raise refused
             # A tool loop asks again as soon as it has read the answer, which may still be being settled.
