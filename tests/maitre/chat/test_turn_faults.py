@@ -104,7 +104,7 @@ async def test_an_odd_chunk_is_never_silent(kitchen: Kitchen) -> None:
 
 async def too_long() -> tuple[Kitchen, list[bytes]]:
     """A turn that the house's time limit ends in the middle."""
-    kitchen = Kitchen(max_turn_seconds=0.05)
+    kitchen = Kitchen(max_turn_seconds=0.5)
     kitchen.model.replies = [Reply(usage=None, stall=asyncio.Event())]
     return kitchen, await kitchen.stream()
 
