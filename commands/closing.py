@@ -20,7 +20,8 @@ def close(
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Admit nobody until `cli open`. Answers that are being written go on; whoever asks reads the sentence."""
+    """Admit nobody until `cli open`. Answers that are being written go on, and who waits in a line is still served;
+    whoever asks now reads the sentence."""
     with one_sentence(verbose):
         text = " ".join(sentence.split())
         if not text or len(text) > LONGEST or not text.isprintable():

@@ -77,9 +77,9 @@ class Holds:
         self._settlements, self._pulse, self._clock, self._new_id = settlements, pulse, clock, new_id
         self._warned: set[tuple[Subject, str]] = set()
 
-    async def take(self, prepared: Prepared, told: Told) -> Place:
+    async def take(self, prepared: Prepared, told: Told, seated: Callable[[], Awaitable[None]]) -> Place:
         """Hold the call's tokens, wait for its turn, write its row. Raises Refusal or StoreDown; then nothing stays
-        held. `told` hears of a wait."""
+        held. `told` hears of a wait, `seated` of its end: between the row and the call nobody is waited for."""
         call = self._call(prepared)
         asked = self.asked(prepared.plan, prepared.account.credit, call, prepared.turn_id, self._limits(prepared))
         giving = _Giving()
@@ -88,6 +88,7 @@ class Holds:
             giving.held = True
             call = _granted(call, asked, verdict)
             giving.seat = await self._seat(prepared, call, told)
+            await seated()
             giving.opened = True
             lease = self._clock() + LEASE  # it may have waited long
             call, asked = replace(call, expires_at=lease), replace(asked, expires_at=lease)

@@ -145,8 +145,10 @@ def error_chunk(refusal: Refusal, text: str) -> bytes:
 
 
 def error(refusal: Refusal, text: str) -> dict[str, Any]:
-    """OpenAI's error object. `code` is the HTTP status, which is what Open WebUI looks at."""
-    return {"message": text, "type": refusal.type, "code": refusal.status, "param": None}
+    """OpenAI's error object. `code` is the HTTP status, which is what Open WebUI looks at; `retry_after`, in seconds,
+    is the header's for a stream that has none."""
+    known = {"message": text, "type": refusal.type, "code": refusal.status, "param": None}
+    return known if refusal.retry_after is None else {**known, "retry_after": refusal.retry_after}
 
 
 def images_in(messages: Sequence[Mapping[str, Any]]) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -39,7 +39,7 @@ from maitre.chat.reports import of_refusal
 from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
-from maitre.chat.wait import Wait, unheard
+from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
 from maitre.providers.length import Lengths
@@ -146,9 +146,9 @@ class Turns:
                     return openai_wire.completion(self._new_id(), request.model, self._created(), "", Usage(0, 0))
                 prepared = await self.reception.prepare(request, streamed=False)
                 if prepared.checked:
-                    text, usage, id = await self._checked_answer(prepared, None, limit)
+                    text, usage, id = await self._checked_answer(prepared, Unheard(), limit)
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
-                return await self._complete(prepared, await self._admit(prepared, None), limit)
+                return await self._complete(prepared, await self._admit(prepared, Unheard()), limit)
         except Exception as fault:
             refused = self.refusal_of(fault, request)
             self._report_refusal(request, prepared, refused)
@@ -167,9 +167,13 @@ class Turns:
 
     # ── complete ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _admit(self, prepared: Prepared, wait: Wait | None) -> Place:
-        async with wait.audible() if wait else nullcontext():
-            place = await self.holds.take(prepared, wait.told if wait else unheard)
+    async def _admit(self, prepared: Prepared, wait: Wait) -> Place:
+        try:
+            async with wait.audible():
+                place = await self.holds.take(prepared, wait.told, wait.over)
+        except Exception:
+            await wait.over()  # a refusal stands alone
+            raise
         self._refused.admitted(prepared.request)
         return place
 
@@ -211,11 +215,10 @@ class Turns:
 
     async def _stream_relayed(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
         """Relay the upstream's events unchanged, in order."""
-        wait = Wait(prepared.request, sink, self._language(prepared.request))
+        wait = WaitAloud(prepared.request, sink, self._language(prepared.request))
         place = await self._admit(prepared, wait)
         call = place.call
         async with self._called(prepared, place, limit) as answer:
-            await wait.over()
             async with aclosing(self._upstreams[call.provider].stream(place.body, call.request_id)) as events:
                 async for event in events:
                     chunk = sse.payload(event)
@@ -247,19 +250,16 @@ class Turns:
         return whole
 
     async def _stream_checked(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
-        wait = Wait(prepared.request, sink, self._language(prepared.request))
+        wait = WaitAloud(prepared.request, sink, self._language(prepared.request))
         unstreamed = replace(prepared, streamed=False)
         text, usage, id = await self._checked_answer(unstreamed, wait, limit)
-        await wait.over()
         model, created = prepared.request.model, self._created()
         await sink.emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
         await sink.emit(openai_wire.chunk(id, model, created, {}, "stop"))
         if prepared.request.door == "browser":
             await sink.emit(openai_wire.usage_chunk(id, model, created, usage))
 
-    async def _checked_answer(
-        self, prepared: Prepared, wait: Wait | None, limit: asyncio.Timeout
-    ) -> tuple[str, Usage, str]:
+    async def _checked_answer(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[str, Usage, str]:
         """A valid JSON answer, after one repair at most; the usage of both calls; the first call's id."""
         assert prepared.assistant is not None
         used = Usage(0, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from maitre.chat import sse
@@ -26,12 +26,35 @@ class Hearer(Protocol):
         """Send an SSE comment."""
 
 
-async def unheard(waiting: Waiting) -> None:
+class Wait(Protocol):
+    """How a turn's wait is told."""
+
+    async def told(self, waiting: Waiting) -> None:
+        """Tell the place and the time."""
+
+    def audible(self) -> AbstractAsyncContextManager[None]:
+        """Within, whoever waits is not left without a word for long."""
+
+    async def over(self) -> None:
+        """The wait is over, one way or another."""
+
+
+class Unheard:
     """The wait of a whole answer: there is nothing to tell it by."""
 
+    async def told(self, waiting: Waiting) -> None:
+        return
 
-class Wait:
-    """One turn's wait."""
+    @asynccontextmanager
+    async def audible(self) -> AsyncIterator[None]:
+        yield
+
+    async def over(self) -> None:
+        return
+
+
+class WaitAloud:
+    """The wait of a stream."""
 
     def __init__(self, request: TurnRequest, hearer: Hearer, language: str) -> None:
         self._browser = request.door == "browser"
@@ -40,7 +63,6 @@ class Wait:
         self._comment = ""
 
     async def told(self, waiting: Waiting) -> None:
-        """Tell the place and the time."""
         self._told = True
         if self._browser:
             await self._hearer.emit(_status(queue_line(waiting.position, waiting.eta, self._language), done=False))
@@ -51,7 +73,6 @@ class Wait:
 
     @asynccontextmanager
     async def audible(self) -> AsyncIterator[None]:
-        """Within, an API client that waits is told again and again that it is not forgotten."""
         telling = asyncio.create_task(self._tell_again())
         try:
             yield
@@ -66,7 +87,6 @@ class Wait:
                 await self._hearer.comment(self._comment)
 
     async def over(self) -> None:
-        """The wait is over: its line goes away."""
         if self._told and self._browser:
             self._told = False
             await self._hearer.emit(_status("", done=True))

@@ -10,7 +10,7 @@ import pytest
 
 from maitre.chat import wait
 from maitre.chat.message import Guest, Stamp, TurnRequest
-from maitre.chat.wait import Wait
+from maitre.chat.wait import WaitAloud
 from maitre.queue.line import Waiting
 
 
@@ -35,10 +35,10 @@ def waiting(position: int, eta: float | None) -> Waiting:
     return Waiting(position, eta, 0, 0, 0)
 
 
-def a_wait(ear: Ear, *, browser: bool) -> Wait:
+def a_wait(ear: Ear, *, browser: bool) -> WaitAloud:
     """The wait of a turn through the browser or the API."""
     stamp = Stamp("u1", "assistants.coach", "t", 0, browser=browser)
-    return Wait(TurnRequest(Guest("u1", "", ""), "assistants.coach", (), {}, stamp), ear, "en")
+    return WaitAloud(TurnRequest(Guest("u1", "", ""), "assistants.coach", (), {}, stamp), ear, "en")
 
 
 def descriptions(ear: Ear) -> list[Any]:
