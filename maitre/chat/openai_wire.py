@@ -20,6 +20,9 @@ ABSURD = 10_000_000
 #: No tokenizer makes longer tokens of a text. UTF-8 bytes.
 LONGEST_TOKEN = 16
 
+#: No server makes more deltas of one token: some stream by characters or bytes.
+MOST_DELTAS = 8
+
 #: Types of a content part that is an image.
 IMAGES = ("image_url", "image", "input_image")
 
@@ -68,8 +71,8 @@ class Answer:
         return self.usage.prompt_tokens > 0 and self.usage.completion_tokens >= fewest
 
     def longer_than(self, tokens: int) -> bool:
-        """Whether more than so many tokens were surely written; a delta is a token at least."""
-        return self.deltas > tokens or self.size > tokens * LONGEST_TOKEN
+        """Whether more than so many tokens were surely written. A delta may be less than a token, or many."""
+        return self.deltas > tokens * MOST_DELTAS or self.size > tokens * LONGEST_TOKEN
 
     def write(self, text: str) -> None:
         """Add to what the model wrote."""
