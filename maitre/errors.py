@@ -111,7 +111,8 @@ class ProviderError(Refusal):
 
     type = "upstream_error"
 
-    def __init__(self, key: str, /, *, status: int, detail: str = "", **values: object) -> None:
+    def __init__(self, key: str, /, *, status: int, detail: str = "", cause: str = "", **values: object) -> None:
         super().__init__(key, retry_after=None, **values)
         self.status = status
-        self.detail = detail  # for the ledger and the log, not for the guest
+        self.cause = cause  # ours, for the log
+        self.detail = detail  # the upstream's words, for the trace: they may quote a guest's

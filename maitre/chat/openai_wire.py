@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,8 +48,9 @@ class Answer:
     def see(self, chunk: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
         """Take note of one streamed chunk. The time is asked for once, at the first token."""
         if chunk.get("error"):
-            self.error = str(chunk["error"])[:2000]
-        told = self._see_usage(chunk.get("usage"))
+            told = chunk["error"]
+            self.error = (told if isinstance(told, str) else json.dumps(told, ensure_ascii=False))[:2000]
+        counted = self._see_usage(chunk.get("usage"))
         for choice in chunk.get("choices") or ():
             if choice.get("finish_reason"):
                 self.finish_reason = str(choice["finish_reason"])
@@ -58,7 +60,7 @@ class Answer:
                 self.began = True
                 self.first_token_at = self.first_token_at or clock()
                 self.write(wrote)
-        if told:
+        if counted:
             self._told_after = self.deltas
 
     @property

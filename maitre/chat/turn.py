@@ -28,7 +28,6 @@ from typing import Any, Protocol
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.chat import openai_wire, prompt, sse
-from maitre.chat.echo import without_quotations
 from maitre.chat.holds import Holds, Place
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
@@ -42,6 +41,7 @@ from maitre.chat.terms import Terms
 from maitre.chat.wait import Wait, unheard
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
+from maitre.providers import fault_outline
 from maitre.providers.length import Lengths
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
@@ -133,7 +133,7 @@ class Turns:
                 else:
                     await self._stream_relayed(prepared, sink, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
-            refused = self.refusal_of(fault, request)
+            refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             await sink.refuse(refused, self.sentence(refused, request))
 
@@ -150,7 +150,7 @@ class Turns:
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
                 return await self._complete(prepared, await self._admit(prepared, None), limit)
         except Exception as fault:
-            refused = self.refusal_of(fault, request)
+            refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             raise refused from fault
 
@@ -196,7 +196,7 @@ class Turns:
                 status = "stopped"
             raise
         except ProviderError as fault:
-            answer.error = answer.error or fault.detail
+            answer.error = answer.error or fault.detail or fault.cause
             answer.began = answer.began or fault.key == "provider_broke"
             raise
         finally:
@@ -230,7 +230,7 @@ class Turns:
                         await sink.emit(self._cut(call.request_id, prepared))
                         break
             if answer.finish_reason is None:
-                raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
+                raise ProviderError("provider_broke", status=502, cause="the stream ended without a finish_reason")
         if not answer.usage_is_whole and prepared.request.door == "browser":
             usage = await self.settlements.count(prepared, call, answer)
             await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
@@ -286,12 +286,11 @@ class Turns:
 
     # ── when it does not go well, and at the end of the day ──────────────────────────────────────────────
 
-    def refusal_of(self, fault: Exception, request: TurnRequest | None = None) -> Refusal:
+    def refusal_of(self, fault: Exception) -> Refusal:
         """What the guest is told of a fault; the operator's part of it goes to the log."""
         match fault:
             case ProviderError():
-                told = without_quotations(fault.detail, request.messages if request else ())
-                log.warning("The upstream failed: %s %s", fault.key, told)
+                log.warning("The upstream failed: %s", fault_outline.outline(fault))
                 return fault
             case Refusal():
                 return fault

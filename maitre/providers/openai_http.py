@@ -70,7 +70,7 @@ class OpenAIUpstream:
         except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
             raise _down(fault) from fault
         except (aiohttp.ClientError, ValueError) as fault:
-            raise ProviderError("provider_broke", status=502, detail=f"{type(fault).__name__}: {fault}") from fault
+            raise _broke(fault) from fault
 
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
         try:
@@ -80,7 +80,7 @@ class OpenAIUpstream:
         except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
             raise _down(fault) from fault
         except (aiohttp.ClientError, ValueError) as fault:
-            raise ProviderError("provider_broke", status=502, detail=f"{type(fault).__name__}: {fault}") from fault
+            raise _broke(fault) from fault
         if not isinstance(answer, dict) or answer.get("error") or not answer.get("choices"):
             raise _error(502, json.dumps(answer)[:2000])
         return answer
@@ -155,7 +155,12 @@ def _count(value: object) -> int | None:
 
 
 def _down(fault: Exception) -> ProviderError:
-    return ProviderError("provider_down", status=503, detail=f"{type(fault).__name__}: {fault}")
+    return ProviderError("provider_down", status=503, cause=f"{type(fault).__name__}: {fault}")
+
+
+def _broke(fault: Exception) -> ProviderError:
+    # What the library says of a broken answer may quote it.
+    return ProviderError("provider_broke", status=502, cause=type(fault).__name__, detail=str(fault))
 
 
 def _error(status: int, detail: str) -> Refusal:

@@ -170,7 +170,7 @@ async def test_one_that_writes_next_to_nothing_in_each_delta_is_cut_too(kitchen:
 async def test_an_upstream_that_streams_by_characters_is_not_cut(
     kitchen: Kitchen, usage: Any, row: tuple[int, int, bool]
 ) -> None:
-    """More deltas than tokens were allowed are no more tokens: the answer arrives whole and is charged by its tokens."""
+    """More deltas than tokens were allowed are no more tokens: the answer arrives whole, charged by its tokens."""
     kitchen.model.text_size = 30
     kitchen.model.replies = [Reply(pieces=list("x" * 120), usage=usage_of(usage))]
     events = await kitchen.stream()
