@@ -43,7 +43,7 @@ class Answer:
     finish_reason: str | None = None
     error: str | None = None
     deltas: int = 0
-    began: bool = False  # whether the upstream set to work: it sent a delta, or broke off after its headers
+    began: bool = False  # whether the upstream may have set to work: it took the request, and refused it by no status
 
     def see(self, chunk: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
         """Take note of one streamed chunk. The time is asked for once, at the first token."""

@@ -113,7 +113,7 @@ class Settlements:
     async def _end(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> Settlement:
         ended = self._clock()
         if status == "error" and not answer.began and answer.usage is None:
-            usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
+            usage = Usage(0, 0)  # refused by the upstream's status, or never reached it: nothing was generated
         else:
             usage = await self.count(prepared, call, answer)
         if not usage.estimated:

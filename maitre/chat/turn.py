@@ -197,7 +197,12 @@ class Turns:
             raise
         except ProviderError as fault:
             answer.error = answer.error or fault.detail or fault.cause
-            answer.began = answer.began or fault.key == "provider_broke"
+            answer.began = answer.began or fault.accepted
+            raise
+        except Refusal:
+            raise  # of the request itself, with a status of 400
+        except Exception:
+            answer.began = True  # nobody knows how far it went
             raise
         finally:
             if place.seat is not None:
@@ -222,7 +227,7 @@ class Turns:
                     if chunk is not None:
                         answer.see(chunk, self.clock)
                         if answer.error is not None:
-                            raise _failed_in_stream(answer)
+                            raise _failed(answer)
                     await sink.emit(event)
                     if answer.longer_than(call.held_completion):
                         # The upstream passes over the largest answer that it was given.
@@ -242,6 +247,8 @@ class Turns:
             whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
             answer.see(whole, self.clock)
             answer.first_token_at = None  # a whole answer does not tell when it began
+            if answer.error is not None or not whole.get("choices"):
+                raise _failed(answer)
         if not answer.usage_is_whole:
             whole["usage"] = (await self.settlements.count(prepared, call, answer)).to_openai()
         return whole
@@ -330,8 +337,8 @@ class Turns:
         return int(self.clock().timestamp())
 
 
-def _failed_in_stream(answer: openai_wire.Answer) -> ProviderError:
-    """An error event of the upstream: before the first token it is an answer, after it the answer broke off."""
+def _failed(answer: openai_wire.Answer) -> ProviderError:
+    """An error after a status of 200: before the first token it is an answer, after it the answer broke off."""
     if answer.deltas:
         return ProviderError("provider_broke", status=502, detail=answer.error or "")
-    return ProviderError("provider_error", status=502, detail=answer.error or "", upstream_status="502")
+    return ProviderError("provider_error", status=502, detail=answer.error or "", accepted=True, upstream_status="502")

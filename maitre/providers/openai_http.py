@@ -67,7 +67,7 @@ class OpenAIUpstream:
                 for event in splitter.end():
                     if event[5:].strip() != b"[DONE]":
                         yield event
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
+        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
             raise _down(fault) from fault
         except (aiohttp.ClientError, ValueError) as fault:
             raise _broke(fault) from fault
@@ -77,12 +77,12 @@ class OpenAIUpstream:
             async with self._post(body, request_id) as response:
                 await self._check(response)
                 answer = json.loads(await _whole(response))
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
+        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
             raise _down(fault) from fault
         except (aiohttp.ClientError, ValueError) as fault:
             raise _broke(fault) from fault
-        if not isinstance(answer, dict) or answer.get("error") or not answer.get("choices"):
-            raise _error(502, json.dumps(answer)[:2000])
+        if not isinstance(answer, dict):
+            raise ProviderError("provider_broke", status=502, cause="the answer is no JSON object")
         return answer
 
     async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
