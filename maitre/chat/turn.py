@@ -103,6 +103,7 @@ class Turns:
         self._check, self._tracer = check, tracer
         self.clock, self._new_id = clock, new_id
         self._refused = RefusedChats()
+        self._said: set[str] = set()  # what keeps turns from being served, since the last one that was
         ratios, lengths = Ratios(), Lengths()
         self.pulse = Pulse(store, ledger, ratios, clock)
         self.settlements = Settlements(
@@ -171,6 +172,7 @@ class Turns:
         async with wait.audible() if wait else nullcontext():
             place = await self.holds.take(prepared, wait.told if wait else unheard)
         self._refused.admitted(prepared.request)
+        self._said.clear()
         return place
 
     @asynccontextmanager
@@ -302,7 +304,8 @@ class Turns:
             case Refusal():
                 return fault
             case StoreDown():
-                log.error("Nothing is served: %s", fault)
+                log.log(logging.DEBUG if str(fault) in self._said else logging.ERROR, "Nothing is served: %s", fault)
+                self._said.add(str(fault))
                 return Unavailable("store_down", retry_after=60)
             case RecursionError():
                 return BadRequest("bad_nesting")

@@ -255,6 +255,17 @@ async def test_with_a_store_down_nothing_is_served(kitchen: Kitchen, where: str,
     assert text_in(await kitchen.stream()) == "Hello there"
 
 
+async def test_an_outage_is_said_once(kitchen: Kitchen, caplog: pytest.LogCaptureFixture) -> None:
+    """Not for each turn that it refuses, but again after a turn was served."""
+    for _ in range(2):
+        kitchen.store.down["reserve"] = 3
+        for _ in range(3):
+            assert error_of(await kitchen.stream())["message"] == DOWN
+        await kitchen.stream()
+    loud = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage().startswith("Nothing is served: ") for record in loud] == [True, True]
+
+
 async def test_a_reservation_that_was_not_confirmed_is_given_back(kitchen: Kitchen) -> None:
     """A reserve that timed out may have worked; the guest must not pay half a minute for it."""
     kitchen.registry.offer(limited(FREE, requests_per_minute=1))
