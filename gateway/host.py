@@ -10,6 +10,7 @@ from typing import Any
 from gateway import bodies, identity
 from gateway.answers import Problem, send_json, send_problem
 from gateway.asgi import Receive, Scope, Send, header
+from gateway.intake import Intake
 from gateway.keys import right_key
 from gateway.own_turns import OwnTurns
 from gateway.paths import CHAT, HEALTH, methods_of, plain
@@ -30,7 +31,7 @@ class Host:
         self._key, self._secret = house.secret("pipelines_key"), house.secret("user_jwt")
         self._upstream = upstream
         self._management = management
-        self._replays, self._clock = Replays(), clock
+        self._replays, self._intake, self._clock = Replays(), Intake(), clock
         self.turns = OwnTurns(engine)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,14 +58,16 @@ class Host:
         claims = None
         if path in CHAT:
             claims = identity.who(scope, self._secret, self._replays, self._clock())
-        body = await bodies.read(scope, receive)
         if claims is not None:
-            await self._chat(scope, body, claims, receive, send)
-        else:
-            await self._upstream.serve(scope, bodies.replay(body, receive), send)
+            await self._chat(scope, claims, receive, send)
+            return
+        async with self._intake.room(bodies.size_of(scope)):
+            body = await bodies.read(receive)
+        await self._upstream.serve(scope, bodies.replay(body, receive), send)
 
-    async def _chat(self, scope: Scope, raw: bytes, claims: Claims, receive: Receive, send: Send) -> None:
-        body = bodies.parse(raw)
+    async def _chat(self, scope: Scope, claims: Claims, receive: Receive, send: Send) -> None:
+        async with self._intake.room(bodies.size_of(scope)):
+            body = bodies.parse(await bodies.read(receive))
         identity.same_user(body, claims)
         if isinstance(model := body.get("model"), str) and is_ours(model):
             await self.turns.serve(body, claims, receive, send)

@@ -107,11 +107,16 @@ class Told(Refusal):
 
 
 class ProviderError(Refusal):
-    """The upstream answered with an error, or its stream broke."""
+    """The upstream answered with an error, or its stream broke. `accepted`: it had taken the request, and may have
+    worked on it."""
 
     type = "upstream_error"
 
-    def __init__(self, key: str, /, *, status: int, detail: str = "", **values: object) -> None:
+    def __init__(
+        self, key: str, /, *, status: int, detail: str = "", cause: str = "", accepted: bool = False, **values: object
+    ) -> None:
         super().__init__(key, retry_after=None, **values)
         self.status = status
-        self.detail = detail  # for the ledger and the log, not for the guest
+        self.accepted = accepted or key == "provider_broke"
+        self.cause = cause  # ours, for the log
+        self.detail = detail  # the upstream's words, for the trace: they may quote a guest's

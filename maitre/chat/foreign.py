@@ -3,8 +3,8 @@
 A filter cannot enforce a quota (docs/why.md: filters fail open, some doors run none, an outlet can be
 forged), so such a model's row is opened at the inlet with a hold of prompt and largest answer. The outlet settles
 it; a turn whose outlet never comes (Stop, tasks) is charged its hold when that expires. What an outlet says can
-lower the prompt's charge to half of what was held for it, never below. Exact metering needs a model behind our
-manifolds.
+lower the prompt's charge to half of what was held for it, and the answer's to half of what its text counts, never
+below. Exact metering needs a model behind our manifolds.
 """
 
 from __future__ import annotations
@@ -111,19 +111,19 @@ class ForeignTurns:
         usage = _mapping(last.get("usage")) or _mapping(_mapping(last.get("info")).get("usage"))
         # In a tool loop only the normalised names are summed over its calls.
         told = [openai_wire.count(usage.get(name)) or 0 for name in ("input_tokens", "output_tokens")]
-        known = all(told)
         written = len(prompt.text_of(last.get("content")).encode("utf-8", "replace"))
         counted = self._ratios.tokens(call.model, written)
-        # Half of the cautious estimate is about a token for four bytes: no honest prompt has much less.
+        known = all(told)
+        # Half of the cautious estimate is about a token for four bytes: no honest text has much less.
         prompt_tokens = max(told[0], call.held_prompt // 2) if known else call.held_prompt
-        completion_tokens = told[1] if known else counted
+        completion_tokens = max(told[1], counted // 2) if known else counted
         settlement = Settlement(
             request_id=call.request_id,
             ended_at=self._turns.clock(),
             first_token_ms=None,
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
-            estimated=not known,
+            estimated=not known or [prompt_tokens, completion_tokens] != told,
             cost=self._prices.cost(call.model, prompt_tokens, completion_tokens),
             price_version=self._prices.version,
             status="done",

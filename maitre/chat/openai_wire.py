@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,9 @@ ABSURD = 10_000_000
 
 #: No tokenizer makes longer tokens of a text. UTF-8 bytes.
 LONGEST_TOKEN = 16
+
+#: No server makes more deltas of one token: some stream by characters or bytes.
+MOST_DELTAS = 8
 
 #: Types of a content part that is an image.
 IMAGES = ("image_url", "image", "input_image")
@@ -39,13 +43,14 @@ class Answer:
     finish_reason: str | None = None
     error: str | None = None
     deltas: int = 0
-    began: bool = False  # whether the upstream set to work: it sent a delta, or broke off after its headers
+    began: bool = False  # whether the upstream may have set to work: it took the request, and refused it by no status
 
     def see(self, chunk: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
         """Take note of one streamed chunk. The time is asked for once, at the first token."""
         if chunk.get("error"):
-            self.error = str(chunk["error"])[:2000]
-        told = self._see_usage(chunk.get("usage"))
+            told = chunk["error"]
+            self.error = (told if isinstance(told, str) else json.dumps(told, ensure_ascii=False))[:2000]
+        counted = self._see_usage(chunk.get("usage"))
         for choice in chunk.get("choices") or ():
             if choice.get("finish_reason"):
                 self.finish_reason = str(choice["finish_reason"])
@@ -55,7 +60,7 @@ class Answer:
                 self.began = True
                 self.first_token_at = self.first_token_at or clock()
                 self.write(wrote)
-        if told:
+        if counted:
             self._told_after = self.deltas
 
     @property
@@ -68,8 +73,8 @@ class Answer:
         return self.usage.prompt_tokens > 0 and self.usage.completion_tokens >= fewest
 
     def longer_than(self, tokens: int) -> bool:
-        """Whether more than so many tokens were surely written; a delta is a token at least."""
-        return self.deltas > tokens or self.size > tokens * LONGEST_TOKEN
+        """Whether more than so many tokens were surely written. A delta may be less than a token, or many."""
+        return self.deltas > tokens * MOST_DELTAS or self.size > tokens * LONGEST_TOKEN
 
     def write(self, text: str) -> None:
         """Add to what the model wrote."""

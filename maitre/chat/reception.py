@@ -23,7 +23,7 @@ from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
 
 #: A request larger than this is refused before anything of it is copied; pictures count as they are. Characters.
-LARGEST_REQUEST = 32 * 1024 * 1024
+LARGEST_REQUEST = 16 * 1024 * 1024
 
 #: A prompt larger than this is refused before its tokens are counted. UTF-8 bytes of text.
 LARGEST_PROMPT = 8 * 1024 * 1024

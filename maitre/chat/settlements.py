@@ -92,8 +92,8 @@ class Settlements:
         tokens = await upstream.count_text(prepared.model.upstream, answer.written)
         if tokens is None or answer.size > openai_wire.KEPT:
             tokens = self._ratios.tokens(call.model, answer.size)
-        # A delta is a token at least, and the clamp sent upstream bounds what the model wrote.
-        written = min(max(tokens, answer.deltas, told.completion_tokens), call.held_completion)
+        # The clamp sent upstream bounds what the model wrote.
+        written = min(max(tokens, told.completion_tokens), call.held_completion)
         return Usage(told.prompt_tokens, written, estimated=True)
 
     async def settle(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> None:
@@ -113,7 +113,7 @@ class Settlements:
     async def _end(self, prepared: Prepared, call: Call, answer: openai_wire.Answer, status: str) -> Settlement:
         ended = self._clock()
         if status == "error" and not answer.began and answer.usage is None:
-            usage = Usage(0, 0)  # refused by the upstream, or never reached it: nothing was generated
+            usage = Usage(0, 0)  # refused by the upstream's status, or never reached it: nothing was generated
         else:
             usage = await self.count(prepared, call, answer)
         if not usage.estimated:

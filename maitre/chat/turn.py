@@ -28,7 +28,6 @@ from typing import Any, Protocol
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.chat import openai_wire, prompt, sse
-from maitre.chat.echo import without_quotations
 from maitre.chat.holds import Holds, Place
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
@@ -42,6 +41,7 @@ from maitre.chat.terms import Terms
 from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
+from maitre.providers import fault_outline
 from maitre.providers.length import Lengths
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
@@ -103,6 +103,7 @@ class Turns:
         self._check, self._tracer = check, tracer
         self.clock, self._new_id = clock, new_id
         self._refused = RefusedChats()
+        self._said: set[str] = set()  # what keeps turns from being served, since the last one that was
         ratios, lengths = Ratios(), Lengths()
         self.pulse = Pulse(store, ledger, ratios, clock)
         self.settlements = Settlements(
@@ -133,7 +134,7 @@ class Turns:
                 else:
                     await self._stream_relayed(prepared, sink, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
-            refused = self.refusal_of(fault, request)
+            refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             await sink.refuse(refused, self.sentence(refused, request))
 
@@ -150,7 +151,7 @@ class Turns:
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
                 return await self._complete(prepared, await self._admit(prepared, Unheard()), limit)
         except Exception as fault:
-            refused = self.refusal_of(fault, request)
+            refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             raise refused from fault
 
@@ -175,6 +176,7 @@ class Turns:
             await wait.over()  # a refusal stands alone
             raise
         self._refused.admitted(prepared.request)
+        self._said.clear()
         return place
 
     @asynccontextmanager
@@ -200,8 +202,13 @@ class Turns:
                 status = "stopped"
             raise
         except ProviderError as fault:
-            answer.error = answer.error or fault.detail
-            answer.began = answer.began or fault.key == "provider_broke"
+            answer.error = answer.error or fault.detail or fault.cause
+            answer.began = answer.began or fault.accepted
+            raise
+        except Refusal:
+            raise  # of the request itself, with a status of 400
+        except Exception:
+            answer.began = True  # nobody knows how far it went
             raise
         finally:
             if place.seat is not None:
@@ -225,7 +232,7 @@ class Turns:
                     if chunk is not None:
                         answer.see(chunk, self.clock)
                         if answer.error is not None:
-                            raise _failed_in_stream(answer)
+                            raise _failed(answer)
                     await sink.emit(event)
                     if answer.longer_than(call.held_completion):
                         # The upstream passes over the largest answer that it was given.
@@ -233,7 +240,7 @@ class Turns:
                         await sink.emit(self._cut(call.request_id, prepared))
                         break
             if answer.finish_reason is None:
-                raise ProviderError("provider_broke", status=502, detail="the stream ended without a finish_reason")
+                raise ProviderError("provider_broke", status=502, cause="the stream ended without a finish_reason")
         if not answer.usage_is_whole and prepared.request.door == "browser":
             usage = await self.settlements.count(prepared, call, answer)
             await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
@@ -245,6 +252,8 @@ class Turns:
             whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
             answer.see(whole, self.clock)
             answer.first_token_at = None  # a whole answer does not tell when it began
+            if answer.error is not None or not whole.get("choices"):
+                raise _failed(answer)
         if not answer.usage_is_whole:
             whole["usage"] = (await self.settlements.count(prepared, call, answer)).to_openai()
         return whole
@@ -286,17 +295,17 @@ class Turns:
 
     # ── when it does not go well, and at the end of the day ──────────────────────────────────────────────
 
-    def refusal_of(self, fault: Exception, request: TurnRequest | None = None) -> Refusal:
+    def refusal_of(self, fault: Exception) -> Refusal:
         """What the guest is told of a fault; the operator's part of it goes to the log."""
         match fault:
             case ProviderError():
-                told = without_quotations(fault.detail, request.messages if request else ())
-                log.warning("The upstream failed: %s %s", fault.key, told)
+                log.warning("The upstream failed: %s", fault_outline.outline(fault))
                 return fault
             case Refusal():
                 return fault
             case StoreDown():
-                log.error("Nothing is served: %s", fault)
+                log.log(logging.DEBUG if str(fault) in self._said else logging.ERROR, "Nothing is served: %s", fault)
+                self._said.add(str(fault))
                 return Unavailable("store_down", retry_after=60)
             case RecursionError():
                 return BadRequest("bad_nesting")
@@ -331,8 +340,8 @@ class Turns:
         return int(self.clock().timestamp())
 
 
-def _failed_in_stream(answer: openai_wire.Answer) -> ProviderError:
-    """An error event of the upstream: before the first token it is an answer, after it the answer broke off."""
+def _failed(answer: openai_wire.Answer) -> ProviderError:
+    """An error after a status of 200: before the first token it is an answer, after it the answer broke off."""
     if answer.deltas:
         return ProviderError("provider_broke", status=502, detail=answer.error or "")
-    return ProviderError("provider_error", status=502, detail=answer.error or "", upstream_status="502")
+    return ProviderError("provider_error", status=502, detail=answer.error or "", accepted=True, upstream_status="502")

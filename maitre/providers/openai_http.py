@@ -67,22 +67,22 @@ class OpenAIUpstream:
                 for event in splitter.end():
                     if event[5:].strip() != b"[DONE]":
                         yield event
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
+        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
             raise _down(fault) from fault
         except (aiohttp.ClientError, ValueError) as fault:
-            raise ProviderError("provider_broke", status=502, detail=f"{type(fault).__name__}: {fault}") from fault
+            raise _broke(fault) from fault
 
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
         try:
             async with self._post(body, request_id) as response:
                 await self._check(response)
                 answer = json.loads(await _whole(response))
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ServerDisconnectedError) as fault:
+        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
             raise _down(fault) from fault
         except (aiohttp.ClientError, ValueError) as fault:
-            raise ProviderError("provider_broke", status=502, detail=f"{type(fault).__name__}: {fault}") from fault
-        if not isinstance(answer, dict) or answer.get("error") or not answer.get("choices"):
-            raise _error(502, json.dumps(answer)[:2000])
+            raise _broke(fault) from fault
+        if not isinstance(answer, dict):
+            raise ProviderError("provider_broke", status=502, cause="the answer is no JSON object")
         return answer
 
     async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
@@ -155,7 +155,12 @@ def _count(value: object) -> int | None:
 
 
 def _down(fault: Exception) -> ProviderError:
-    return ProviderError("provider_down", status=503, detail=f"{type(fault).__name__}: {fault}")
+    return ProviderError("provider_down", status=503, cause=f"{type(fault).__name__}: {fault}")
+
+
+def _broke(fault: Exception) -> ProviderError:
+    # What the library says of a broken answer may quote it.
+    return ProviderError("provider_broke", status=502, cause=type(fault).__name__, detail=str(fault))
 
 
 def _error(status: int, detail: str) -> Refusal:

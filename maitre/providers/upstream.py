@@ -13,7 +13,7 @@ class Upstream(Protocol):
         """The answer's events in order, each as the upstream's own bytes, without the closing [DONE]."""
 
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-        """The whole answer."""
+        """The whole answer: any JSON object that came with a status of 200, an error among them."""
 
     async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
         """The prompt's exact size in tokens, or None where the upstream has no tokenizer (or it fails)."""

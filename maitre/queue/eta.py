@@ -9,7 +9,7 @@ fixed table, so that a forecast depends on nothing but what is known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from math import exp, log, sqrt
 from random import Random
@@ -123,8 +123,3 @@ class _Call:
         share = min(self.done + draw * (1 - self.done), 1 - 1e-9)
         tokens = min(exp(self.log_mean + self.deviation * NORMAL.inv_cdf(max(share, 1e-9))), self.cap)
         return max(0.0, self.prompt + self.per_token * tokens - self.age)
-
-
-def packed(pace: Pace) -> list[float]:
-    """The few numbers to keep."""
-    return list(astuple(pace))

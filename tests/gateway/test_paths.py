@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from gateway import bodies
+from gateway.intake import Intake
 from gateway.keys import right_key
 from gateway.paths import Route, methods_of, plain
 from tests.gateway.client import CHAT, KEY, House, asked, client, signed
@@ -126,6 +128,36 @@ async def test_a_body_that_is_too_large_is_not_read(path: str, monkeypatch: pyte
     chunked = client(method, path, signed(), *[b"x" * 300] * 1000)
     assert ((await house.ask(chunked)).status, chunked.taken) == (413, 4)
     assert (house.upstream.bodies, house.turns.requests) == ([], [])
+
+
+@pytest.mark.parametrize("part", ["{}", "[]", "1", '""'])
+async def test_a_body_of_too_many_tiny_parts_is_not_parsed(part: str) -> None:
+    """Its parsing would hold up everybody, and its values fill the memory."""
+    house = House()
+    many = b'{"messages":[' + f"{part},".encode() * 1_000_000 + b"1]}"
+    for path in (CHAT, "/quota_filter/valves"):
+        answer = await house.ask(client("POST" if path == CHAT else "GET", path, signed(), many))
+        assert (answer.status, answer.json()["error"]["message"]) == (413, "The request has too many parts.")
+    assert (house.upstream.bodies, house.turns.requests) == ([], [])
+
+
+async def test_bodies_wait_for_room_and_not_for_ever() -> None:
+    """While as much is read as may be, the next body waits; it is read when there is room, and refused when there is
+    none for too long. A small one still fits."""
+    house = House()
+    house.host._intake = Intake(1000, patience=0.05)
+    large = {**signed(), "Content-Length": "900"}
+    body = asked().ljust(900)
+    async with house.host._intake.room(500):
+        refused = client("POST", CHAT, large, body)
+        answer = await house.ask(refused)
+        assert (answer.status, answer.headers["retry-after"], refused.taken) == (503, "10", 0)
+        small = client("POST", CHAT, {**signed(), "Content-Length": str(len(asked()))}, asked())
+        assert (await house.ask(small)).status == 200
+    house.host._intake = Intake(1000)
+    async with asyncio.TaskGroup() as group:
+        both = [group.create_task(house.ask(client("POST", CHAT, {**signed(), **large}, body))) for _ in range(2)]
+    assert [one.result().status for one in both] == [200, 200]
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ async def test_no_other_parameter_gets_around_the_largest_answer(foreign: Foreig
     ("told", "expected"),
     [
         (outlet(60, 7), (60, 7, False)),
-        (outlet(10, 7), (29, 7, False)),  # never below half of what was held for the prompt
+        (outlet(10, 7), (29, 7, True)),  # never below half of what was held for the prompt
         (outlet(-999_999, 7), (58, 10, True)),
         (outlet(60, -5), (58, 10, True)),
         (outlet(60, 10**12), (58, 10, True)),
@@ -114,6 +114,15 @@ async def test_an_outlet_settles_within_reason(
     assert await kitchen.held() == 0
 
 
+async def test_a_forged_outlet_lowers_no_answer_below_half_of_its_text(kitchen: Kitchen, foreign: ForeignTurns) -> None:
+    """The open row of a filter's turn is charged for what was written, whatever the outlet says; the row is marked."""
+    await foreign.admit(FRAN, body(), "")
+    answer = {"role": "assistant", "content": "y" * 40_000, "usage": {"input_tokens": 60, "output_tokens": 1}}
+    await foreign.settle("u1", outlet(messages=[answer]))
+    assert charged(kitchen) == [(60, 10_000, True)]
+    assert await kitchen.held() == 0
+
+
 async def test_an_outlet_settles_its_own_turn_once(kitchen: Kitchen, foreign: ForeignTurns) -> None:
     """Another guest's, another message's, and a second outlet change nothing."""
     await foreign.admit(FRAN, body("m1"), "")
@@ -121,7 +130,7 @@ async def test_an_outlet_settles_its_own_turn_once(kitchen: Kitchen, foreign: Fo
     await foreign.settle("u1", outlet(message_id="m2"))
     assert charged(kitchen) == []
     await foreign.settle("u1", outlet())
-    await foreign.settle("u1", outlet(60, 1))
+    await foreign.settle("u1", outlet(60, 9))
     assert charged(kitchen) == [(60, 7, False)]
 
 

@@ -39,11 +39,10 @@ async def left(work: Any, kitchen: Kitchen, when: asyncio.Event) -> None:
         (ProviderError("provider_down", status=503), 503, "does not answer right now"),
         (ProviderError("provider_error", status=502, upstream_status=500), 502, "code 500"),
         (BadRequest("too_long"), 400, "too long"),
-        (RuntimeError("a bug"), 503, "Something went wrong in the house"),
     ],
 )
 @pytest.mark.parametrize("streamed", [True, False])
-async def test_a_fault_before_the_first_token_costs_nothing(
+async def test_a_call_that_the_upstream_did_not_take_costs_nothing(
     kitchen: Kitchen, fault: Exception, status: int, says: str, streamed: bool
 ) -> None:
     """The guest reads what happened, the row says error, and no token is charged."""
@@ -59,6 +58,42 @@ async def test_a_fault_before_the_first_token_costs_nothing(
     assert kitchen.rows() == [("turn", "error", True, 0, 0, False)]
 
 
+@pytest.mark.parametrize("fault", [ProviderError("provider_broke", status=502), RuntimeError("a bug")])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_call_that_broke_after_it_was_taken_is_charged_its_prompt(
+    kitchen: Kitchen, fault: Exception, streamed: bool
+) -> None:
+    """Nobody knows what the upstream did before its connection ended: the row is an estimate, no exact nothing."""
+    kitchen.model.replies = [Reply(pieces=(), fault=fault)]
+    if streamed:
+        assert error_of(await kitchen.stream())["code"] in (502, 503)
+    else:
+        with pytest.raises((ProviderError, Unavailable)):
+            await kitchen.answer()
+    assert kitchen.rows() == [("turn", "error", True, 10, 0, True)]
+    await kitchen.check_books()
+
+
+@pytest.mark.parametrize(
+    ("usage", "row"), [({"prompt_tokens": 7, "completion_tokens": 3}, (7, 3, False)), (None, (10, 0, True))]
+)
+@pytest.mark.parametrize("more", [{"choices": []}, {"error": {"message": "no", "code": 500}}])
+async def test_a_whole_answer_without_choices_is_charged_what_it_says(
+    kitchen: Kitchen, usage: Any, row: tuple[int, int, bool], more: dict[str, Any]
+) -> None:
+    """A status of 200 means that the upstream worked: its usage is taken, else the prompt as it was held."""
+
+    class Empty(Reply):
+        def whole(self) -> dict[str, Any]:
+            return more | ({"usage": usage} if usage else {})
+
+    kitchen.model.replies = [Empty()]
+    with pytest.raises(ProviderError):
+        await kitchen.answer()
+    assert kitchen.rows() == [("turn", "error", True, *row)]
+    await kitchen.check_books()
+
+
 async def test_a_fault_after_some_tokens_charges_what_was_written(kitchen: Kitchen) -> None:
     """The text stays, the error follows it, and the row is an estimate."""
     kitchen.model.replies = [Reply(usage=None, fault=ProviderError("provider_broke", status=502))]
@@ -70,7 +105,7 @@ async def test_a_fault_after_some_tokens_charges_what_was_written(kitchen: Kitch
 
 
 @pytest.mark.parametrize(
-    ("pieces", "says", "charged"), [((), "code 502", (0, 0, False)), (("Hello",), "broke off", (10, 3, True))]
+    ("pieces", "says", "charged"), [((), "code 502", (10, 0, True)), (("Hello",), "broke off", (10, 3, True))]
 )
 async def test_an_error_event_in_a_stream_is_said_in_our_words(
     kitchen: Kitchen, pieces: tuple[str, ...], says: str, charged: tuple[int, int, bool]
@@ -218,6 +253,17 @@ async def test_with_a_store_down_nothing_is_served(kitchen: Kitchen, where: str,
     assert (kitchen.model.calls, kitchen.books.calls) == ([], {})
     assert await kitchen.held() == 0
     assert text_in(await kitchen.stream()) == "Hello there"
+
+
+async def test_an_outage_is_said_once(kitchen: Kitchen, caplog: pytest.LogCaptureFixture) -> None:
+    """Not for each turn that it refuses, but again after a turn was served."""
+    for _ in range(2):
+        kitchen.store.down["reserve"] = 3
+        for _ in range(3):
+            assert error_of(await kitchen.stream())["message"] == DOWN
+        await kitchen.stream()
+    loud = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage().startswith("Nothing is served: ") for record in loud] == [True, True]
 
 
 async def test_a_reservation_that_was_not_confirmed_is_given_back(kitchen: Kitchen) -> None:

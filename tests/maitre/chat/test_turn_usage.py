@@ -150,9 +150,33 @@ async def test_a_model_that_writes_a_million_tokens_is_cut_at_the_clamp(kitchen:
     kitchen.model.calls = [("0" * 31 + "2", {})]
     kitchen.model.text_size = None
     events = await kitchen.stream()
-    assert endless.read == 101
+    assert endless.read == 321  # of 5 bytes, when no token has more than 16
     assert [(sse.payload(one) or {})["choices"][0]["finish_reason"] for one in events[-2:]] == [None, "length"]
     assert kitchen.rows() == [("turn", "done", True, 10, 100, True)]
+
+
+async def test_one_that_writes_next_to_nothing_in_each_delta_is_cut_too(kitchen: Kitchen) -> None:
+    """Eight deltas for each token that was allowed are more than any server makes."""
+    endless = Endless(1_000_000, "x")
+    kitchen.model.stream = endless.stream  # type: ignore[method-assign]
+    kitchen.model.calls = [("0" * 31 + "2", {})]
+    kitchen.model.text_size = None
+    await kitchen.stream()
+    assert endless.read == 801
+    assert kitchen.rows() == [("turn", "done", True, 10, 100, True)]
+
+
+@pytest.mark.parametrize(("usage", "row"), [((7, 30), (7, 30, False)), (None, (10, 30, True))], ids=["told", "counted"])
+async def test_an_upstream_that_streams_by_characters_is_not_cut(
+    kitchen: Kitchen, usage: Any, row: tuple[int, int, bool]
+) -> None:
+    """More deltas than tokens were allowed are no more tokens: the answer arrives whole, charged by its tokens."""
+    kitchen.model.text_size = 30
+    kitchen.model.replies = [Reply(pieces=list("x" * 120), usage=usage_of(usage))]
+    events = await kitchen.stream()
+    assert len(text_in(events)) == 120
+    assert kitchen.rows() == [("turn", "done", True, *row)]
+    await kitchen.check_books()
 
 
 async def test_large_deltas_do_not_pass_the_clamp_either(kitchen: Kitchen) -> None:

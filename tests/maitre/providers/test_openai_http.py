@@ -100,7 +100,23 @@ async def test_an_upstream_that_is_away_is_down(client: Client, serve: str) -> N
 
     with pytest.raises(ProviderError) as raised:
         await ask()
-    assert (raised.value.key, raised.value.status) == ("provider_down", 503)
+    assert (raised.value.key, raised.value.status, raised.value.accepted) == ("provider_down", 503, False)
+
+
+@pytest.mark.parametrize("serve", ["stream", "complete"])
+async def test_an_upstream_that_leaves_after_it_read_the_request_broke(client: Client, serve: str) -> None:
+    """It may have worked on it, so it is no upstream that was never reached."""
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"script:")
+        writer.close()
+
+    async with await asyncio.start_server(leave, "127.0.0.1", 0) as server:
+        leaving = client(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        asked = leaving.complete(body(), "r1") if serve == "complete" else anext(leaving.stream(body(), "r1"))
+        with pytest.raises(ProviderError) as raised:
+            await asked
+    assert (raised.value.key, raised.value.accepted) == ("provider_broke", True)
 
 
 async def test_a_whole_answer_is_the_upstreams_own(upstream: ScriptedUpstream, client: Client) -> None:

@@ -1,0 +1,39 @@
+"""How much of request bodies a process reads and parses at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.answers import Problem
+
+AT_ONCE = 64 * 1024 * 1024  # bytes
+PATIENCE = 5.0  # seconds that a body waits for room
+RETRY = 10  # seconds after which to come back
+
+
+class Intake:
+    """Room for bodies. One for a process, used on one event loop."""
+
+    def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
+        self._free, self._patience = at_once, patience
+        self._freed = asyncio.Event()
+
+    @asynccontextmanager
+    async def room(self, size: int) -> AsyncIterator[None]:
+        """Room for so many bytes while the block lasts. Raises Problem (503) when there is none for too long."""
+        try:
+            async with asyncio.timeout(self._patience):
+                while self._free < size:
+                    await self._freed.wait()
+        except TimeoutError:
+            told = {"Retry-After": str(RETRY), "Connection": "close"}  # the body is not read
+            raise Problem(503, "Too many large requests are being read. Try again in a few seconds.", told) from None
+        self._free -= size
+        try:
+            yield
+        finally:
+            self._free += size
+            self._freed.set()
+            self._freed = asyncio.Event()
