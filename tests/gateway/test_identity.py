@@ -95,6 +95,21 @@ def test_the_memory_of_tokens_is_bounded_and_forgets_nothing_that_counts() -> No
     assert len(seen._first) <= 11
 
 
+@pytest.mark.parametrize("step", [-86_400.0, -3_600.0, -66.0, 66.0, 3_600.0, 86_400.0])
+def test_a_clock_that_is_set_opens_nothing_and_shuts_nobody_out(step: float) -> None:
+    """A token from before the step is refused (Open WebUI makes a new one for every call); those of the new time are
+    taken as ever, no more than once, also in a memory that is full of tokens of the old time."""
+    seen = Replays(remembered=100)
+    for number in range(200):
+        assert not seen.replayed(f"before {number}", NOW, NOW)
+    with pytest.raises(BadToken):
+        verify(token(), SECRET, NOW + step)
+    then = NOW + max(step, -900)  # no token is from before the epoch
+    assert verify(token(iat=then, exp=then + 300), SECRET, then).user_id == "u1"
+    assert [seen.replayed("after", then, then + wait) for wait in (0, 9, 11)] == [False, False, True]
+    assert len(seen._first) <= 100
+
+
 #: Headers and bodies that say who asks in another way than by the token; the words of the 401.
 SPOOFED: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "no-token": ({"Authorization": f"Bearer {KEY}"}, {}, "missing"),
