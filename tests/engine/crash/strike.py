@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from maitre.errors import StoreDown
 from maitre.settings import Endpoint
 from tests.engine.crash.diary import Diary
 from tests.engine.crash.house import ENGINES, CrashHall
@@ -90,7 +91,11 @@ class Strikes:
     def _someone_waits(self) -> bool:
         if not self._diary.lives["valkey"].now:
             self._mended("valkey")
-        return any(line.waiting for line in self._hall.ask(lambda books: books.lines()).values())
+        try:
+            lines = self._hall.ask(lambda books: books.lines())
+        except StoreDown:  # Postgres, which tells the time, may still be starting
+            return False
+        return any(line.waiting for line in lines.values())
 
     def _calls_of(self, kill: Kill) -> list[Call]:
         recent = self._upstream.calls[-100:]
