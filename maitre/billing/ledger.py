@@ -19,7 +19,7 @@ class Ledger(Protocol):
         already, when the row could not be written in time. Raises ValueError for a call that no row can hold."""
 
     async def withdraw(self, request_id: str) -> bool:
-        """Remove an open row whose upstream call was never made."""
+        """Remove a row whose upstream call was never made: an open one, or one that was given up as lost."""
 
     async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
         """The oldest open row of the account at this door for this model, of this turn if one is named."""

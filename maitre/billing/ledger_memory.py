@@ -33,8 +33,11 @@ class MemoryLedger:
             self.relayed[call.request_id] = relayed if call.streamed else None
 
     async def withdraw(self, request_id: str) -> bool:
-        if request_id in self.settled:
+        settled = self.settled.get(request_id)
+        if settled is not None and settled.status != "lost":
             return False
+        self.settled.pop(request_id, None)
+        self.relayed.pop(request_id, None)
         return self.calls.pop(request_id, None) is not None
 
     async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
