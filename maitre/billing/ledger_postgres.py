@@ -55,12 +55,12 @@ class PostgresLedger:
     async def beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
         await beat_rows(self._database, relayed, expires_at)
 
-    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
+    async def totals(self, subject: Subject, now: datetime, when: Periods, *, ever: bool = True) -> Totals:
         if self._database.answers_for >= self._grace:
             await close_late(self._database, self._prices, now, subject)
         elif await any_late(self._database, now, subject):
             raise StoreDown("Postgres has just come back, and whose calls still live is not known yet.")
-        return await totals_of(self._database, subject, now, when)
+        return await totals_of(self._database, subject, now, when, ever)
 
     async def sweep(self, now: datetime) -> int:
         if self._database.answers_for < self._grace:
