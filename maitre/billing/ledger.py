@@ -19,7 +19,7 @@ class Ledger(Protocol):
         already, when the row could not be written in time. Raises ValueError for a call that no row can hold."""
 
     async def withdraw(self, request_id: str) -> bool:
-        """Remove an open row whose upstream call was never made."""
+        """Remove a row whose upstream call was never made: an open one, or one that was given up as lost."""
 
     async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
         """The oldest open row of the account at this door for this model, of this turn if one is named."""
@@ -32,8 +32,9 @@ class Ledger(Protocol):
         """Let these open rows live until then, and note how many tokens of each answer were relayed so far (None:
         it is not streamed, nobody knows). Neither ever goes back."""
 
-    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
-        """What the subject has used, from the rows; rows whose hold expired are closed as lost first."""
+    async def totals(self, subject: Subject, now: datetime, when: Periods, *, ever: bool = True) -> Totals:
+        """What the subject has used, from the rows; rows whose hold expired are closed as lost first. Without `ever`
+        only the month is summed: a house has more rows than can be summed for every load."""
 
     async def sweep(self, now: datetime) -> int:
         """Close all rows whose hold expired as lost, at what was relayed, else at the size of their hold; how many."""

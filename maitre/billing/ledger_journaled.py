@@ -95,10 +95,10 @@ class JournaledLedger:
             known = None
         return min([*([known] if known else []), *ours], key=lambda call: call.at, default=None)
 
-    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
+    async def totals(self, subject: Subject, now: datetime, when: Periods, *, ever: bool = True) -> Totals:
         if self._journals.own.size:
             await self._replay_own()
-        return await self._ledger.totals(subject, now, when)
+        return await self._ledger.totals(subject, now, when, ever=ever)
 
     async def sweep(self, now: datetime) -> int:
         return await self._ledger.sweep(now)

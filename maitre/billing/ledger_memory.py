@@ -33,8 +33,11 @@ class MemoryLedger:
             self.relayed[call.request_id] = relayed if call.streamed else None
 
     async def withdraw(self, request_id: str) -> bool:
-        if request_id in self.settled:
+        settled = self.settled.get(request_id)
+        if settled is not None and settled.status != "lost":
             return False
+        self.settled.pop(request_id, None)
+        self.relayed.pop(request_id, None)
         return self.calls.pop(request_id, None) is not None
 
     async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
@@ -62,7 +65,7 @@ class MemoryLedger:
                 self.relayed[id] = max((n for n in (self.relayed[id], relayed[id]) if n is not None), default=None)
                 self.calls[id] = replace(call, expires_at=max(call.expires_at, expires_at))
 
-    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
+    async def totals(self, subject: Subject, now: datetime, when: Periods, *, ever: bool = True) -> Totals:
         self._close_late(now, subject)
         mine = [call for call in self.calls.values() if subject in call.subjects]
 
@@ -77,12 +80,13 @@ class MemoryLedger:
                 case _:
                     return sum(end.cost for end in ends)
 
-        ever = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-        spans = ((when.day_starts, when.day_resets), (when.month_starts, when.month_resets), ever)
+        always = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        spans = [(when.day_starts, when.day_resets), (when.month_starts, when.month_resets), always]
         fields = {
             field: used(resource, *span)
             for resource in ("requests", "tokens", "money")
             for field, span in zip(when.fields(resource), spans, strict=True)
+            if ever or span is not always
         }
         turns: dict[str, int] = {}
         if subject.scope == "account":
@@ -101,6 +105,7 @@ class MemoryLedger:
             },
             turns=turns,
             holds={call.request_id: _hold(call) for call in self._open() if subject in call.subjects},
+            ever=ever,
         )
 
     async def sweep(self, now: datetime) -> int:

@@ -27,6 +27,8 @@ COLUMNS = (
     " cost, currency, price_version, status"
 )
 
+_WITHDRAW = "delete from ledger where request_id = $1 and status in ('open', 'lost')"
+
 
 class PostgresLedger:
     """The Ledger of a house. After Postgres did not answer us, no row is given up as lost for `grace` seconds: its
@@ -42,8 +44,7 @@ class PostgresLedger:
         await self._openings.add((call, relayed))
 
     async def withdraw(self, request_id: str) -> bool:
-        gone = await self._database.execute("delete from ledger where request_id = $1 and status = 'open'", request_id)
-        return gone == 1
+        return await self._database.execute(_WITHDRAW, request_id) == 1
 
     async def find_open(self, user_id: str, door: str, model: str, turn_id: str | None) -> Call | None:
         return await find_open(self._database, user_id, door, model, turn_id)
@@ -54,12 +55,12 @@ class PostgresLedger:
     async def beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
         await beat_rows(self._database, relayed, expires_at)
 
-    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
+    async def totals(self, subject: Subject, now: datetime, when: Periods, *, ever: bool = True) -> Totals:
         if self._database.answers_for >= self._grace:
             await close_late(self._database, self._prices, now, subject)
         elif await any_late(self._database, now, subject):
             raise StoreDown("Postgres has just come back, and whose calls still live is not known yet.")
-        return await totals_of(self._database, subject, now, when)
+        return await totals_of(self._database, subject, now, when, ever)
 
     async def sweep(self, now: datetime) -> int:
         if self._database.answers_for < self._grace:

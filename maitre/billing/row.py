@@ -121,10 +121,12 @@ class Totals:
 
     `fields` are sums by the names of `maitre.quota.window` (`tokens:day:2026-11-21`) for requests, tokens and money,
     and of an account also `tasks:day:…`; `recent` the counted calls of the last minute; `turns` how many calls each
-    recent turn of an account has made; `holds` the open calls by request id.
+    recent turn of an account has made; `holds` the open calls by request id. Without `ever` the sums that never reset
+    (`tokens:total`) are not known.
     """
 
     fields: Mapping[str, int]
     recent: Mapping[str, datetime]
     turns: Mapping[str, int]
     holds: Mapping[str, Hold]
+    ever: bool = True

@@ -23,17 +23,21 @@ _DURING = {
     "month": "filter (where at >= $4 and at < $5)",
     "total": "",
 }
-_SUMS = (
-    "select "
-    + ", ".join(
+_TASKS = """coalesce(sum(case when counted = 1 then $6::int else 1 end)
+    filter (where at >= $2 and at < $3 and kind = 'task'), 0)::bigint as tasks_day"""
+
+
+def _sums(spans: tuple[str, ...], rows: str) -> str:
+    columns = [
         f"coalesce(sum({used}) {_DURING[span]}, 0)::bigint as {resource}_{span}"
         for resource, used in _USED.items()
-        for span in SPANS
-    )
-    + """, coalesce(sum(case when counted = 1 then $6::int else 1 end)
-                    filter (where at >= $2 and at < $3 and kind = 'task'), 0)::bigint as tasks_day
-from ledger where {whose}"""
-)
+        for span in spans
+    ]
+    return f"select {', '.join(columns)}, {_TASKS} from ledger where {rows}"
+
+
+_EVER = _sums(SPANS, "{whose}")
+_MONTH = _sums(tuple(span for span in SPANS if span != "total"), "{whose} and at >= $4 and at < $5")
 _COLUMNS = """
 select request_id, turn_id, at, user_id, key_id, assistant, model, provider, kind, counted, status,
        held_prompt, held_completion, held_cost, expires_at
@@ -41,14 +45,14 @@ from ledger where {whose} and """
 _RECENT = f"{_COLUMNS} status = 'open' union all {_COLUMNS} status <> 'open' and at >= $2"
 
 
-async def totals_of(database: Database, subject: Subject, now: datetime, when: Periods) -> Totals:
-    """The subject's totals."""
+async def totals_of(database: Database, subject: Subject, now: datetime, when: Periods, ever: bool) -> Totals:
+    """The subject's totals; without `ever` none but the month's rows are read."""
     whose, account = WHOSE[subject.scope], subject.scope == "account"
     since = now - (timedelta(seconds=TURN_TTL) if account else MINUTE)
 
     async def work(connection: asyncpg.Connection) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
         bounds = (when.day_starts, when.day_resets, when.month_starts, when.month_resets)
-        sums = await connection.fetchrow(_SUMS.format(whose=whose), subject.id, *bounds, TASKS_PER_REQUEST)
+        sums = await connection.fetchrow((_EVER if ever else _MONTH).format(whose=whose), subject.id, *bounds, TASKS_PER_REQUEST)
         assert sums is not None, "sums are always one row"
         return sums, await connection.fetch(_RECENT.format(whose=whose), subject.id, since)
 
@@ -58,6 +62,7 @@ async def totals_of(database: Database, subject: Subject, now: datetime, when: P
         field: sums[f"{resource}_{span}"]
         for resource in _USED
         for span, field in zip(SPANS, when.fields(resource), strict=True)
+        if ever or span != "total"
     }
     turns: dict[str, int] = {}
     if account:
@@ -71,6 +76,7 @@ async def totals_of(database: Database, subject: Subject, now: datetime, when: P
         recent={row["request_id"]: row["at"] for row in counted},
         turns=turns,
         holds={row["request_id"]: _hold(row) for row in recent if row["status"] == "open"},
+        ever=ever,
     )
 
 

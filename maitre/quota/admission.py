@@ -23,7 +23,7 @@ class Admission:
 
     def __init__(self, store: QuotaStore, ledger: Ledger) -> None:
         self._store, self._ledger = store, ledger
-        self._loading: dict[tuple[Subject, str], asyncio.Task[bool]] = {}
+        self._loading: dict[tuple[Subject, str, bool], asyncio.Task[bool]] = {}
 
     async def admit(self, ask: Ask) -> Granted | Denied:
         """The store's verdict. Raises StoreDown when either store does not answer: nothing is admitted unchecked."""
@@ -54,14 +54,17 @@ class Admission:
         return live or live_of(await self._ledger.totals(subject, now, when), now)
 
     async def _load(self, subject: Subject, ask: Ask) -> bool:
-        key = (subject, ask.periods.day)
+        # What lies before this month is read only where something limits it: the rows of a house are too many.
+        totals = any(one.subject == subject and one.window.span in ("total", "balance") for one in ask.limits)
+        ever = totals or subject.scope in ("account", "key")
+        key = (subject, ask.periods.day, ever)
         loading = self._loading.get(key)
         if loading is None:
-            loading = self._loading[key] = asyncio.create_task(self._load_once(subject, ask.now, ask.periods))
+            loading = self._loading[key] = asyncio.create_task(self._load_once(subject, ask.now, ask.periods, ever))
             loading.add_done_callback(lambda _: self._loading.pop(key))
         return await asyncio.shield(loading)  # others wait for it too
 
-    async def _load_once(self, subject: Subject, now: datetime, when: Periods) -> bool:
+    async def _load_once(self, subject: Subject, now: datetime, when: Periods, ever: bool) -> bool:
         generation = await self._store.generation(subject)
-        totals = await self._ledger.totals(subject, now, when)
+        totals = await self._ledger.totals(subject, now, when, ever=ever)
         return await self._store.load(subject, when.day, totals, generation)

@@ -5,14 +5,17 @@
 -- exact up to 2^53, so limits are at most 9e15.
 --
 --   BASE:all              hash    epoch (the generation of everything), and by what a restart is noticed
---   BASE:s:SUBJECT        hash    epoch, life, day; the counters; held:tokens, held:money, held:calls
+--   BASE:s:SUBJECT        hash    epoch, life, day, ever (0: loaded without totals); the counters; held:tokens, held:money, held:calls
 --   BASE:m:SUBJECT        zset    the counted requests of the last minute: hold id -> time
 --   BASE:h:SUBJECT        zset    the live holds: hold id -> expiry
 --   BASE:g:SUBJECT        string  when something last happened to the unloaded subject, in microseconds
+--   BASE:d:SUBJECT        hash    the diary of a subject that is being loaded: the generations from and last, and by
+--                                 '>ID' which holds ended between them: generation, how, and what it was told with
 --   BASE:hold:ID          hash    a hold: tokens, money, calls, completion, counted, later, kind, turn, account, expires,
 --                                 and by '>SUBJECT' the life of it that this store decided in, '' where the ledger did
 --   BASE:t:LIFE:ACCOUNT:TURN  string  how many calls a turn has made
 local base, call = KEYS[1], redis.call
+local LOADING = 10000 -- milliseconds; a load that takes longer is not believed when something ended meanwhile
 local TTL = 172800 -- seconds; what nobody used for so long leaves the store, the ledger still has it
 
 local function key(kind, name) return base .. ':' .. kind .. ':' .. name end
@@ -52,9 +55,19 @@ end
 
 local function unload(subject)
   local known = loaded(subject)
-  call('DEL', key('s', subject), key('m', subject), key('h', subject))
+  call('DEL', key('s', subject), key('m', subject), key('h', subject), key('d', subject))
   call('SET', key('g', subject), generation_after(generation(subject)), 'EX', TTL)
   return known ~= nil
+end
+
+-- Tell an unloaded subject that a hold of it has ended. Whoever loads it meanwhile catches up by the diary; without
+-- one, or when a hold ends twice, no load that has begun is believed.
+local function note(subject, id, how, words)
+  local diary, last = key('d', subject), generation(subject)
+  if call('HGET', diary, 'last') ~= last or call('HEXISTS', diary, '>' .. id) == 1 then return unload(subject) end
+  local now = generation_after(last)
+  call('SET', key('g', subject), now, 'EX', TTL)
+  call('HSET', diary, 'last', now, '>' .. id, cjson.encode({now, how, unpack(words)}))
 end
 
 -- The record of a hold: its fields, and `lives` by subject.

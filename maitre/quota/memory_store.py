@@ -27,7 +27,7 @@ from maitre.quota.reservation import (
 )
 from maitre.quota.store import Live
 from maitre.quota.subject import Subject
-from maitre.quota.window import MINUTE
+from maitre.quota.window import MINUTE, is_total
 
 
 @dataclass(slots=True)
@@ -61,11 +61,22 @@ class _Loaded:
     minute: list[tuple[datetime, str]]  # sorted by time
     turns: Counter[str]
     holds: set[str]
+    ever: bool
 
     def recent(self, now: datetime) -> list[datetime]:
         """When the counted requests of the last minute came. Those of the next one count, too: clocks differ a little,
         and whoever confirms a hold asks as of when it was taken. Later ones are from before the clock was set back."""
         return [at for at, _ in self.minute if now - MINUTE <= at <= now + MINUTE]
+
+
+@dataclass(slots=True)
+class _Diary:
+    """Which holds of an unloaded subject ended since somebody began to load it: when (as a generation), and what was
+    added, or which counters of requests are undone."""
+
+    begun: int
+    last: int
+    ended: dict[str, tuple[int, Mapping[str, int] | tuple[str, ...]]]
 
 
 class MemoryQuotaStore:
@@ -75,6 +86,7 @@ class MemoryQuotaStore:
         self._loaded: dict[Subject, _Loaded] = {}
         self._records: dict[str, _Record] = {}
         self._generations: dict[Subject, int] = {}
+        self._diaries: dict[Subject, _Diary] = {}
         self._events = self._epoch = 1
 
     async def reserve(self, ask: Ask) -> Answer:
@@ -82,7 +94,9 @@ class MemoryQuotaStore:
         if record is None or not all(self._decided(record, subject) for subject in ask.subjects):
             for subject in ask.subjects:
                 loaded = self._loaded.get(subject)
-                if loaded and (loaded.day != ask.periods.day or self._expired(loaded, ask.now)):
+                total = any(one.subject == subject and is_total(one.field) for one in ask.limits)
+                lacking = loaded is not None and total and not loaded.ever
+                if loaded and (loaded.day != ask.periods.day or lacking or self._expired(loaded, ask.now)):
                     self._unload(subject)
             missing = tuple(subject for subject in ask.subjects if subject not in self._loaded)
             if missing:
@@ -165,15 +179,17 @@ class MemoryQuotaStore:
                 loaded.holds.remove(hold_id)
                 loaded.fields.update(spent)
                 done = True
-            else:
+            elif loaded:
                 self._unload(subject)
+            else:
+                self._note(subject, hold_id, dict(spent))
         return done
 
     async def release(self, hold_id: str, subjects: tuple[Subject, ...], requests: tuple[str, ...]) -> bool:
         record = self._records.get(hold_id)
-        for subject in [*(record.lives if record else ()), *subjects]:
+        for subject in dict.fromkeys([*(record.lives if record else ()), *subjects]):
             if subject not in self._loaded:
-                self._unload(subject)
+                self._note(subject, hold_id, requests)
         return self._undo(hold_id, requests)
 
     def _undo(self, hold_id: str, requests: tuple[str, ...]) -> bool:
@@ -201,11 +217,40 @@ class MemoryQuotaStore:
             if record is not None:
                 record.expires = max(record.expires, expires_at)
 
+    def _note(self, subject: Subject, hold_id: str, end: Mapping[str, int] | tuple[str, ...]) -> None:
+        diary = self._diaries.get(subject)
+        if diary is None or diary.last != self._generation(subject) or hold_id in diary.ended:
+            self._unload(subject)
+            return
+        self._events += 1
+        self._generations[subject] = diary.last = self._events
+        diary.ended[hold_id] = (self._events, end)
+
     async def generation(self, subject: Subject) -> int:
+        seen = self._generation(subject)
+        diary = self._diaries.get(subject)
+        if subject not in self._loaded and (diary is None or diary.last != seen):
+            self._diaries[subject] = _Diary(seen, seen, {})
+        return seen
+
+    def _generation(self, subject: Subject) -> int:
         return max(self._epoch, self._generations.get(subject, 0))
 
+    def _ended(
+        self, subject: Subject, generation: int
+    ) -> Mapping[str, tuple[int, Mapping[str, int] | tuple[str, ...]]] | None:
+        """Which holds ended since; None when anything else happened."""
+        seen, diary = self._generation(subject), self._diaries.get(subject)
+        if seen == generation:
+            return {}
+        if diary is None or diary.last != seen or diary.begun > generation:
+            return None
+        return {hold_id: end for hold_id, end in diary.ended.items() if end[0] > generation}
+
     async def load(self, subject: Subject, day: str, totals: Totals, generation: int) -> bool:
-        if subject in self._loaded or await self.generation(subject) != generation:
+        ended = self._ended(subject, generation)
+        # One that was not open in the ledger may be in its sums already, or not yet.
+        if subject in self._loaded or ended is None or not ended.keys() <= totals.holds.keys():
             return False
         self._loaded[subject] = _Loaded(
             life=generation,
@@ -214,6 +259,7 @@ class MemoryQuotaStore:
             minute=sorted((at, hold_id) for hold_id, at in totals.recent.items()),
             turns=Counter(totals.turns),
             holds=set(totals.holds),
+            ever=totals.ever,
         )
         for hold_id, hold in totals.holds.items():
             record = self._records.setdefault(
@@ -233,6 +279,14 @@ class MemoryQuotaStore:
             )
             record.expires = max(record.expires, hold.expires_at)
             record.lives[subject] = None
+        for hold_id, (_, end) in ended.items():
+            if isinstance(end, tuple):
+                self._undo(hold_id, end)
+            else:
+                self._loaded[subject].holds.remove(hold_id)
+                self._loaded[subject].fields.update(end)
+                del self._records[hold_id]
+        self._diaries.pop(subject, None)
         return True
 
     async def unload(self, subjects: Iterable[Subject] | None = None) -> int:
@@ -247,6 +301,7 @@ class MemoryQuotaStore:
     def _unload(self, subject: Subject) -> bool:
         self._events += 1
         self._generations[subject] = self._events
+        self._diaries.pop(subject, None)
         return self._loaded.pop(subject, None) is not None
 
     async def live(self, subject: Subject, now: datetime) -> Live | None:
@@ -255,7 +310,9 @@ class MemoryQuotaStore:
             return None
         recent = loaded.recent(now)
         return Live(
-            fields={name: amount for name, amount in loaded.fields.items() if amount},
+            fields={
+                name: amount for name, amount in loaded.fields.items() if amount and (loaded.ever or not is_total(name))
+            },
             minute=len(recent),
             minute_frees_at=recent[0] + MINUTE if recent else None,
             held={resource: self._held(loaded, resource) for resource in ("tokens", "money", "calls")},

@@ -25,6 +25,7 @@ from maitre.quota.reservation import (
 )
 from maitre.quota.store import Live
 from maitre.quota.subject import Subject
+from maitre.quota.window import is_total
 from maitre.valkey.redis_wire import Script, Valkey, Word
 
 
@@ -101,7 +102,7 @@ class RedisQuotaStore:
 
     async def load(self, subject: Subject, day: str, totals: Totals, generation: int) -> bool:
         counts = map(len, (totals.fields, totals.recent, totals.turns, totals.holds))
-        args: list[Word] = [str(subject), generation, day, TURN_TTL, *counts]
+        args: list[Word] = [str(subject), generation, day, TURN_TTL, *counts, int(totals.ever)]
         for field, amount in totals.fields.items():
             args += [field, amount]
         for hold_id, at in totals.recent.items():
@@ -130,11 +131,12 @@ class RedisQuotaStore:
             return None
         count, oldest, *words = found
         fields = {name.decode(): amount for name, amount in zip(words[0::2], words[1::2], strict=True)}
-        for name in ("epoch", "life", "day"):
+        ever = fields["ever"] != b"0"
+        for name in ("epoch", "life", "day", "ever"):
             del fields[name]
         held = {resource: int(fields.pop(f"held:{resource}", 0)) for resource in ("tokens", "money", "calls")}
         return Live(
-            fields={name: int(amount) for name, amount in fields.items() if int(amount)},
+            fields={name: int(amount) for name, amount in fields.items() if int(amount) and (ever or not is_total(name))},
             minute=count,
             minute_frees_at=_moment(oldest + 60_000 if oldest >= 0 else -1),
             held=held,

@@ -14,22 +14,23 @@ local requests = {ARGV[16], ARGV[17], ARGV[18]}
 local n = tonumber(ARGV[21])
 
 local limits, fields = {}, {}
-local subjects, windows, minutes, lives = {}, {}, {}, {}
+local subjects, windows, minutes, lives, total = {}, {}, {}, {}, {}
 for i = 1, n do
   subjects[i] = ARGV[21 + i]
-  fields[i] = {'epoch', 'life', 'day', 'held:tokens', 'held:money', 'held:calls', ARGV[15], unpack(requests)}
+  fields[i] = {'epoch', 'life', 'day', 'ever', 'held:tokens', 'held:money', 'held:calls', ARGV[15], unpack(requests)}
 end
 for i = 22 + n, #ARGV, 4 do
   local at = tonumber(ARGV[i])
   limits[#limits + 1] = {at = at, resource = ARGV[i + 1], field = ARGV[i + 2], limit = tonumber(ARGV[i + 3])}
   fields[at][#fields[at] + 1] = ARGV[i + 2]
+  if ARGV[i + 2]:sub(-6) == ':total' then total[at] = true end
 end
 
 -- The windows of a subject: numbers by field; and its life, nil when it is not loaded.
 local function look(i)
   local found = call('HMGET', key('s', subjects[i]), unpack(fields[i]))
-  windows[i], minutes[i] = {day = found[3]}, nil
-  for at = 4, #found do windows[i][fields[i][at]] = tonumber(found[at] or '0') end
+  windows[i], minutes[i] = {day = found[3], ever = found[4]}, nil
+  for at = 5, #found do windows[i][fields[i][at]] = tonumber(found[at] or '0') end
   lives[i] = found[1] == epoch and found[2] or nil
 end
 
@@ -79,7 +80,7 @@ end
 if not decided then
   local missing = {'unloaded'}
   for i = 1, n do
-    if lives[i] and (windows[i].day ~= day
+    if lives[i] and (windows[i].day ~= day or total[i] and windows[i].ever == '0'
         or call('ZRANGEBYSCORE', key('h', subjects[i]), '-inf', '(' .. ARGV[1], 'LIMIT', 0, 1)[1]) then
       unload(subjects[i])
       lives[i] = nil

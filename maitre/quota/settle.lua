@@ -11,8 +11,10 @@ for subject in pairs(subjects) do
     done = 1
     call('EXPIRE', key('s', subject), TTL)
     call('EXPIRE', key('h', subject), TTL)
-  else
+  elseif loaded(subject) then
     unload(subject)
+  else
+    note(subject, id, 'settle', {unpack(ARGV, 3 + n)})
   end
 end
 call('DEL', key('hold', id))

@@ -4,7 +4,7 @@
 Everything in a store can be rebuilt from the ledger. Per subject it keeps counters by period, the times of the last
 minute's requests, and which holds are live; an account also how many calls each recent turn has made. Each hold is a
 record of its own with an expiry. A subject is *unloaded* when the store has never seen it, has lost it, last loaded it
-on another day, or finds a hold that outlived its expiry: then `reserve` says so, and `maitre.quota.admission` loads it
+on another day, finds a hold that outlived its expiry, or is asked for a total that it was loaded without: then `reserve` says so, and `maitre.quota.admission` loads it
 from the ledger.
 """
 
@@ -59,10 +59,15 @@ class QuotaStore(Protocol):
         """Let these holds live until then, at least. Those that the store does not know are passed over."""
 
     async def generation(self, subject: Subject) -> int:
-        """A number that changes whenever something happened to an unloaded subject, and that never comes again."""
+        """A number that changes whenever something happened to an unloaded subject, and that never comes again. Who
+        asks is about to read the ledger: until the load the store remembers which holds of the subject end."""
 
     async def load(self, subject: Subject, day: str, totals: Totals, generation: int) -> bool:
-        """Load an unloaded subject, unless its generation changed since the ledger was read."""
+        """Load an unloaded subject, unless its generation changed since, before the ledger was read.
+
+        If nothing happened but that holds were settled or released which the totals still have, that is done to them
+        once more: a busy subject would never be loaded otherwise. Any other hold's end may be in the totals or not.
+        """
 
     async def unload(self, subjects: Iterable[Subject] | None = None) -> int:
         """Forget these subjects, or all; each is loaded from the ledger when it is next asked for. How many."""

@@ -81,6 +81,11 @@ class Periods:
         return {"day": self.day_resets, "month": self.month_resets}.get(window.span)
 
 
+def is_total(field: str) -> bool:
+    """Whether a counter is one that never resets."""
+    return field.endswith(":total")
+
+
 def periods(now: datetime, zone: ZoneInfo) -> Periods:
     """The day and the month of `now` in `zone`; the moments are in UTC."""
     today = now.astimezone(zone).date()

@@ -55,8 +55,8 @@ class MoodyLedger:
     async def beat(self, relayed: Mapping[str, int | None], expires_at: datetime) -> None:
         await self._do("beat", relayed, expires_at)
 
-    async def totals(self, subject: Subject, now: datetime, when: Periods) -> Totals:
-        found: Totals = await self._do("totals", subject, now, when)
+    async def totals(self, subject: Subject, now: datetime, when: Periods, *, ever: bool = True) -> Totals:
+        found: Totals = await self._do("totals", subject, now, when, ever=ever)
         return found
 
     async def sweep(self, now: datetime) -> int:

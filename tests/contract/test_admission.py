@@ -178,10 +178,10 @@ class Slow(MemoryLedger):
 
     reads = 0
 
-    async def totals(self, subject: Subject, now: datetime, when: Any) -> Totals:
+    async def totals(self, subject: Subject, now: datetime, when: Any, **words: Any) -> Totals:
         self.reads += 1
         await asyncio.sleep(0.01)
-        return await super().totals(subject, now, when)
+        return await super().totals(subject, now, when, **words)
 
 
 async def test_calls_that_find_a_subject_unloaded_share_one_load() -> None:
@@ -212,8 +212,8 @@ async def test_a_ledger_that_is_down_fails_the_load_for_all_who_wait() -> None:
     """Nobody is admitted, and the next call tries again."""
 
     class Down(Slow):
-        async def totals(self, subject: Subject, now: datetime, when: Any) -> Totals:
-            found = await super().totals(subject, now, when)
+        async def totals(self, subject: Subject, now: datetime, when: Any, **words: Any) -> Totals:
+            found = await super().totals(subject, now, when, **words)
             if self.reads <= 1:
                 raise StoreDown("Postgres does not answer.")
             return found

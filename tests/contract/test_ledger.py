@@ -129,12 +129,21 @@ async def test_a_hold_past_its_expiry_is_charged_as_lost(ledger: Ledger, by: str
     assert set(found.holds) == {"alive"}
 
 
+async def test_a_lost_row_whose_call_was_never_made_is_withdrawn(ledger: Ledger) -> None:
+    """The sweep charged it because its process was late to say so; then nobody is charged."""
+    await ledger.open(call())
+    await ledger.sweep(NOON + LATE)
+    assert await ledger.withdraw("r1")
+    assert not await ledger.settle(ended(), None)
+    assert await sums(ledger) == await sums(ledger, "nobody")
+
+
 async def test_what_really_happened_replaces_a_lost_row_once(ledger: Ledger) -> None:
     """A settlement that comes after the sweep is believed, the next one is not, and no sweep touches the row again."""
     await ledger.open(call())
     await ledger.sweep(NOON + LATE)
-    assert not await ledger.withdraw("r1")
     assert await ledger.settle(ended(), WORDS)
+    assert not await ledger.withdraw("r1")
     assert not await ledger.settle(ended(prompt=999), None)
     assert await ledger.sweep(NOON + 9 * TTL) == 0
     assert (await sums(ledger)).fields["tokens:total"] == 25

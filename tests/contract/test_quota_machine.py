@@ -186,11 +186,11 @@ class Trio(RuleBasedStateMachine):
     def unload(self, subjects: set[Subject] | None) -> None:
         self.all(self.model.unload(EVERYBODY if subjects is None else subjects), "unload", subjects)
 
-    @rule(subject=st.sampled_from(EVERYBODY))
-    def read_the_ledger(self, subject: Subject) -> None:
+    @rule(subject=st.sampled_from(EVERYBODY), ever=st.booleans())
+    def read_the_ledger(self, subject: Subject, ever: bool = True) -> None:
         twin, real = self.run(self.twin.generation(subject)), self.run(self.real.generation(subject))
         day = periods(self.now, ZONE).day
-        self.reads.append((subject, day, self.totals(subject), self.model.heard[subject], twin, real))
+        self.reads.append((subject, day, self.totals(subject, ever), self.model.heard(subject), twin, real))
 
     @precondition(lambda self: self.reads)
     @rule(which=st.integers(0, 3))
@@ -205,9 +205,10 @@ class Trio(RuleBasedStateMachine):
         self.read_the_ledger(subject)
         self.load_what_was_read(0)
 
-    def totals(self, subject: Subject) -> Totals:
+    def totals(self, subject: Subject, ever: bool) -> Totals:
         """The sums of the small ledger; late rows are closed as lost first."""
         when, fields, turns = periods(self.now, ZONE), Counter[str](), Counter[str]()
+        spans = (when.day, when.month, "total") if ever else (when.day, when.month)
         mine = {name: row for name, row in self.rows.items() if subject in row.taken.ask.subjects}
         for name, row in mine.items():
             if row.spent is None and row.expires < self.now:
@@ -219,7 +220,7 @@ class Trio(RuleBasedStateMachine):
                 fields.update(row.taken.tasks())
                 turns[row.taken.ask.turn_id] += row.taken.ask.kind == "turn"
         return Totals(
-            fields={name: n for name, n in fields.items() if name.split(":")[-1] in (when.day, when.month, "total")},
+            fields={name: n for name, n in fields.items() if name.split(":")[-1] in spans},
             recent={
                 name: row.taken.ask.now
                 for name, row in mine.items()
@@ -229,6 +230,7 @@ class Trio(RuleBasedStateMachine):
             holds={
                 name: replace(row.taken.hold, expires_at=row.expires) for name, row in mine.items() if row.spent is None
             },
+            ever=ever,
         )
 
     @invariant()

@@ -64,6 +64,11 @@ class Story:
             total.update(counters)
         return total
 
+    def lacks(self, ask: Ask) -> bool:
+        """Whether it does not know a total that the call is limited by."""
+        totals = {limit.subject for limit in ask.limits if limit.window.span == "total"}
+        return self.subject in totals and not self.loaded.ever
+
     def undone(self, taken: Taken) -> dict[str, int]:
         """What undoing a call takes back here."""
         return {**taken.counters(-1), **(taken.tasks(-1) if self.subject == taken.ask.account else {})}
@@ -118,7 +123,7 @@ class Model:
         self.stories: dict[Subject, Story] = {}
         self.taken: dict[str, Taken] = {}
         self.expiries: dict[str, datetime] = {}
-        self.heard: Counter[Subject] = Counter()  # a subject's generation
+        self.log: dict[Subject, list[tuple[str, str, Mapping[str, int]]]] = {}  # what unloaded subjects heard
 
     def stale(self, story: Story, now: datetime) -> bool:
         """Whether a hold outlived its expiry."""
@@ -129,7 +134,7 @@ class Model:
         for_all = [self.stories.get(subject) for subject in ask.subjects]
         if not all(story and story.decided(ask.hold_id) for story in for_all):
             for story in for_all:
-                if story and (story.day != ask.periods.day or self.stale(story, ask.now)):
+                if story and (story.day != ask.periods.day or story.lacks(ask) or self.stale(story, ask.now)):
                     self.unload([story.subject])
             missing = tuple(subject for subject in ask.subjects if subject not in self.stories)
             if missing:
@@ -176,12 +181,17 @@ class Model:
     def settle(self, hold_id: str, subjects: Iterable[Subject], spent: Mapping[str, int]) -> bool:
         """The hold's end."""
         knew = self._end("end", hold_id, spent)
-        self.unload([subject for subject in subjects if subject not in knew])
+        for subject in set(subjects) - knew:
+            if subject in self.stories:
+                self.unload([subject])
+            else:
+                self.note(subject, "end", hold_id, spent)
         return bool(knew)
 
     def release(self, hold_id: str, subjects: Iterable[Subject]) -> bool:
         """As if it had never been."""
-        self.unload([subject for subject in subjects if subject not in self.stories])
+        for subject in set(subjects) - self.stories.keys():
+            self.note(subject, "undo", hold_id, {})
         return bool(self._end("undo", hold_id, {}))
 
     def _end(self, what: str, hold_id: str, spent: Mapping[str, int]) -> set[Subject]:
@@ -202,17 +212,30 @@ class Model:
         """Forget; how many were known."""
         known = 0
         for subject in subjects:
-            self.heard[subject] += 1
+            self.note(subject, "unload", "", {})
             known += self.stories.pop(subject, None) is not None
         return known
 
+    def note(self, subject: Subject, what: str, hold_id: str, spent: Mapping[str, int]) -> None:
+        """An unloaded subject hears of it."""
+        self.log.setdefault(subject, []).append((what, hold_id, spent))
+
+    def heard(self, subject: Subject) -> int:
+        """How much a subject has heard: its generation."""
+        return len(self.log.get(subject, []))
+
     def load(self, subject: Subject, day: str, totals: Totals, heard: int) -> bool:
-        """Begin a new story, unless something happened since `heard`."""
-        if subject in self.stories or self.heard[subject] != heard:
+        """Begin a new story with the ends of those that were open, unless something else happened since `heard`."""
+        since = self.log.get(subject, [])[heard:]
+        ended = [hold_id for _, hold_id, _ in since]
+        if subject in self.stories or len(set(ended)) < len(ended) or not set(ended) <= totals.holds.keys():
             return False
-        self.stories[subject] = Story(subject, day, totals)
+        story = self.stories[subject] = Story(subject, day, totals)
         for name, hold in totals.holds.items():
             self.expiries[name] = max(self.expiries[name], hold.expires_at)
+        for what, name, spent in since:
+            taken = self.taken[name]
+            story.happened.append((what, taken, spent if what == "end" else story.undone(taken)))
         return True
 
     def live(self, subject: Subject, now: datetime) -> Live | None:
@@ -222,7 +245,7 @@ class Model:
             return None
         recent = story.recent(now)
         return Live(
-            {name: amount for name, amount in story.used().items() if amount},
+            {name: n for name, n in story.used().items() if n and (story.loaded.ever or not name.endswith(":total"))},
             len(recent),
             recent[0] + MINUTE if recent else None,
             {resource: story.held(resource) for resource in ("tokens", "money", "calls")},
