@@ -26,6 +26,13 @@ _random = Random(1)
 _DRAWS = [_random.random() for _ in range(CELL)]
 
 
+def _normal(share: float) -> float:
+    return NORMAL.inv_cdf(min(max(share, 1e-9), 1 - 1e-9))
+
+
+_NORMALS = [_normal(draw) for draw in _DRAWS]
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """What is known of a model: exponentially weighted means over its calls."""
@@ -89,17 +96,17 @@ def forecast(paces: Mapping[str, Pace], seated: Sequence[Work], line: Sequence[W
     running, ahead = calls[: len(seated)], calls[len(seated) :]
     played: list[list[float]] = []
     for round_ in range(PLAYED):
-        at = iter(_DRAWS[(round_ * 389 + place * 101) % CELL] for place in range(len(calls)))
-        free = [call.seconds(next(at)) for call in running]
+        cell = round_ * 389
+        free = [call.seconds((cell + place * 101) % CELL) for place, call in enumerate(running)]
         free += [0.0] * (slots - len(free))
         free.sort()
         free = free[len(free) - max(1, slots) :]  # of more than there should be, the first to end free nothing
         heapify(free)
         waits = []
-        for call in ahead:
+        for place, call in enumerate(ahead, len(running)):
             start = free[0]
             waits.append(start)
-            heapreplace(free, start + call.seconds(next(at)))
+            heapreplace(free, start + call.seconds((cell + place * 101) % CELL))
         played.append(waits)
     return [median(waits) for waits in zip(*played, strict=True)]
 
@@ -118,8 +125,8 @@ class _Call:
         written = (self.age - self.prompt) / self.per_token if self.per_token > 0 else 0.0
         self.done = NORMAL.cdf((log(written) - self.log_mean) / self.deviation) if written > 1 else 0.0
 
-    def seconds(self, draw: float) -> float:
-        """What is left of it."""
-        share = min(self.done + draw * (1 - self.done), 1 - 1e-9)
-        tokens = min(exp(self.log_mean + self.deviation * NORMAL.inv_cdf(max(share, 1e-9))), self.cap)
+    def seconds(self, cell: int) -> float:
+        """What is left of it, by a cell of the table."""
+        normal = _normal(self.done + _DRAWS[cell] * (1 - self.done)) if self.done else _NORMALS[cell]
+        tokens = min(exp(self.log_mean + self.deviation * normal), self.cap)
         return max(0.0, self.prompt + self.per_token * tokens - self.age)

@@ -18,7 +18,8 @@ The same rules stand in line.lua.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from maitre.queue.line import GRACE, LEASE, Capacity, Ticket
 
@@ -68,7 +69,7 @@ def enter(
     state: State, capacity: Capacity, ticket: Ticket, now: int, arrival: int | None = None, since: int | None = None
 ) -> bool:
     """Put a ticket that is not there into the line, or at its seat if it sat there `since`; False when its user
-    may not wait with one more. Call `seat` before and after."""
+    may not wait with one more, or nobody may. Call `seat` before and after."""
     if (arrival is not None or since is not None) and now < state.born + GRACE * 1000:
         state.lost = True
     if since is not None:
@@ -77,7 +78,7 @@ def enter(
     else:
         mine = sum(place.ticket.user_id == ticket.user_id for place in state.waiting.values())
         free = not state.waiting and room(state, capacity, ticket) and not hushed(state, now)
-        if arrival is None and not free and mine >= capacity.max_waiting_per_user:
+        if arrival is None and not free and (full(state, capacity) or mine >= capacity.max_waiting_per_user):
             return False
         number = state.tick(now)
         arrived = number if arrival is None else arrival
@@ -88,6 +89,11 @@ def enter(
             guest.start, guest.since = max(state.virtual, guest.finish), arrived
     state.leases[ticket.id] = now + LEASE * 1000
     return True
+
+
+def full(state: State, capacity: Capacity) -> bool:
+    """Whether nobody else may wait."""
+    return len(state.waiting) >= capacity.max_waiting
 
 
 def renew(state: State, ids: Iterable[str], now: int) -> None:
@@ -188,14 +194,46 @@ def order(state: State) -> list[str]:
         lines.setdefault(place.ticket.user_id, []).append(own_turn(place))
     for line in lines.values():
         line.sort(reverse=True)
-    guests = {user_id: replace(guest) for user_id, guest in state.guests.items()}
-    virtual, clock = state.virtual, state.clock
+    weights = {user_id: guest.weight for user_id, guest in state.guests.items()}
+    since = {user_id: guest.since for user_id, guest in state.guests.items()}
+    starts = {user_id: guest.start for user_id, guest in state.guests.items() if guest.start is not None}
+    paused = [(guest.finish, user_id) for user_id, guest in state.guests.items() if guest.start is None]
+    later = [(start, user_id) for user_id, start in starts.items()]  # whose turn has not started
+    due: list[tuple[float, int, str]] = []  # whose turn has
+    for heap in (paused, later):
+        heapify(heap)
+    earliest = list(later)  # the starts of both, and such as have passed
+    virtual, clock, counted = state.virtual, state.clock, sum(weights.values())
     served: list[str] = []
+    # As next_user and take_turn say it, on heaps: with hundreds waiting those would take hundredfold.
     for _ in state.waiting:
-        user_id = next_user(guests, virtual)
+        while starts.get(earliest[0][1]) != earliest[0][0]:
+            heappop(earliest)
+        virtual = max(virtual, earliest[0][0])
+        while later and later[0][0] <= virtual + ROUNDING:
+            start, user_id = heappop(later)
+            heappush(due, (start + 1 / weights[user_id], since[user_id], user_id))
+        finish, _, user_id = heappop(due)
         served.append(lines[user_id].pop()[-1])
         clock += 1
-        virtual = take_turn(guests, virtual, user_id, bool(lines[user_id]), clock)
+        if lines[user_id]:
+            starts[user_id], since[user_id] = finish, clock
+            heappush(later, (finish, user_id))
+            heappush(earliest, (finish, user_id))
+        else:
+            del starts[user_id]
+            heappush(paused, (finish, user_id))
+        left = 1.0
+        while True:
+            while paused and paused[0][0] <= virtual:
+                counted -= weights[heappop(paused)[1]]
+            if not counted:
+                break
+            if not paused or virtual + left / counted <= paused[0][0]:
+                virtual += left / counted
+                break
+            left -= (paused[0][0] - virtual) * counted
+            virtual = paused[0][0]
     return served
 
 

@@ -4,15 +4,19 @@
 -- KEYS  1 house hash: name, born, lost, virtual, clock, slots    2 waiting zset: id by arrival    3 seated zset: id by time, ms
 --       4 leases zset: id by expiry, ms    5 tickets hash: id -> JSON [tokens, user, background, ...]
 --       6 guests hash: user -> "weight finish start since newest", start "-" without a next turn    7 paces hash
--- ARGV  1 step  2 now ms  3 max concurrent  4 max tokens in flight or -1  5 max waiting per user  6 lease ms
---       7 grace ms  8 lives s  9 the version that the caller knows  10 a name for the line, should it be new
---       look, leave: 11.. ids    enter: 11 id  12 ticket  13 weight  14 arrival or -1  15 seated since or -1
--- Returns {version, full (1) or not (0), newly seated ids, paces, and unless the version is the caller's:
---          virtual, clock, born, slots, waiting, seated, tickets, guests, and to one who only reads: leases}
+-- ARGV  1 step  2 now ms  3 max concurrent  4 max tokens in flight or -1  5 max waiting per user  6 max waiting
+--       7 lease ms  8 grace ms  9 lives s  10 the version that the caller knows  11 a name for the line, should it be new
+--       look, leave: 12.. ids    enter: 12 id  13 ticket  14 weight  15 arrival or -1  16 seated since or -1
+-- Returns enter: {full (1 for this user, 2 for everybody) or not (0), seated since or nil, arrival or nil}
+--         leave: {newly seated ids, paces}
+--         look, read: {version, paces, and unless the version is the caller's: virtual, clock, born, slots, waiting,
+--                      seated, tickets, guests, and to one who only reads: leases}
 local HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS, PACES = unpack(KEYS)
 local step, now = ARGV[1], tonumber(ARGV[2])
-local slots, most_tokens, most_waiting = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local lease, grace, lives, known = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local slots, most_tokens = tonumber(ARGV[3]), tonumber(ARGV[4])
+local most_waiting, longest = tonumber(ARGV[5]), tonumber(ARGV[6])
+local lease, grace, lives, known = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local FIRST = 12 -- of the step's own arguments
 local ROUNDING = 1e-9
 
 -- A line of which a part was evicted is begun again, as one that was lost whole.
@@ -23,7 +27,7 @@ if torn and step ~= 'read' then redis.call('DEL', HOUSE, WAITING, SEATED, LEASES
 
 local house = redis.call('HMGET', HOUSE, 'born', 'lost', 'virtual', 'clock', 'name')
 local born, lost = tonumber(house[1] or now), house[2] == '1'
-local virtual, clock, name = tonumber(house[3] or 0), tonumber(house[4] or 0), house[5] or ARGV[10]
+local virtual, clock, name = tonumber(house[3] or 0), tonumber(house[4] or 0), house[5] or ARGV[11]
 
 local function whole(number) return string.format('%.0f', number) end
 local function exact(number) return string.format('%.17g', number) end
@@ -33,45 +37,74 @@ local function tick()
   return clock
 end
 
-local function ticket(id) return cjson.decode(redis.call('HGET', TICKETS, id)) end
+-- Tickets never change: each is read once.
+local tickets = {}
+local function ticket(id)
+  tickets[id] = tickets[id] or cjson.decode(redis.call('HGET', TICKETS, id))
+  return tickets[id]
+end
 
--- The guests are read when first needed, and written back at the end.
-local guests
+-- The guests are read when first needed, one or all; those that changed are written back at the end.
+local guests, complete, changed = {}, false, {}
+local function read(user, text)
+  local weight, finish, start, since, newest = text:match('^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  guests[user] = {
+    weight = tonumber(weight), finish = tonumber(finish), start = tonumber(start),
+    since = tonumber(since), newest = tonumber(newest),
+  }
+end
+
+local function guest_of(user)
+  if not guests[user] and not complete then
+    local text = redis.call('HGET', GUESTS, user)
+    if text then read(user, text) end
+  end
+  return guests[user]
+end
+
 local function everybody()
-  if guests then return guests end
-  guests = {}
-  local all = redis.call('HGETALL', GUESTS)
-  for i = 1, #all, 2 do
-    local weight, finish, start, since, newest = all[i + 1]:match('^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-    guests[all[i]] = {
-      weight = tonumber(weight), finish = tonumber(finish), start = tonumber(start),
-      since = tonumber(since), newest = tonumber(newest),
-    }
+  if not complete then
+    local all = redis.call('HGETALL', GUESTS)
+    for i = 1, #all, 2 do
+      if not guests[all[i]] then read(all[i], all[i + 1]) end
+    end
+    complete = true
   end
   return guests
 end
 
 local function write_guests()
-  if not guests then return end
-  redis.call('DEL', GUESTS)
-  for user, guest in pairs(guests) do
-    local start = guest.start and exact(guest.start) or '-'
-    redis.call('HSET', GUESTS, user, table.concat(
-      {whole(guest.weight), exact(guest.finish), start, whole(guest.since), whole(guest.newest)}, ' '))
+  for user in pairs(changed) do
+    local guest = guests[user]
+    if guest then
+      local start = guest.start and exact(guest.start) or '-'
+      redis.call('HSET', GUESTS, user, table.concat(
+        {whole(guest.weight), exact(guest.finish), start, whole(guest.since), whole(guest.newest)}, ' '))
+    else
+      redis.call('HDEL', GUESTS, user)
+    end
   end
 end
 
--- The waiting tickets of a user, first come first, and background work last.
+-- The waiting tickets of each user, first come first, and background work last: read once, then kept.
+local lines
 local function line_of(user)
-  local mine, background = {}, {}
-  local ids = redis.call('ZRANGE', WAITING, 0, -1)
-  for i = 1, #ids do
-    local one = ticket(ids[i])
-    local part = one[3] and background or mine
-    if one[2] == user then part[#part + 1] = {id = ids[i], tokens = one[1]} end
+  if not lines then
+    lines = {}
+    local texts = redis.call('HGETALL', TICKETS)
+    for i = 1, #texts, 2 do tickets[texts[i]] = tickets[texts[i]] or cjson.decode(texts[i + 1]) end
+    local ids = redis.call('ZRANGE', WAITING, 0, -1)
+    for _, background in ipairs({false, true}) do
+      for i = 1, #ids do
+        local one = tickets[ids[i]]
+        if one[3] == background then
+          lines[one[2]] = lines[one[2]] or {}
+          table.insert(lines[one[2]], ids[i])
+        end
+      end
+    end
   end
-  for i = 1, #background do mine[#mine + 1] = background[i] end
-  return mine
+  return lines[user] or {}
 end
 
 local function room(tokens)
@@ -110,6 +143,7 @@ end
 
 local function take_turn(user, more, number)
   local guest = everybody()[user]
+  changed[user] = true
   virtual = math.max(virtual, earliest_start())
   guest.finish = guest.start + 1 / guest.weight
   guest.start, guest.since = more and guest.finish or nil, number
@@ -118,7 +152,7 @@ local function take_turn(user, more, number)
     local weights, ends = 0, nil
     for name, one in pairs(guests) do
       if not one.start and one.finish <= virtual then
-        guests[name] = nil
+        guests[name], changed[name] = nil, true
       else
         weights = weights + one.weight
         if not one.start and (not ends or one.finish < ends) then ends = one.finish end
@@ -139,11 +173,12 @@ local function seat()
   while not hushed() and redis.call('ZCARD', SEATED) < slots and redis.call('ZCARD', WAITING) > 0 do
     local user = next_user()
     local mine = line_of(user)
-    if not room(mine[1].tokens) then return end
-    redis.call('ZREM', WAITING, mine[1].id)
-    redis.call('ZADD', SEATED, whole(now), mine[1].id)
-    take_turn(user, #mine > 1, tick())
-    newly[#newly + 1] = mine[1].id
+    if not room(ticket(mine[1])[1]) then return end
+    local id = table.remove(mine, 1)
+    redis.call('ZREM', WAITING, id)
+    redis.call('ZADD', SEATED, whole(now), id)
+    take_turn(user, #mine > 0, tick())
+    newly[#newly + 1] = id
   end
 end
 
@@ -152,21 +187,26 @@ local function leave(id)
   tick()
   if redis.call('ZREM', SEATED, id) == 0 then
     local user = ticket(id)[2]
+    local mine = line_of(user)
+    for i = #mine, 1, -1 do
+      if mine[i] == id then table.remove(mine, i) end
+    end
     redis.call('ZREM', WAITING, id)
-    if #line_of(user) == 0 then everybody()[user].start = nil end
+    if #mine == 0 then guest_of(user).start, changed[user] = nil, true end
   end
   redis.call('HDEL', TICKETS, id)
 end
 
-local function renew(ids)
+local function renew(first, last)
   local latest = whole(now + lease)
-  for i = 1, #ids do redis.call('ZADD', LEASES, 'XX', latest, ids[i]) end
+  for i = first, last do redis.call('ZADD', LEASES, 'XX', latest, ARGV[i]) end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', whole(now))) do leave(id) end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '(' .. latest, '+inf')) do
     redis.call('ZADD', LEASES, 'XX', latest, id)
   end
 end
 
+-- 0, or why it may not: 1 its user waits with as many as one may, 2 so does everybody together.
 local function enter(id, text, weight, arrival, since)
   if (arrival >= 0 or since >= 0) and now < born + grace then lost = true end
   local one = cjson.decode(text)
@@ -175,36 +215,43 @@ local function enter(id, text, weight, arrival, since)
     redis.call('ZADD', SEATED, whole(since), id)
     tick()
   else
-    local free = redis.call('ZCARD', WAITING) == 0 and room(one[1]) and not hushed()
-    if arrival < 0 and not free and #line_of(user) >= most_waiting then return false end
+    local queue = redis.call('ZCARD', WAITING)
+    local guest = guest_of(user)
+    local free = queue == 0 and room(one[1]) and not hushed()
+    if arrival < 0 and not free then
+      if queue >= longest then return 2 end
+      local mine = guest and guest.start and line_of(user) or {} -- whoever has a next turn waits for it
+      if #mine >= most_waiting then return 1 end
+    end
+    lines = nil
     local number = tick()
     local arrived = arrival < 0 and number or arrival
     redis.call('ZADD', WAITING, whole(arrived), id)
-    local guest = everybody()[user] or {finish = virtual, since = 0, newest = 0}
-    guests[user] = guest
+    guest = guest or {finish = virtual, since = 0, newest = 0}
+    guests[user], changed[user] = guest, true
     guest.weight, guest.newest = weight, math.max(guest.newest, arrived)
     if not guest.start then guest.start, guest.since = math.max(virtual, guest.finish), arrived end
   end
   redis.call('HSET', TICKETS, id, text)
   redis.call('ZADD', LEASES, whole(now + lease), id)
-  return true
+  return 0
 end
 
 local full = 0
 if step == 'enter' then
-  local id = ARGV[11]
-  local there = redis.call('ZSCORE', LEASES, id)
-  renew({id})
+  local there = redis.call('ZSCORE', LEASES, ARGV[FIRST])
+  renew(FIRST, FIRST)
   seat()
   if not there then
-    if enter(id, ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])) then seat() else full = 1 end
+    full = enter(ARGV[FIRST], ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]))
+    if full == 0 then seat() end
   end
 elseif step == 'look' then
-  renew({unpack(ARGV, 11)})
+  renew(FIRST, #ARGV)
   seat()
 elseif step == 'leave' then
-  leave(ARGV[11])
-  renew({})
+  leave(ARGV[FIRST])
+  renew(1, 0)
   seat()
 end
 
@@ -215,8 +262,13 @@ if step ~= 'read' then
   for i = 1, 6 do redis.call('EXPIRE', KEYS[i], lives) end
 end
 
+if step == 'enter' then
+  return {full, redis.call('ZSCORE', SEATED, ARGV[FIRST]), redis.call('ZSCORE', WAITING, ARGV[FIRST])}
+end
+local paces = redis.call('HGETALL', PACES)
+if step == 'leave' then return {newly, paces} end
 local version = name .. ':' .. whole(clock)
-local answer = {version, full, newly, redis.call('HGETALL', PACES)}
+local answer = {version, paces}
 if version ~= known then
   local all = {
     exact(virtual), whole(clock), whole(born), redis.call('HGET', HOUSE, 'slots') or '1',

@@ -20,6 +20,9 @@ LEASE = 30
 #: Longer than the pause between two looks of a process in which nobody waits. Seconds.
 GRACE = 3
 
+#: So many wait in front of one provider at most, whoever they are: each step of a line reads all of it.
+LONGEST = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
@@ -30,6 +33,7 @@ class Capacity:
     max_tokens_in_flight: int | None  # the sum of the seated tickets' tokens
     max_waiting_per_user: int
     max_wait: float  # seconds
+    max_waiting: int = LONGEST  # of all users
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +68,32 @@ class Seated:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """The call has entered the line; the next look says how it stands."""
+
+    arrival: int  # its number in the order of arrival; a ticket that has to enter again brings it along
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """The call has to wait."""
 
     position: int  # 1 is next
     eta: float | None  # seconds; None while nothing is known of the provider's speed
-    arrival: int  # its number in the order of arrival; a ticket that has to enter again brings it along
+    arrival: int  # as in Arrived
     heavier: int  # the newest arrival of a heavier user before it in the line, 0 if there is none
     clock: int  # the line's, by which arrivals are numbered
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """The user has as many waiting calls as one may have; this one did not enter."""
+    """As many wait as may; this one did not enter."""
+
+    everybody: bool = False  # whether the whole line is full, and not only this user's part of it
 
 
-Standing = Seated | Waiting | Full
+Entry = Seated | Arrived | Full
+Standing = Seated | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +124,7 @@ class Line(Protocol):
         *,
         arrival: int | None = None,
         seated_since: datetime | None = None,
-    ) -> Standing:
+    ) -> Entry:
         """Take a seat or a place in the line. A ticket that the line has lost brings its `arrival`, or, if its call
         is running, the time since when: it is then seated whatever the capacity."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from maitre.queue import fair
 from maitre.queue.eta import Pace
 from maitre.queue.fair import State
-from maitre.queue.line import Capacity, Full, Snapshot, Spent, Standing, Ticket, ms
+from maitre.queue.line import Arrived, Capacity, Entry, Full, Seated, Snapshot, Spent, Standing, Ticket, moment, ms
 from maitre.queue.standing import Board, snapshot_of
 
 
@@ -28,7 +28,7 @@ class MemoryLine:
         *,
         arrival: int | None = None,
         seated_since: datetime | None = None,
-    ) -> Standing:
+    ) -> Entry:
         at = ms(now)
         state = self._state(capacity, at)
         known = ticket.id in state.leases
@@ -37,18 +37,19 @@ class MemoryLine:
         if not known:
             since = None if seated_since is None else ms(seated_since)
             if not fair.enter(state, capacity, ticket, at, arrival, since):
-                return Full()
+                return Full(everybody=fair.full(state, capacity))
             fair.seat(state, capacity, at)
-        standing = self._standings(capacity, [ticket.id], at)[ticket.id]
-        assert standing is not None
-        return standing
+        if ticket.id in state.seated:
+            return Seated(moment(state.seated[ticket.id].since))
+        return Arrived(state.waiting[ticket.id].since)
 
     async def look(self, capacity: Capacity, ids: Iterable[str], now: datetime) -> Mapping[str, Standing | None]:
         at, ids = ms(now), list(ids)
         state = self._state(capacity, at)
         fair.renew(state, ids, at)
         fair.seat(state, capacity, at)
-        return self._standings(capacity, ids, at)
+        board = self._boards.setdefault(capacity.provider, Board())
+        return board.standings(state, self._learned(capacity.provider), ids, at)
 
     async def leave(self, capacity: Capacity, id: str, now: datetime, spent: Spent | None) -> tuple[str, ...]:
         at = ms(now)
@@ -64,10 +65,6 @@ class MemoryLine:
     async def snapshot(self, provider: str, now: datetime) -> Snapshot:
         state = self._states.get(provider) or State(born=ms(now))
         return snapshot_of(state, self._learned(provider), ms(now))
-
-    def _standings(self, capacity: Capacity, ids: Iterable[str], at: int) -> dict[str, Standing | None]:
-        board = self._boards.setdefault(capacity.provider, Board())
-        return board.standings(self._state(capacity, at), self._learned(capacity.provider), ids, at)
 
     def lose(self) -> None:
         """Forget everything, as a Valkey that came back empty has."""

@@ -1,7 +1,7 @@
 """The lines in Valkey or Redis (7.0 or newer): one script, one round trip a step.
 
 All keys of a line share the hash tag {house}. The script decides who is seated; positions and waiting times are
-worked out here, from the whole line, which the script sends along when it has changed.
+worked out here, from the whole line, which the script sends to one who looks when it has changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,21 @@ from uuid import uuid4
 
 from maitre.queue.eta import Pace
 from maitre.queue.fair import Guest, Place, State
-from maitre.queue.line import GRACE, LEASE, Capacity, Full, Snapshot, Spent, Standing, Ticket, ms
+from maitre.queue.line import (
+    GRACE,
+    LEASE,
+    Arrived,
+    Capacity,
+    Entry,
+    Full,
+    Seated,
+    Snapshot,
+    Spent,
+    Standing,
+    Ticket,
+    moment,
+    ms,
+)
 from maitre.queue.standing import Board, snapshot_of
 from maitre.valkey.redis_wire import Script, Valkey
 
@@ -26,6 +40,7 @@ LEARNED_LIVES = 30 * 24 * 3600
 
 PARTS = ("line", "waiting", "seated", "leases", "tickets", "guests", "paces")
 ANYTHING = Capacity("", 1, None, 0, 0.0)
+EVERYBODY = 2  # what the script answers when the whole line is full
 
 
 class _Copy:
@@ -54,59 +69,44 @@ class RedisLine:
         *,
         arrival: int | None = None,
         seated_since: datetime | None = None,
-    ) -> Standing:
+    ) -> Entry:
         since = -1 if seated_since is None else ms(seated_since)
         number = -1 if arrival is None else arrival
-        full, _ = await self._run("enter", capacity, now, ticket.id, _text(ticket), ticket.weight, number, since)
-        if full:
-            return Full()
-        standing = self._standings(capacity, [ticket.id], now)[ticket.id]
-        assert standing is not None
-        return standing
+        words = (ticket.id, _text(ticket), ticket.weight, number, since)
+        refused, seated, arrived = await self._ask("enter", capacity, capacity.provider, now, "", *words)
+        if refused:
+            return Full(everybody=refused == EVERYBODY)
+        return Arrived(int(arrived)) if seated is None else Seated(moment(int(seated)))
 
     async def look(self, capacity: Capacity, ids: Iterable[str], now: datetime) -> Mapping[str, Standing | None]:
         ids = list(ids)
-        await self._run("look", capacity, now, *ids)
-        return self._standings(capacity, ids, now)
+        copy = self._copies.setdefault(capacity.provider, _Copy())
+        _read(copy, await self._ask("look", capacity, capacity.provider, now, copy.version, *ids))
+        copy.state.slots = capacity.max_concurrent
+        return copy.board.standings(copy.state, copy.paces, ids, ms(now))
 
     async def leave(self, capacity: Capacity, id: str, now: datetime, spent: Spent | None) -> tuple[str, ...]:
-        _, seated = await self._run("leave", capacity, now, id)
+        seated, paces = await self._ask("leave", capacity, capacity.provider, now, "", id)
         if spent is not None:
-            await self._learn(capacity.provider, spent)
-        return seated
+            await self._learn(capacity.provider, _paces(paces).get(spent.model, Pace()), spent)
+        return tuple(other.decode() for other in seated)
 
     async def snapshot(self, provider: str, now: datetime) -> Snapshot:
         copy = _Copy()
         _read(copy, await self._ask("read", ANYTHING, provider, now, ""))
         return snapshot_of(copy.state, copy.paces, ms(now))
 
-    async def _learn(self, provider: str, spent: Spent) -> None:
+    async def _learn(self, provider: str, known: Pace, spent: Spent) -> None:
         """Two calls that end in the same moment in two processes may teach as one; a mean does not miss it."""
-        paces = self._copies[provider].paces
-        paces[spent.model] = paces.get(spent.model, Pace()).learn(spent)
         key = self._keys(provider)[-1]
-        await self._valkey.call("HSET", key, spent.model, json.dumps(astuple(paces[spent.model])))
+        await self._valkey.call("HSET", key, spent.model, json.dumps(astuple(known.learn(spent))))
         await self._valkey.call("EXPIRE", key, LEARNED_LIVES)
-
-    def _standings(self, capacity: Capacity, ids: list[str], now: datetime) -> dict[str, Standing | None]:
-        copy = self._copies[capacity.provider]
-        copy.state.slots = capacity.max_concurrent
-        return copy.board.standings(copy.state, copy.paces, ids, ms(now))
-
-    async def _run(
-        self, step: str, capacity: Capacity, now: datetime, *args: str | int
-    ) -> tuple[bool, tuple[str, ...]]:
-        """One step of a line: whether its user may not wait with more, and who was seated by it."""
-        copy = self._copies.setdefault(capacity.provider, _Copy())
-        answer = await self._ask(step, capacity, capacity.provider, now, copy.version, *args)
-        _read(copy, answer)
-        return bool(answer[1]), tuple(id.decode() for id in answer[2])
 
     async def _ask(
         self, step: str, capacity: Capacity, provider: str, now: datetime, version: str, *args: str | int
     ) -> Any:
         most = -1 if capacity.max_tokens_in_flight is None else capacity.max_tokens_in_flight
-        limits = (capacity.max_concurrent, most, capacity.max_waiting_per_user)
+        limits = (capacity.max_concurrent, most, capacity.max_waiting_per_user, capacity.max_waiting)
         words = (step, ms(now), *limits, LEASE * 1000, GRACE * 1000, LIVES, version, uuid4().hex[:8], *args)
         return await self._valkey.run(self._script, self._keys(provider), words)
 
@@ -127,8 +127,8 @@ def _ticket(text: bytes) -> Ticket:
 
 def _read(copy: _Copy, answer: Any) -> None:
     """Bring a copy up to date."""
-    version, _, _, paces, *whole = answer
-    copy.paces = {model.decode(): Pace(*json.loads(pace)) for model, pace in _pairs(paces)}
+    version, paces, *whole = answer
+    copy.paces = _paces(paces)
     if not whole:
         return
     virtual, clock, born, slots, waiting, seated, tickets, guests, *leases = whole
@@ -144,6 +144,10 @@ def _read(copy: _Copy, answer: Any) -> None:
         seated={id.decode(): Place(known[id], int(since)) for id, since in _pairs(seated)},
         leases={id.decode(): int(expiry) for expiries in leases for id, expiry in _pairs(expiries)},
     )
+
+
+def _paces(flat: list[Any]) -> dict[str, Pace]:
+    return {model.decode(): Pace(*json.loads(pace)) for model, pace in _pairs(flat)}
 
 
 def _guest(text: bytes) -> Guest:

@@ -17,7 +17,7 @@ from math import ceil
 from typing import Any
 
 from maitre.errors import MaitreError, NoPlace
-from maitre.queue.line import Capacity, Full, Line, Seated, Spent, Standing, Ticket, Waiting
+from maitre.queue.line import Arrived, Capacity, Entry, Full, Line, Seated, Spent, Standing, Ticket, Waiting
 from maitre.queue.shown import Shown, shown
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 LOOK = 0.1  # seconds between two looks while somebody waits
 LOOK_SEATED = 2.0  # while nobody does; below line.GRACE
 
-#: A wait this many times longer than allowed is refused on entry; below that, the forecast may be wrong.
+#: A wait this many times longer than allowed is refused at the first look; below that, the forecast may be wrong.
 CLEARLY = 1.5
 
 #: Whoever waits is told that the house is down when its line has not answered for this long. Seconds.
@@ -50,17 +50,19 @@ class _Guest:
     """A ticket of this process."""
 
     ticket: Ticket
-    standing: Standing
+    standing: Standing | Arrived
     arrival: int | None = None
     fault: MaitreError | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def hear(self, standing: Standing) -> None:
+    def hear(self, standing: Standing | Arrived) -> None:
         """How it stands now. Whoever sits stays seated: an older answer may come late."""
         if isinstance(self.standing, Seated):
             return
-        if isinstance(standing, Waiting):
+        if not isinstance(standing, Seated):
             self.arrival = standing.arrival
+        if isinstance(standing, Arrived):
+            return
         if standing != self.standing:
             self.standing = standing
             self.news.set()
@@ -101,22 +103,22 @@ class WaitingRoom:
         self._background: set[asyncio.Task[None]] = set()
 
     async def seat(self, capacity: Capacity, ticket: Ticket, told: Tell) -> Seat:
-        """Wait until the call may run. `told` hears the place in the line on entry and whenever what is shown of it
-        changes; it must not wait for its reader. Raises NoPlace or StoreDown. However it ends but by a Seat, also by
-        cancellation, the place is given back at once."""
+        """Wait until the call may run. `told` hears the place in the line at the first look and whenever what is shown
+        of it changes; it must not wait for its reader. Raises NoPlace or StoreDown. However it ends but by a Seat, also
+        by cancellation, the place is given back at once."""
         begun = asyncio.get_running_loop().time()
         desk = self._desks.setdefault(capacity.provider, _Desk(capacity))
         desk.capacity = capacity
         try:
-            standing = await self._line.enter(capacity, ticket, self._clock())
-            if not isinstance(standing, Seated):
-                self._refuse_at_once(capacity, standing)
-            guest = _Guest(ticket, standing, standing.arrival if isinstance(standing, Waiting) else None)
+            entry = await self._line.enter(capacity, ticket, self._clock())
+            if isinstance(entry, Full):
+                raise self._full(capacity, entry)
+            guest = _Guest(ticket, entry, entry.arrival if isinstance(entry, Arrived) else None)
             desk.guests[ticket.id] = guest
             self._keep_looking(desk)
             try:
                 async with asyncio.timeout_at(begun + capacity.max_wait):
-                    await self._wait(guest, told)
+                    await self._wait(guest, capacity.max_wait, told)
             except TimeoutError:
                 if not isinstance(guest.standing, Seated):
                     raise self._too_long(guest.standing, 0.0) from None
@@ -146,27 +148,28 @@ class WaitingRoom:
 
     # ── one who waits ────────────────────────────────────────────────────────────────────────────────────
 
-    async def _wait(self, guest: _Guest, told: Tell) -> None:
+    async def _wait(self, guest: _Guest, max_wait: float, told: Tell) -> None:
         last: Shown | None = None
         while not isinstance(guest.standing, Seated):
             if guest.fault is not None:
                 raise guest.fault
             guest.news.clear()
             if isinstance(guest.standing, Waiting):
+                if last is None and (guest.standing.eta or 0.0) > CLEARLY * max_wait:
+                    raise self._too_long(guest.standing, max_wait)
                 now = shown(last, guest.standing)
                 if last is None or (now.position, now.eta) != (last.position, last.eta):
                     await told(replace(guest.standing, position=now.position))
                 last = now
             await guest.news.wait()
 
-    def _refuse_at_once(self, capacity: Capacity, standing: Standing) -> None:
-        """One who cannot wait, or would clearly wait too long."""
-        if isinstance(standing, Full):
-            raise NoPlace("queue_full_user", retry_after=RETRY, limit=capacity.max_waiting_per_user)
-        if isinstance(standing, Waiting) and standing.eta is not None and standing.eta > CLEARLY * capacity.max_wait:
-            raise self._too_long(standing, capacity.max_wait)
+    def _full(self, capacity: Capacity, full: Full) -> NoPlace:
+        """The refusal of one who may not wait."""
+        if full.everybody:
+            return self._too_long(full, 0.0)
+        return NoPlace("queue_full_user", retry_after=RETRY, limit=capacity.max_waiting_per_user)
 
-    def _too_long(self, standing: Standing, allowed: float) -> NoPlace:
+    def _too_long(self, standing: Standing | Entry, allowed: float) -> NoPlace:
         """The refusal: come back when the wait will be one that is allowed."""
         eta = standing.eta if isinstance(standing, Waiting) else None
         seconds = RETRY if eta is None else max(RETRY, ceil(eta - allowed))
@@ -218,10 +221,11 @@ class WaitingRoom:
         if guest.ticket.id not in desk.guests:
             return
         since = guest.standing.since if isinstance(guest.standing, Seated) else None
-        standing = await self._line.enter(
+        entry = await self._line.enter(
             desk.capacity, guest.ticket, self._clock(), arrival=guest.arrival, seated_since=since
         )
-        guest.hear(standing)
+        if not isinstance(entry, Full):  # never of one that was there before
+            guest.hear(entry)
 
     # ── places given back ────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from maitre.queue.line import GRACE, LEASE, Capacity, Full, Line, Seated, Spent, Ticket, Waiting
+from maitre.queue.line import (
+    GRACE,
+    LEASE,
+    Arrived,
+    Capacity,
+    Entry,
+    Full,
+    Line,
+    Seated,
+    Spent,
+    Standing,
+    Ticket,
+    Waiting,
+)
 from maitre.queue.memory_line import MemoryLine
 from maitre.queue.redis_line import RedisLine
 from maitre.valkey.redis_wire import Valkey
@@ -47,9 +60,15 @@ def place(standing: object) -> int:
     return standing.position
 
 
-async def come(line: Line, *ids: str, places: Capacity = ONE, now: float = 0) -> list[object]:
+async def stand(line: Line, places: Capacity, one: Ticket, now: float = 0, **again: Any) -> Entry | Standing | None:
+    """A ticket enters; how it stands then."""
+    entry = await line.enter(places, one, after(now), **again)
+    return (await line.look(places, [one.id], after(now)))[one.id] if isinstance(entry, Arrived) else entry
+
+
+async def come(line: Line, *ids: str, places: Capacity = ONE, now: float = 0) -> list[Entry | Standing | None]:
     """A guest by each of these ids arrives."""
-    return [await line.enter(places, ticket(id, id), after(now)) for id in ids]
+    return [await stand(line, places, ticket(id, id), now) for id in ids]
 
 
 async def test_seats_then_places_then_seats_again(line: Line) -> None:
@@ -82,10 +101,28 @@ async def test_a_user_may_wait_with_so_many(line: Line) -> None:
     """One more is told that it did not enter, and is not there; other users are not concerned."""
     places = capacity(1, max_waiting_per_user=1)
     assert isinstance(await line.enter(places, ticket("ann", "a"), NOON), Seated)
-    assert place(await line.enter(places, ticket("ann", "b"), NOON)) == 1
+    assert place(await stand(line, places, ticket("ann", "b"))) == 1
     assert await line.enter(places, ticket("ann", "c"), NOON) == Full()
-    assert place(await line.enter(places, ticket("bob", "d"), NOON)) in (1, 2)
+    assert place(await stand(line, places, ticket("bob", "d"))) in (1, 2)
     assert (await line.look(places, ["c"], NOON))["c"] is None
+
+
+async def test_only_so_many_wait_in_all(line: Line) -> None:
+    """When the line is full nobody enters, but one who was there before; a free seat is taken all the same."""
+    places = capacity(1, max_waiting=2)
+    assert [isinstance(one, Seated) for one in await come(line, "a", "b", "c", places=places)] == [True, False, False]
+    assert await come(line, "d", "e", places=places) == [Full(everybody=True)] * 2
+    assert isinstance((await come(line, "f", places=capacity(1, provider="cloud", max_waiting=0)))[0], Seated)
+    assert await line.enter(places, ticket("g", "g"), NOON, arrival=1) == Arrived(1)
+
+
+async def test_a_process_may_look_after_very_many(line: Line) -> None:
+    """More ids than a script's stack could hold are looked at in one step."""
+    many = [str(number) for number in range(9000)]
+    await come(line, "a", "b")
+    standing = await line.look(ONE, ["a", *many, "b"], NOON)
+    assert place(standing["b"]) == 1
+    assert set(standing.values()) == {standing["a"], standing["b"], None}
 
 
 async def test_who_gives_up_makes_room(line: Line) -> None:
@@ -145,8 +182,8 @@ async def test_a_line_that_was_lost_is_entered_again_in_its_order(line: Line) ->
     if isinstance(line, RedisLine):
         await lose(line)
     assert await new.look(ONE, ["a", "b", "c", "d"], after(1)) == dict.fromkeys("abcd")
-    assert place(await new.enter(ONE, ticket("d", "d"), after(1), arrival=arrivals[2])) == 1
-    assert place(await new.enter(ONE, ticket("c", "c"), after(1), arrival=arrivals[1])) == 1
+    assert place(await stand(new, ONE, ticket("d", "d"), 1, arrival=arrivals[2])) == 1
+    assert place(await stand(new, ONE, ticket("c", "c"), 1, arrival=arrivals[1])) == 1
     for id in "ab":
         again = await new.enter(ONE, ticket(id, id), after(1), seated_since=NOON)
         assert again == Seated(NOON)
@@ -163,7 +200,7 @@ async def lose(line: RedisLine) -> None:
 
 async def test_a_lost_line_that_nobody_served_goes_on_after_a_moment(line: Line) -> None:
     """The silence after a loss ends by itself."""
-    assert place(await line.enter(ONE, ticket("a", "a"), NOON, arrival=1)) == 1
+    assert place(await stand(line, ONE, ticket("a", "a"), arrival=1)) == 1
     assert isinstance((await line.look(ONE, ["a"], after(GRACE)))["a"], Seated)
 
 
@@ -213,12 +250,17 @@ class Pair(RuleBasedStateMachine):
 
     url = ""
 
-    @initialize(slots=st.integers(1, 3), tokens=st.none() | st.integers(50, 300), waiting=st.integers(0, 4))
-    def open(self, slots: int, tokens: int | None, waiting: int) -> None:
+    @initialize(
+        slots=st.integers(1, 3),
+        tokens=st.none() | st.integers(50, 300),
+        waiting=st.integers(0, 4),
+        longest=st.integers(0, 6),
+    )
+    def open(self, slots: int, tokens: int | None, waiting: int, longest: int) -> None:
         self.runner = asyncio.Runner()
         self.valkey = Valkey(self.url)
         self.twin, self.real = MemoryLine(), RedisLine(self.valkey, prefix=f"m-{uuid.uuid4().hex[:12]}")
-        self.places = capacity(slots, max_tokens_in_flight=tokens, max_waiting_per_user=waiting)
+        self.places = capacity(slots, max_tokens_in_flight=tokens, max_waiting_per_user=waiting, max_waiting=longest)
         self.now = 0.0
         self.tickets: list[Ticket] = []
 

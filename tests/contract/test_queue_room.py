@@ -125,12 +125,12 @@ class Call:
 
 
 async def call(house: House, room: WaitingRoom, id: str, places: Capacity = ONE, **changed: int) -> Call:
-    """A call that has arrived: it sits or waits."""
+    """A call that has arrived: it sits, or waits and was told so."""
     made = Call(room, ticket(id, id, **changed), places)
 
     async def there() -> bool:
         seated, waiting = await house.seen()
-        return id in seated or id in waiting
+        return id in seated or (id in waiting and bool(made.told))
 
     await until(there)
     return made
@@ -230,6 +230,19 @@ async def test_too_many_of_one_user_are_refused(house: House) -> None:
     await calls[1].end()
 
 
+async def test_a_line_that_is_full_takes_nobody(house: House) -> None:
+    """However few calls of one's own wait, one reads that too many people do, and when to come again."""
+    room, places = house.room(), capacity(1, max_waiting=1)
+    calls = [await call(house, room, id, places) for id in "ab"]
+    with pytest.raises(NoPlace) as refused:
+        await Call(room, ticket("cid", "c"), places).task
+    assert refused.value.key == "queue_too_long"
+    assert refused.value.retry_after
+    assert "resets_at" in refused.value.values
+    for made in calls:
+        await made.end()
+
+
 async def test_the_maximum_wait_is_kept(house: House) -> None:
     """Whoever has waited so long is refused, and the place is free."""
     room = house.room()
@@ -248,8 +261,10 @@ async def test_a_wait_that_is_clearly_too_long_is_refused_at_once(house: House) 
     first = await call(house, room, "a")
     await first.end(Spent("small", 50, 100.0, 50))
     await call(house, room, "b")
+    hasty = Call(room, ticket("cid", "c"), capacity(1, max_wait=60))
     with pytest.raises(NoPlace) as refused:
-        await Call(room, ticket("cid", "c"), capacity(1, max_wait=60)).task
+        await hasty.task
+    assert hasty.told == []
     assert refused.value.key == "queue_too_long"
     assert refused.value.retry_after == pytest.approx(40, abs=10)
     patient = await call(house, room, "d", capacity(1, max_wait=90))

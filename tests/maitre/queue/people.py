@@ -28,6 +28,7 @@ def capacity(slots: int = 1, **changed: Any) -> Capacity:
         "provider": "gpu",
         "max_tokens_in_flight": None,
         "max_waiting_per_user": 1000,
+        "max_waiting": 5000,
         "max_wait": 600.0,
     }
     return Capacity(max_concurrent=slots, **(known | changed))
