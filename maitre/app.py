@@ -94,9 +94,10 @@ class Engine:
         self._books = PostgresLedger(self._database, house.prices, grace=GRACE)
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
+        self._accounts = PostgresAccounts(self._database, house.currency)
         self.turns = Turns(
             terms=terms_of(house),
-            accounts=PostgresAccounts(self._database, house.currency),
+            accounts=self._accounts,
             source=PostgresCatalogue(self._database),
             store=self._store,
             line=RedisLine(self._valkey),
@@ -113,7 +114,8 @@ class Engine:
         )
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
-        self._fresh = False  # whether the live windows were loaded since this process began, or Valkey was down
+        self._fresh = False  # whether what may be wrong was forgotten since this process began, or Valkey was down
+        self._away = False  # whether Valkey was down since
         self._keeping: list[asyncio.Task[None]] = []
         self._told_time = False  # whether Postgres has told us the time
 
@@ -133,16 +135,25 @@ class Engine:
         await self.turns.reception.refresh()
 
     async def _keep_windows(self) -> None:
+        # What others could not count, of whom not all live, and limits that are new: the ledger has all of it.
+        doubtful = None if self._fresh or self._away else await self._doubtful()
         try:
             if not self._fresh:
-                # What others could not count, of whom not all live, and limits that are new: the ledger has all of it.
-                await self._store.unload()
-                self._fresh = True
+                await self._store.unload(doubtful)
+                self._fresh, self._away = True, False
             await self.turns.settlements.resolve_doubts()
             await self._counters.publish(self._id, self._tracer.counters())
         except StoreDown:
-            self._fresh = False
+            self._fresh, self._away = False, True
             raise
+
+    async def _doubtful(self) -> list[Subject]:
+        """Whose live windows may be wrong when this process begins. All others keep what they hold: a call of theirs
+        that died with its process had a hold, which expires."""
+        if not self.turns.reception.catalogue.version:
+            await self.turns.reception.refresh()
+        unchecked = self.turns.reception.unchecked((await self._accounts.all()).values())
+        return [*self.house.budgets, *unchecked]
 
     async def _keep_books(self) -> None:
         await self.turns.sweep()

@@ -52,7 +52,9 @@ async def totals_of(database: Database, subject: Subject, now: datetime, when: P
 
     async def work(connection: asyncpg.Connection) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
         bounds = (when.day_starts, when.day_resets, when.month_starts, when.month_resets)
-        sums = await connection.fetchrow((_EVER if ever else _MONTH).format(whose=whose), subject.id, *bounds, TASKS_PER_REQUEST)
+        sums = await connection.fetchrow(
+            (_EVER if ever else _MONTH).format(whose=whose), subject.id, *bounds, TASKS_PER_REQUEST
+        )
         assert sums is not None, "sums are always one row"
         return sums, await connection.fetch(_RECENT.format(whose=whose), subject.id, since)
 

@@ -136,6 +136,11 @@ class Reception:
         self._doubt(changed)
         self.catalogue = fresh
 
+    def unchecked(self, accounts: Iterable[Account]) -> list[Subject]:
+        """Those among the accounts who are served without a look at their windows when a store is down."""
+        plans = ((account, self._plan_of(account)) for account in accounts)
+        return [Subject("account", account.user_id) for account, plan in plans if plan and plan.fail == "open"]
+
     def _plan_of(self, account: Account) -> Plan | None:
         plans = self.catalogue.plans
         return plans.get(account.plan or "") or plans.get(self._terms.default_plan or "")

@@ -136,7 +136,9 @@ class RedisQuotaStore:
             del fields[name]
         held = {resource: int(fields.pop(f"held:{resource}", 0)) for resource in ("tokens", "money", "calls")}
         return Live(
-            fields={name: int(amount) for name, amount in fields.items() if int(amount) and (ever or not is_total(name))},
+            fields={
+                name: int(amount) for name, amount in fields.items() if int(amount) and (ever or not is_total(name))
+            },
             minute=count,
             minute_frees_at=_moment(oldest + 60_000 if oldest >= 0 else -1),
             held=held,

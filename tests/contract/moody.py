@@ -27,14 +27,14 @@ class MoodyLedger:
         self.patience: int | None = None
         self.asked = 0
 
-    async def _do(self, name: str, *words: Any) -> Any:
+    async def _do(self, name: str, *words: Any, **named: Any) -> Any:
         self.asked += 1
         if self.patience is not None:
             self.patience -= 1
             if self.patience < 0:
                 self.mood = "down"
         if self.mood != "down":
-            answer = await getattr(self.ledger, name)(*words)
+            answer = await getattr(self.ledger, name)(*words, **named)
             if self.mood == "up":
                 return answer
         raise StoreDown("Postgres does not answer")

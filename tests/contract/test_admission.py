@@ -197,6 +197,42 @@ async def test_calls_that_find_a_subject_unloaded_share_one_load() -> None:
     assert ledger.reads == len(guests) + len(WIDE)
 
 
+async def test_a_busy_house_is_loaded(books: Books) -> None:
+    """A call of the house ends during every single read of the ledger, and the next guest is admitted all the same."""
+    asks = [wish(wider=WIDE, user=Subject("account", f"u{number}")) for number in range(30)]
+    for asked in asks:
+        await books.take(asked)
+    await books.stores[0].unload([HOUSE])
+
+    class Busy(MemoryLedger):
+        async def totals(self, subject: Subject, now: datetime, when: Any, **words: Any) -> Totals:
+            found = await books.ledger.totals(subject, now, when, **words)
+            await books.settle(asks.pop(), 7)
+            return found
+
+    assert isinstance(await Admission(books.stores[0], Busy()).admit(wish(wider=WIDE)), Granted)
+    assert len(asks) >= 30 - 3
+    read = await books.ledger.totals(HOUSE, NOON, WHEN)
+    found = await live(books.stores[0], HOUSE)
+    assert found.fields["tokens:total"] == read.fields["tokens:total"] == 7 * (30 - len(asks))
+    assert found.held["calls"] == len(read.holds) + 1
+
+
+async def test_only_what_limits_a_wide_subject_is_read() -> None:
+    """A house without a limit on its total is not summed from its beginning; an account always is."""
+    read: list[tuple[Subject, bool]] = []
+
+    class Noted(MemoryLedger):
+        async def totals(self, subject: Subject, now: datetime, when: Any, *, ever: bool = True) -> Totals:
+            read.append((subject, ever))
+            return await super().totals(subject, now, when, ever=ever)
+
+    door = Admission(MemoryQuotaStore(), Noted())
+    for limits in ({"tokens_per_day": 100}, {"tokens_total": 100}, {"tokens_per_day": 100}):
+        assert isinstance(await door.admit(wish(wider={HOUSE: limits})), Granted)
+    assert read == [(GUEST, True), (HOUSE, False), (HOUSE, True)]
+
+
 async def test_admission_gives_up_rather_than_admit_unchecked() -> None:
     """An account that can never be loaded is not served."""
 

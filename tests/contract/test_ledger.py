@@ -14,8 +14,9 @@ from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.billing.row import KINDS, MOST_TOKENS, Hold, Words
 from maitre.quota.subject import SCOPES, Subject
+from maitre.quota.window import is_total, periods
 from maitre.sql.postgres import Database
-from tests.contract.rows import NOON, PRICES, TTL, call, ended, sums
+from tests.contract.rows import NOON, PRICES, TTL, ZONE, call, ended, sums
 
 pytestmark = pytest.mark.contract
 WORDS = Words("in", "out", NOON + timedelta(days=30))
@@ -243,5 +244,10 @@ async def test_the_twin_and_postgres_never_differ(
         assert await getattr(twin, what)(*words[what]) == await getattr(real, what)(*words[what]), what
         scope = SCOPES[number % len(SCOPES)]
         ids = {subject.scope: subject.id for subject in call().subjects}
+        month = [
+            await one.totals(Subject(scope, ids[scope]), now, periods(now, ZONE), ever=False) for one in (twin, real)
+        ]
+        assert month[0] == month[1]
+        assert not any(is_total(field) for field in month[0].fields)
         for subject in (Subject("account", "u1"), Subject(scope, ids[scope])):
             assert await sums(twin, after=after, subject=subject) == await sums(real, after=after, subject=subject)

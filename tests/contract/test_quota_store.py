@@ -336,6 +336,48 @@ async def test_what_happened_since_the_ledger_was_read_spoils_the_load(store: Qu
     await loaded(store)
 
 
+@pytest.mark.parametrize(
+    ("event", "used", "held"), [("settle", {"requests:total": 2, **spent(5)}, 3), ("release", {"requests:total": 1}, 3)]
+)
+async def test_a_hold_that_ends_during_the_load_has_ended_in_it(
+    store: QuotaStore, event: str, used: dict[str, int], held: int
+) -> None:
+    """What the totals still have as open ends in the loaded windows too, so that a busy house gets loaded."""
+    generation = await store.generation(HOUSE)
+    if event == "settle":
+        await store.settle("h1", (GUEST, HOUSE), spent(5))
+    else:
+        await store.release("h1", (GUEST, HOUSE), REQUESTS)
+    totals = Totals({"requests:total": 2}, {"h1": NOON, "h2": NOON}, {}, {"h1": hold(4, 6), "h2": hold(1, 2)})
+    assert await store.load(HOUSE, WHEN.day, totals, generation)
+    found = await live(store, HOUSE)
+    counted = {name: amount for name, amount in found.fields.items() if amount > 0}
+    assert (counted, found.held["tokens"], found.held["calls"]) == (used, held, 1)
+    assert found.minute == (2 if event == "settle" else 1)
+    assert not await store.settle("h1", (), spent(5))
+
+
+async def test_an_end_that_the_totals_may_have_already_spoils_the_load(store: QuotaStore) -> None:
+    """One of two holds that ended is not open in the totals: they may be from before its row or from after its end."""
+    generation = await store.generation(HOUSE)
+    await store.settle("h1", (HOUSE,), spent(5))
+    later = await store.generation(HOUSE)
+    await store.settle("h2", (HOUSE,), spent(5))
+    totals = Totals({}, {}, {}, {"h2": hold(1, 2)})
+    assert not await store.load(HOUSE, WHEN.day, totals, generation)
+    assert await store.load(HOUSE, WHEN.day, totals, later)
+    assert await fields(store, HOUSE) == spent(5)
+
+
+async def test_a_total_is_not_believed_of_a_subject_that_was_loaded_without(store: QuotaStore) -> None:
+    """Whoever sets a limit on it has it loaded again; until then it is not told."""
+    await loaded(store)
+    await loaded(store, Totals({}, {}, {}, {}, ever=False), HOUSE)
+    assert granted(await store.reserve(wish(wider={HOUSE: {"tokens_per_month": 100}})))
+    assert "requests:total" not in await fields(store, HOUSE)
+    assert await store.reserve(wish(wider=WIDE)) == Unloaded((HOUSE,))
+
+
 async def test_everything_can_be_forgotten(store: QuotaStore) -> None:
     """Every subject is read again, those whose load is on its way too; holds are settled all the same."""
     await loaded(store, NOTHING, GUEST, OTHER, HOUSE)
