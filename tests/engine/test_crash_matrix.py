@@ -120,6 +120,7 @@ def test_every_call_is_one_row_after_a_storm_of_kills(
     wrong, loaded = books.disagreements(hall, before)
     say(
         f"{len(upstream.calls)} calls, rows {dict(found.by_status)}, {len(found.never_called)} never called; "
+        f"{found.checkpointed} estimates bound by a checkpoint; "
         f"{loaded} subjects loaded; {time.monotonic() - begun:.0f} s"
     )
     problems = [*found.broken, *wrong, *traffic.odd]

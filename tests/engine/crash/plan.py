@@ -21,12 +21,14 @@ STEPS = {"asking": 0.004, "opening": 0.040, "waiting": 0.050, "streaming": 0.100
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One kill. `engine`: which host is in the step, and is killed if engines are the victim."""
+    """One kill. `engine`: which host is in the step, and is killed if engines are the victim; `depth`: how many deltas
+    of an answer were sent when it is `streaming`."""
 
     victim: str
     step: str
     engine: Endpoint
     pause: float
+    depth: int
 
     @property
     def part(self) -> Endpoint:
@@ -40,7 +42,7 @@ def kills(seed: int, rounds: int) -> list[Kill]:
     """Every victim at every step, so many times, in an order of the seed's."""
     chance = Random(seed)
     drawn = [
-        Kill(victim, step, chance.choice(ENGINES), chance.uniform(0, STEPS[step]))
+        Kill(victim, step, chance.choice(ENGINES), chance.uniform(0, STEPS[step]), chance.choice((2, 20, 60)))
         for _ in range(rounds)
         for victim, step in product(VICTIMS, STEPS)
     ]

@@ -17,7 +17,7 @@ from tests.upstream import Call, ScriptedUpstream
 PATIENCE = 6.0  # seconds that a strike waits for its step; then it strikes all the same
 QUICK = 0.001  # seconds between two looks for a step
 CALM = 0.02  # the same where a look is dear
-SERVED = 6  # calls between two strikes
+SERVED = 3  # calls between two strikes
 
 
 class Strikes:
@@ -75,7 +75,7 @@ class Strikes:
             case "waiting":
                 return self._until(self._someone_waits, CALM)
             case "streaming":
-                return self._until(lambda: any(call.deltas > 1 for call in self._running(kill)), QUICK)
+                return self._until(lambda: any(call.deltas >= kill.depth for call in self._running(kill)), QUICK)
             case _:
                 running: set[int] = set()
                 return self._until(lambda: self._just_ended(kill, running), QUICK)

@@ -132,7 +132,7 @@ class Traffic:
         """A call whose text says which host was asked: the upstream's log tells it then."""
         manner = self._chance.choice(("streamed", "streamed", "streamed", "silent", "whole", "task"))
         usage = self._chance.random() > 0.1
-        words, every = self._chance.choice((10, 30, 60, 110)), self._chance.choice((5, 15, 40))
+        words, every = self._chance.choice((10, 30, 60, 110)), self._chance.choice((5, 15, 40, 75))
         if manner == "task":
             words, every = 8, 20
         first = 1500 if manner == "silent" else self._chance.randint(0, 60)

@@ -27,10 +27,12 @@ OVERLAP = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found. `never_called`: rows that were committed just before their process died."""
+    """What was found. `never_called`: rows that were committed just before their process died; `checkpointed`: how
+    many estimates were held to what was surely checkpointed."""
 
     broken: list[str]
     never_called: list[Row]
+    checkpointed: int
     by_status: Counter[str]
 
 
@@ -47,7 +49,12 @@ def judge(rows: Sequence[Row], calls: Sequence[Call], diary: Diary) -> Findings:
         if row is not None:
             broken += [f"{_named(row)} {what} (call {call.number}, {call.ended})" for what in _wrong(row, call, diary)]
     broken += [*_over_granted(rows), *_too_many_at_once(rows, calls)]
-    return Findings(broken, never, Counter(str(row["status"]) for row in rows))
+    checkpointed = sum(
+        known[id]["estimated"] and _checkpoint(known[id], call, diary) > 0
+        for call in calls
+        if (id := str(call.request_id)) in known
+    )
+    return Findings(broken, never, checkpointed, Counter(str(row["status"]) for row in rows))
 
 
 def _named(row: Row) -> str:
