@@ -140,6 +140,14 @@ async def test_an_account_arrives_and_keeps_its_plan(database: Database) -> None
     assert set(await accounts.all()) == {"u1"}
 
 
+async def asleep(url: str, closing: Closing) -> None:
+    """Wait until the server is really in the sleep: a cancel that comes before it began has no effect."""
+    other = Database(url)
+    closing(other.close)
+    while not await other.fetch("select 1 from pg_stat_activity where wait_event = 'PgSleep'"):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("how", ["fails", "is cancelled"])
 async def test_work_that_ends_in_the_middle_leaves_its_connection_clean(
     postgres_schema: str, closing: Closing, how: str
@@ -158,6 +166,7 @@ async def test_work_that_ends_in_the_middle_leaves_its_connection_clean(
     task = asyncio.create_task(database.transaction(work))
     await written.wait()
     if how == "is cancelled":
+        await asleep(postgres_schema, closing)
         task.cancel()
     with pytest.raises((asyncpg.DivisionByZeroError, asyncio.CancelledError)):
         await task
