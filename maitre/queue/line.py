@@ -20,7 +20,7 @@ LEASE = 30
 #: Longer than the pause between two looks of a process in which nobody waits. Seconds.
 GRACE = 3
 
-#: So many wait in front of one provider at most, whoever they are: each step of a line reads all of it.
+#: So many wait in front of one provider at most, whoever they are: whoever looks reads the whole line.
 LONGEST = 500
 
 
