@@ -4,8 +4,8 @@
 Everything in a store can be rebuilt from the ledger. Per subject it keeps counters by period, the times of the last
 minute's requests, and which holds are live; an account also how many calls each recent turn has made. Each hold is a
 record of its own with an expiry. A subject is *unloaded* when the store has never seen it, has lost it, last loaded it
-on another day, finds a hold that outlived its expiry, or is asked for a total that it
-was loaded without: then `reserve` says so, and `maitre.quota.admission` loads it from the ledger.
+on another day, finds a hold that outlived its expiry, or is asked for a total that it was loaded without: then
+`reserve` says so, and `maitre.quota.admission` loads it from the ledger.
 """
 
 from __future__ import annotations
