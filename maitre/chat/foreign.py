@@ -3,7 +3,7 @@
 A filter cannot enforce a quota (docs/why.md: filters fail open, some doors run none, an outlet can be
 forged), so such a model's row is opened at the inlet with a hold of prompt and largest answer. The outlet settles
 it; a turn whose outlet never comes (Stop, tasks) is charged its hold when that expires. What an outlet says can
-lower the prompt's charge to half of what was held for it, and the answer's to half of what its text counts, never
+lower the prompt's charge to half of what was held for it, and the answer's to a quarter of what its text counts, never
 below. Exact metering needs a model behind our manifolds.
 """
 
@@ -114,9 +114,10 @@ class ForeignTurns:
         written = len(prompt.text_of(last.get("content")).encode("utf-8", "replace"))
         counted = self._ratios.tokens(call.model, written)
         known = all(told)
-        # Half of the cautious estimate is about a token for four bytes: no honest text has much less.
+        # Half of the cautious estimate is about a token for four bytes: no honest prompt has much less. Of an answer,
+        # which may be a few long words, a quarter.
         prompt_tokens = max(told[0], call.held_prompt // 2) if known else call.held_prompt
-        completion_tokens = max(told[1], counted // 2) if known else counted
+        completion_tokens = max(told[1], counted // 4) if known else counted
         settlement = Settlement(
             request_id=call.request_id,
             ended_at=self._turns.clock(),

@@ -114,12 +114,14 @@ async def test_an_outlet_settles_within_reason(
     assert await kitchen.held() == 0
 
 
-async def test_a_forged_outlet_lowers_no_answer_below_half_of_its_text(kitchen: Kitchen, foreign: ForeignTurns) -> None:
+async def test_a_forged_outlet_lowers_no_answer_below_a_quarter_of_its_text(
+    kitchen: Kitchen, foreign: ForeignTurns
+) -> None:
     """The open row of a filter's turn is charged for what was written, whatever the outlet says; the row is marked."""
     await foreign.admit(FRAN, body(), "")
     answer = {"role": "assistant", "content": "y" * 40_000, "usage": {"input_tokens": 60, "output_tokens": 1}}
     await foreign.settle("u1", outlet(messages=[answer]))
-    assert charged(kitchen) == [(60, 10_000, True)]
+    assert charged(kitchen) == [(60, 5_000, True)]
     assert await kitchen.held() == 0
 
 
