@@ -59,12 +59,17 @@ class Database:
         self._timeout = timeout  # seconds, for connecting and for one query
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
-        self._answers_since: float | None = None  # the loop's time; None while it does not
+        self._late = 0.8 * timeout  # so long nobody waits for an answer of a Postgres that is well
+        self._asked: dict[object, float] = {}  # since when who waits for an answer, by the loop's time
+        self._answers_since: float | None = None  # None while it does not
 
     @property
     def answers_for(self) -> float:
-        """For how many seconds Postgres has answered us without a fault; 0 before it ever did."""
-        return 0.0 if self._answers_since is None else asyncio.get_running_loop().time() - self._answers_since
+        """For how many seconds Postgres has answered us, and in time; 0 before it ever did."""
+        now = asyncio.get_running_loop().time()
+        if self._answers_since is None or any(now - begun > self._late for begun in self._asked.values()):
+            return 0.0
+        return now - self._answers_since
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
@@ -81,6 +86,8 @@ class Database:
             return self._pool
 
     async def _run(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        clock, mine = asyncio.get_running_loop().time, object()
+        begun = self._asked[mine] = clock()
         try:
             answer = await self._try(work)
         except _DOWN as fault:
@@ -90,8 +97,10 @@ class Database:
             raise StoreDown("Maitre's database has no tables yet. `cli seed` makes them.") from fault
         except asyncpg.UndefinedColumnError as fault:
             raise StoreDown("Maitre's database is of an earlier version. `cli seed` brings it up to date.") from fault
-        if self._answers_since is None:
-            self._answers_since = asyncio.get_running_loop().time()
+        finally:
+            del self._asked[mine]
+        if self._answers_since is None or clock() - begun > self._late:
+            self._answers_since = clock()
         return answer
 
     async def _try(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:

@@ -205,3 +205,22 @@ async def test_a_fault_of_ours_is_not(database: Database) -> None:
     """A wrong statement is our bug, and no reason to try again."""
     with pytest.raises(asyncpg.PostgresSyntaxError):
         await database.execute("selekt 1")
+
+
+async def test_an_answer_that_does_not_come_in_time_is_no_answer(postgres_schema: str, closing: Closing) -> None:
+    """Who asks how long Postgres has answered hears of a pause while it lasts, and counts from its end."""
+    database = Database(postgres_schema, timeout=1)
+    closing(database.close)
+    assert database.answers_for == 0
+    await database.time()
+    begun = asyncio.get_running_loop().time()
+    slow = asyncio.create_task(database.fetch("select pg_sleep(0.95)"))
+    async with asyncio.timeout(5):
+        while database.answers_for > 0:  # noqa: ASYNC110 - a number, and nobody tells when it changes
+            await asyncio.sleep(0.01)
+    assert not slow.done()
+    await slow
+    assert 0 <= database.answers_for < asyncio.get_running_loop().time() - begun - 0.8
+    with pytest.raises(StoreDown):
+        await database.fetch("select pg_sleep(9)")
+    assert database.answers_for == 0

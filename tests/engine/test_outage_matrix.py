@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -122,6 +123,11 @@ def calls_of(upstream: ScriptedUpstream, guest: dict[str, str]) -> list[Call]:
     return [call for call in upstream.calls if guest["id"] in str(call.body["messages"][-1]["content"])]
 
 
+def flows(upstream: ScriptedUpstream, guest: dict[str, str]) -> bool:
+    """Whether the guest's second answer has begun."""
+    return any(call.deltas > 5 for call in calls_of(upstream, guest)[1:])
+
+
 def says(guest: dict[str, str], **what: Any) -> str:
     """What a guest says: who asks, and what the upstream is to do."""
     return f"{guest['id']} {script(**what)}"
@@ -168,8 +174,7 @@ def test_an_outage_is_met_by_the_plans_policy(
             for plan in PLANS
         }
         for plan in PLANS:
-            guest = guests[plan, "during"]
-            assert wait_until(lambda guest=guest: any(call.deltas > 5 for call in calls_of(upstream, guest)[1:]), 10)
+            assert wait_until(partial(flows, upstream, guests[plan, "during"]), 10)
         for plan in PLANS:
             streams[plan, "after"] = pool.submit(hall.raw, guests[plan, "after"], says(guests[plan, "after"], n=20))
         for plan in PLANS:
