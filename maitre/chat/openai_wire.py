@@ -21,6 +21,9 @@ ABSURD = 10_000_000
 #: No tokenizer makes longer tokens of a text. UTF-8 bytes.
 LONGEST_TOKEN = 16
 
+#: Tokens of a text have no fewer bytes on the average: English has four and more, Cyrillic and Chinese three.
+SHORTEST_TOKEN = 3
+
 #: No server makes more deltas of one token: some stream by characters or bytes.
 MOST_DELTAS = 8
 
@@ -62,6 +65,12 @@ class Answer:
                 self.write(wrote)
         if counted:
             self._told_after = self.deltas
+
+    @property
+    def fewest_tokens(self) -> int:
+        """Tokens that were surely written. A delta is one where a server streams by tokens, which have SHORTEST_TOKEN
+        bytes and more on the average; of one that streams by characters only the text tells."""
+        return self.deltas if self.size >= self.deltas * SHORTEST_TOKEN else self.size // LONGEST_TOKEN
 
     @property
     def usage_is_whole(self) -> bool:

@@ -57,7 +57,8 @@ class Pulse:
 
     def relayed(self, call: Call, answer: Answer) -> int:
         """Tokens of the answer that went to the guest so far, rather too many than too few, at most the hold."""
-        return min(call.held_completion, self._ratios.tokens(call.model, answer.size))
+        likely = self._ratios.tokens(call.model, answer.size)
+        return min(call.held_completion, max(answer.fewest_tokens, likely))
 
     async def beat(self) -> None:
         """One beat. A store that is down hears the next one, and keeps nobody waiting for the other."""

@@ -91,7 +91,7 @@ class Settlements:
         upstream = self._upstreams[call.provider]
         tokens = await upstream.count_text(prepared.model.upstream, answer.written)
         if tokens is None or answer.size > openai_wire.KEPT:
-            tokens = self._ratios.tokens(call.model, answer.size)
+            tokens = max(answer.fewest_tokens, self._ratios.tokens(call.model, answer.size))
         # The clamp sent upstream bounds what the model wrote.
         written = min(max(tokens, told.completion_tokens), call.held_completion)
         return Usage(told.prompt_tokens, written, estimated=True)
