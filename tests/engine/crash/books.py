@@ -80,8 +80,8 @@ async def _compare(hall: CrashHall, told: list[Subject]) -> tuple[list[str], int
             live = await store.live(subject, now)
             if live is not None:
                 loaded += 1
-                # A wider subject's totals are counted only where something limits them, which nothing does here.
-                ever = subject.scope in ("account", "key")
+                # A wider subject's totals are counted only where something limits them.
+                ever = subject.scope in ("account", "key") or any(name.endswith(":total") for name in live.fields)
                 totals = await ledger.totals(subject, now, periods(now, hall.house.zone), ever=ever)
                 found += [f"{subject}: {what}" for what in _differ(live, live_of(totals, now), now)]
     finally:
