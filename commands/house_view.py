@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAMES: dict[Endpoint, str] = {
     "open_webui": "Open WebUI",
     "pipelines": "Pipelines server",
+    "gateway": "Gateway",
     "postgres": "Postgres",
     "valkey": "Valkey",
     "upstream": "llama.cpp, SmolLM2",

@@ -23,7 +23,7 @@ Progress = Callable[[Endpoint, str], None]
 
 #: Doors first, stores last: an open turn still writes its row while the doors close.
 STOPPING: tuple[tuple[Endpoint, ...], ...] = (
-    ("open_webui", "pipelines"),
+    ("open_webui", "pipelines", "gateway"),
     ("upstream", "traces"),
     ("valkey", "postgres"),
 )

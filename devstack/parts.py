@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from devstack import llama_cpp, open_webui, pipelines, postgres, traces, valkey
+from devstack import gateway, llama_cpp, open_webui, pipelines, postgres, traces, valkey
 from devstack.part import Part
 from maitre.settings import Endpoint, House
 
@@ -14,7 +14,7 @@ from maitre.settings import Endpoint, House
 def names(house: House) -> tuple[Endpoint, ...]:
     """The parts of the house, in the order in which they are started: the slowest first."""
     upstream: tuple[Endpoint, ...] = ("upstream",) if llama_cpp.wanted(house) else ()
-    return ("open_webui", "postgres", "valkey", *upstream, "traces", "pipelines")
+    return ("open_webui", "postgres", "valkey", *upstream, "traces", "pipelines", "gateway")
 
 
 def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> dict[Endpoint, Part]:
@@ -22,9 +22,10 @@ def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> 
     need is missing from the machine or the house."""
     below = {"postgres": postgres.part, "valkey": valkey.part, "upstream": llama_cpp.part, "traces": traces.part}
     every: dict[str, Part] = {name: make(house, ports[name]) for name, make in below.items() if name in wanted}
-    if "pipelines" in wanted:
-        urls = {part.name: part.url for part in every.values()}
-        every["pipelines"] = pipelines.part(house, ports["pipelines"], urls, _handed_on())
+    urls = {part.name: part.url for part in every.values()}
+    for name, make_door in {"pipelines": pipelines.part, "gateway": gateway.part}.items():
+        if name in wanted:
+            every[name] = make_door(house, ports[name], urls, _handed_on())
     if "open_webui" in wanted:
         every["open_webui"] = open_webui.part(house, ports["open_webui"], f"http://127.0.0.1:{ports['pipelines']}")
     return {name: every[name] for name in names(house) if name in every}

@@ -29,11 +29,6 @@ def part(
     # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
     app = ("main:app", "--app-dir", str(server_folder())) if bare else ("gateway.pipelines_host:app", "--ws", "none")
     path, well = ("/", True) if bare else ("/healthz", "ok")
-    words = (
-        *(sys.executable, "-m", "uvicorn", *app, "--loop", "uvloop", "--http", "httptools"),
-        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "2", "--no-server-header"),
-    )
     return Part(
         name="pipelines",
         title="Pipelines server",
@@ -41,7 +36,7 @@ def part(
         url=f"http://127.0.0.1:{port}",
         needs=tuple(urls),
         command=Command(
-            words,
+            uvicorn(port, *app),
             house.state,
             environment(
                 **handed_on,
@@ -57,7 +52,16 @@ def part(
         healthy=lambda: http_json(port, path) == {"status": well},
         check=lambda: _all_loaded(home),
         grace=6,
-        watches=digest(_sources(house)),
+        watches=sources_digest(house),
+    )
+
+
+def uvicorn(port: int, *app: str) -> tuple[str, ...]:
+    """The command line of a server of ours. `app`: its name, and options of its own."""
+    return (
+        *(sys.executable, "-m", "uvicorn", *app, "--loop", "uvloop", "--http", "httptools"),
+        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
+        *("--timeout-graceful-shutdown", "2", "--no-server-header"),
     )
 
 
@@ -75,6 +79,11 @@ def digest(files: Iterable[Path]) -> str:
     for file in sorted(files):
         told.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")
     return told.hexdigest()
+
+
+def sources_digest(house: House) -> str:
+    """Changes with every file that a server of ours reads only once."""
+    return digest(_sources(house))
 
 
 def _sources(house: House) -> list[Path]:

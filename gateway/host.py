@@ -70,7 +70,8 @@ class Host:
             body = bodies.parse(await bodies.read(receive))
         identity.same_user(body, claims)
         if isinstance(model := body.get("model"), str) and is_ours(model):
-            await self.turns.serve(body, claims, receive, send)
+            request = self.turns.engine.request_of(claims.user(), model, body)
+            await self.turns.serve(request, receive, send)
             return
         theirs = json.dumps(for_plugins(body, claims)).encode()
         headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _REWRITTEN]

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from gateway.answers import Problem, problem_of, send_json, send_problem
 from gateway.asgi import Receive, Send
 from gateway.event_stream import EventStream
-from gateway.user_jwt import Claims
 from maitre.app import Engine
 from maitre.chat.message import TurnRequest
 from maitre.errors import ProviderError, Refusal
@@ -31,13 +29,12 @@ class OwnTurns:
     """Serves the turns of one engine, and ends them with it."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def serve(self, body: Mapping[str, Any], claims: Claims, receive: Receive, send: Send) -> None:
+    async def serve(self, request: TurnRequest, receive: Receive, send: Send) -> None:
         """Answer one chat completion, whole or streamed."""
-        request = self._engine.request_of(claims.user(), body["model"], body)
-        if body.get("stream") is True:
+        if request.params.get("stream") is True:
             await self._stream(request, receive, send)
         else:
             await self._answer(request, receive, send)
@@ -58,7 +55,7 @@ class OwnTurns:
     # ── whole ──
 
     async def _answer(self, request: TurnRequest, receive: Receive, send: Send) -> None:
-        turn = self._begin(self._engine.turns.answer(request))
+        turn = self._begin(self.engine.turns.answer(request))
         leaving = asyncio.create_task(left(receive))
         ending = False
         try:
@@ -73,7 +70,7 @@ class OwnTurns:
         elif not turn.done():
             turn.cancel()
         elif isinstance(refused := turn.exception(), Refusal):
-            await send_problem(send, problem_of(refused, self._engine.turns.sentence(refused, request)))
+            await send_problem(send, problem_of(refused, self.engine.turns.sentence(refused, request)))
         else:
             await send_json(send, turn.result())
 
@@ -97,7 +94,7 @@ class OwnTurns:
 
     async def _emit(self, request: TurnRequest, stream: EventStream) -> None:
         try:
-            await self._engine.turns.stream(request, stream)
+            await self.engine.turns.stream(request, stream)
         except asyncio.CancelledError:
             self._break_off(request, stream)
             raise
@@ -109,7 +106,7 @@ class OwnTurns:
 
     def _break_off(self, request: TurnRequest, stream: EventStream) -> None:
         broke = ProviderError("provider_broke", status=502)
-        stream.break_off(broke, self._engine.turns.sentence(broke, request))
+        stream.break_off(broke, self.engine.turns.sentence(broke, request))
 
 
 async def left(receive: Receive) -> None:

@@ -9,24 +9,18 @@ are served here by the process's one engine; everything else by the upstream ser
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from gateway.answers import Problem, send_problem
-from gateway.asgi import Receive, Scope, Send
+from gateway.application import Application
 from gateway.host import Host
 from gateway.quiet import hush
 from gateway.upstream_server import UpstreamServer
 from maitre import portal
 from maitre.app import Engine
-from maitre.errors import MaitreError
-from maitre.faults import outline
 from maitre.pipelines_server import server_folder
 from maitre.settings import find_house, load_house
-
-log = logging.getLogger(__name__)
 
 #: `on` opens the upstream server's routes that load, remove and describe plugins.
 MANAGEMENT = "MAITRE_PIPELINES_MANAGEMENT"
@@ -59,44 +53,4 @@ async def opened() -> AsyncIterator[Host]:
         await engine.close()
 
 
-class Application:
-    """The ASGI application: a lifespan, and the host that lives in it."""
-
-    def __init__(self) -> None:
-        self._host: Host | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection of any kind."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        elif self._host is None:
-            await send_problem(send, Problem(503, "The server is starting."))
-        else:
-            try:
-                await self._host.serve(scope, receive, send)
-            except Exception as fault:  # noqa: BLE001 - whatever it is, its words stay out of the log
-                log.error("A request failed: %s", outline(fault))
-                with suppress(RuntimeError):  # uvicorn's, when the answer has already begun
-                    await send_problem(send, Problem(500, "Something went wrong in the house."))
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        begun = False
-        try:
-            await receive()
-            async with opened() as self._host:
-                begun = True
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-        except Exception as fault:  # noqa: BLE001 - uvicorn prints the message and ends
-            text = str(fault) if isinstance(fault, MaitreError) else outline(fault)
-            what = "lifespan.shutdown.failed" if begun else "lifespan.startup.failed"
-            await send({"type": what, "message": text})
-        else:
-            await send({"type": "lifespan.shutdown.complete"})
-        finally:
-            self._host = None
-
-
-app = Application()
+app = Application(opened)

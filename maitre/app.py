@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -35,6 +36,9 @@ from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
 from maitre.clock import HouseClock
 from maitre.errors import BadRequest, StoreDown, UnknownModel
+from maitre.keys.key import Key
+from maitre.keys.keys import Keys
+from maitre.keys.keys_postgres import PostgresKeys
 from maitre.providers.openai_http import OpenAIUpstream
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
@@ -112,6 +116,7 @@ class Engine:
             clock=self._clock,
             new_id=lambda: uuid.uuid4().hex,
         )
+        self.keys = Keys(PostgresKeys(self._database), self._clock, lambda: secrets.token_urlsafe(32))
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
         self._fresh = False  # whether what may be wrong was forgotten since this process began, or Valkey was down
@@ -170,6 +175,21 @@ class Engine:
         else:
             listed = [(model.id, model.name) for model in self.house.models.values()]
         return [{"id": id, "name": name} for id, name in listed]
+
+    def public_id(self, name: str) -> str:
+        """The public id of what a client calls a model: with its manifold before it, else an assistant's slug, else a
+        model's id."""
+        if inlet.is_ours(name):
+            return name
+        return f"{'assistants' if name in self.turns.reception.catalogue.assistants else 'models'}.{name}"
+
+    async def offers(self, user: Mapping[str, Any], key: Key | None) -> list[tuple[str, str]]:
+        """What a user may use, as public ids and names: assistants first. Raises Refusal, StoreDown."""
+        _, plan = await self.turns.reception.welcome(_guest(user))
+        assistants = self.turns.reception.catalogue.assistants.values()
+        offered = [(f"assistants.{one.slug}", one.name) for one in assistants if one.open_to(plan.slug)]
+        offered += [(f"models.{id}", self.house.models[id].name) for id in plan.models if id in self.house.models]
+        return [(id, name) for id, name in offered if key is None or key.opens(id)]
 
     def stamped(self, body: Mapping[str, Any], user_id: str, model: str) -> dict[str, Any]:
         """The body with our signed stamp for this user and model, and nobody else's."""
@@ -335,6 +355,11 @@ class Books:
     async def rebuild(self) -> int:
         """Forget all live windows, so that each is loaded from the ledger again; how many there were."""
         return await self._admission.rebuild()
+
+    async def generate_key(self, key: Key) -> str:
+        """Write a new API key; its text, which nobody can read again."""
+        keys = Keys(PostgresKeys(self._database), lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
+        return await keys.generate(key)
 
     async def deposit(self, account: Account, amount: int, note: str) -> int:
         """Pay in (or take back) so much, in 10⁻⁹ of the currency; what was paid in altogether now."""

@@ -24,12 +24,13 @@ from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
 from maitre.quota.subject import HOUSE, Subject
 
-Endpoint = Literal["open_webui", "pipelines", "postgres", "valkey", "upstream", "traces"]
+Endpoint = Literal["open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces"]
 
 #: Secrets that `cli init` generates for every house.
 GENERATED_SECRETS = (
     "stamp",
     "pipelines_key",
+    "gateway_key",
     "user_jwt",
     "postgres_password",
     "valkey_password",

@@ -177,16 +177,19 @@ class Holds:
             self._settlements.later(self._give_back(call, giving))
 
     def _limits(self, prepared: Prepared) -> Mapping[Subject, Mapping[str, int]]:
-        if prepared.assistant is None or not prepared.assistant.limits:
-            return self._budgets
-        return {**self._budgets, Subject("assistant", prepared.assistant.slug): prepared.assistant.limits}
+        narrower = {}
+        if prepared.assistant is not None and prepared.assistant.limits:
+            narrower[Subject("assistant", prepared.assistant.slug)] = prepared.assistant.limits
+        if (key := prepared.request.key) is not None and key.limits:
+            narrower[Subject("key", key.id)] = key.limits
+        return {**self._budgets, **narrower} if narrower else self._budgets
 
     def _call(self, prepared: Prepared) -> Call:
         now, stamp = self._clock(), prepared.request.stamp
         return Call(
-            request_id=self._new_id(),
+            request_id=prepared.request_id or self._new_id(),
             turn_id=prepared.turn_id,
-            chat_id=stamp.chat_id if stamp else "",
+            chat_id=stamp.chat_id if stamp else prepared.request.chat_id,
             trace_id=prepared.turn_id,
             at=now,
             user_id=prepared.account.user_id,
@@ -202,6 +205,7 @@ class Holds:
             expires_at=now + LEASE,
             currency=self._terms.currency,
             streamed=prepared.streamed,
+            key=prepared.request.key.id if prepared.request.key else "",
         )
 
     async def _seat(self, prepared: Prepared, call: Call, told: Told) -> Seat | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maitre.keys.key import Key
+
 Message = Mapping[str, Any]
 
 
@@ -45,10 +47,18 @@ class TurnRequest:
     messages: Sequence[Message]
     params: Mapping[str, Any]
     stamp: Stamp | None = None
+    id: str = ""  # the turn's, as the door told it to the client; a stamp's own goes before it
+    key: Key | None = None  # the API key that asks
+    address: str = ""  # the client's, where the door knows it
+    chat_id: str = ""  # a session's or a chat's, for display; a stamp's own goes before it
+    kind: str = "turn"  # turn | task; a stamp's own goes before it
 
     @property
     def door(self) -> str:
-        """Which way the guest came: the browser, Open WebUI's API, or its bare OpenAI pass-through."""
+        """Which way the guest came: an API key at the gateway, the browser, Open WebUI's API, or its bare OpenAI
+        pass-through."""
+        if self.key is not None:
+            return "gateway"
         if self.stamp is None:
             return "openai"
         return "browser" if self.stamp.browser else "api"

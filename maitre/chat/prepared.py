@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from maitre.accounts.account import Account
@@ -30,6 +30,13 @@ class Prepared:
     max_tokens: int
     record: str
     streamed: bool = True
+    others: tuple[Model, ...] = ()  # to be asked instead when this one fails before anything was shown
+    request_id: str = ""  # of its first upstream call, where the turn's own id can be that; of later ones a new one
+    variant: str = ""  # which way of an A/B split the turn went
+
+    def again(self, **changes: Any) -> Prepared:
+        """The same turn's next upstream call."""
+        return replace(self, request_id="", **changes)
 
     @property
     def name(self) -> str:

@@ -78,7 +78,10 @@ class Reception:
         fits(request.messages, {name: value for name, value in request.params.items() if name != "messages"})
         account, plan = await self.welcome(guest)
         assistant, model = self._which(request.model, plan)
-        kind = stamp.kind if stamp else "turn"
+        if request.key is not None and not request.key.opens(request.model):
+            raise UnknownModel("unknown_model", model=request.model)
+        kind = stamp.kind if stamp else request.kind
+        own_id = "" if stamp else request.id or self._new_id()
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)
         prepared = Prepared(
             request=request,
@@ -88,7 +91,8 @@ class Reception:
             model=model,
             body=body,
             kind=kind,
-            turn_id=stamp.turn_id if stamp else self._new_id(),
+            turn_id=stamp.turn_id if stamp else own_id,
+            request_id=own_id,
             weight=0,
             extra=0,
             prompt_tokens=0,
@@ -97,6 +101,13 @@ class Reception:
             streamed=streamed,
         )
         return await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
+
+    async def with_model(self, prepared: Prepared, model: Model, others: tuple[Model, ...]) -> Prepared:
+        """The same turn for another model. Raises BadRequest when it is too long for that one."""
+        request = prepared.request
+        body = prompt.build(prepared.assistant, model, request.messages, request.params, kind=prepared.kind)
+        again = prepared.again(model=model, others=others, body=body)
+        return await self.sized(again, prompt.wanted_tokens(prepared.assistant, request.params))
 
     async def welcome(self, guest: Guest) -> tuple[Account, Plan]:
         """As `arrive`, but raises Told with the operator's sentence while the house is closed."""

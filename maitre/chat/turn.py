@@ -19,16 +19,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
-from maitre.chat import openai_wire, prompt, sse
-from maitre.chat.holds import Holds, Place
+from maitre.chat import openai_wire, prompt
+from maitre.chat.calls import Calls, Sink
+from maitre.chat.fallback import Fallback
+from maitre.chat.holds import Holds
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
@@ -46,7 +48,7 @@ from maitre.providers.length import Lengths
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
-from maitre.queue.line import Capacity, Line, Spent
+from maitre.queue.line import Capacity, Line
 from maitre.queue.room import WaitingRoom
 from maitre.quota.admission import Admission
 from maitre.quota.store import QuotaStore
@@ -54,19 +56,6 @@ from maitre.quota.subject import Subject
 from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
-
-
-class Sink(Protocol):
-    """Where a streamed turn goes: a door's way to its guest."""
-
-    async def emit(self, event: bytes) -> None:
-        """Send one event, without its blank line. Waits while the guest's buffer is full."""
-
-    async def comment(self, text: str) -> None:
-        """Send an SSE comment while the guest waits, where the door can; else nothing."""
-
-    async def refuse(self, refused: Refusal, text: str) -> None:
-        """End the turn with a refusal: as an HTTP status before the first event, else as an error event."""
 
 
 class AnswerCheck(Protocol):
@@ -116,6 +105,16 @@ class Turns:
             terms, self.admission, self.room, ledger, prices, lengths, budgets, queues,
             self.settlements, self.pulse, clock, new_id,
         )  # fmt: skip
+        self.calls = Calls(
+            holds=self.holds,
+            room=self.room,
+            pulse=self.pulse,
+            settlements=self.settlements,
+            fallback=Fallback(self.reception),
+            upstreams=upstreams,
+            clock=clock,
+            admitted=self._admitted,
+        )
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
@@ -129,10 +128,11 @@ class Turns:
                     await sink.emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
                 prepared = await self.reception.prepare(request, streamed=True)
+                wait = WaitAloud(request, sink, self._language(request))
                 if prepared.checked:
-                    await self._stream_checked(prepared, sink, limit)
+                    await self._stream_checked(prepared, sink, wait, limit)
                 else:
-                    await self._stream_relayed(prepared, sink, limit)
+                    await self.calls.relay(prepared, sink, wait, limit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
@@ -149,11 +149,16 @@ class Turns:
                 if prepared.checked:
                     text, usage, id = await self._checked_answer(prepared, Unheard(), limit)
                     return openai_wire.completion(id, request.model, self._created(), text, usage)
-                return await self._complete(prepared, await self._admit(prepared, Unheard()), limit)
+                whole, _ = await self.calls.whole(prepared, Unheard(), limit)
+                return whole
         except Exception as fault:
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             raise refused from fault
+
+    def _admitted(self, request: TurnRequest) -> None:
+        self._refused.admitted(request)
+        self._said.clear()
 
     def sentence(self, refused: Refusal, request: TurnRequest | None) -> str:
         """A refusal in the guest's language."""
@@ -166,100 +171,9 @@ class Turns:
         stamp = request.stamp if request else None
         return language(stamp.language if stamp else None, self.terms.language)
 
-    # ── complete ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── an answer in JSON ────────────────────────────────────────────────────────────────────────
 
-    async def _admit(self, prepared: Prepared, wait: Wait) -> Place:
-        try:
-            async with wait.audible():
-                place = await self.holds.take(prepared, wait.told, wait.over)
-        except Exception:
-            await wait.over()  # a refusal stands alone
-            raise
-        self._refused.admitted(prepared.request)
-        self._said.clear()
-        return place
-
-    @asynccontextmanager
-    async def _called(
-        self, prepared: Prepared, place: Place, limit: asyncio.Timeout
-    ) -> AsyncIterator[openai_wire.Answer]:
-        """One upstream call. However the block ends, the place is free at once and the call is settled once, off the
-        guest's path."""
-        call = place.call
-        time = asyncio.get_running_loop().time  # a duration; the house's clock may be set meanwhile
-        began = time()
-        answer = openai_wire.Answer(call.at)
-        self.pulse.call(call, answer)
-        status = "error"
-        try:
-            yield answer
-            status = "done"
-        except asyncio.CancelledError:
-            answer.began = True
-            if limit.expired():
-                answer.error = "it took too long"
-            else:
-                status = "stopped"
-            raise
-        except ProviderError as fault:
-            answer.error = answer.error or fault.detail or fault.cause
-            answer.began = answer.began or fault.accepted
-            raise
-        except Refusal:
-            raise  # of the request itself, with a status of 400
-        except Exception:
-            answer.began = True  # nobody knows how far it went
-            raise
-        finally:
-            if place.seat is not None:
-                spent = None
-                if status == "done":
-                    told = answer.usage if answer.usage_is_whole else None
-                    tokens = told.completion_tokens if told else self.pulse.relayed(call, answer)
-                    spent = Spent(call.model, tokens, time() - began, call.held_prompt)
-                self.settlements.later(self.room.leave(place.seat, spent))
-            self.settlements.later(self.settlements.settle(prepared, call, answer, status))
-
-    async def _stream_relayed(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
-        """Relay the upstream's events unchanged, in order."""
-        wait = WaitAloud(prepared.request, sink, self._language(prepared.request))
-        place = await self._admit(prepared, wait)
-        call = place.call
-        async with self._called(prepared, place, limit) as answer:
-            async with aclosing(self._upstreams[call.provider].stream(place.body, call.request_id)) as events:
-                async for event in events:
-                    chunk = sse.payload(event)
-                    if chunk is not None:
-                        answer.see(chunk, self.clock)
-                        if answer.error is not None:
-                            raise _failed(answer)
-                    await sink.emit(event)
-                    if answer.longer_than(call.held_completion):
-                        # The upstream passes over the largest answer that it was given.
-                        answer.finish_reason = "length"
-                        await sink.emit(self._cut(call.request_id, prepared))
-                        break
-            if answer.finish_reason is None:
-                raise ProviderError("provider_broke", status=502, cause="the stream ended without a finish_reason")
-        if not answer.usage_is_whole and prepared.request.door == "browser":
-            usage = await self.settlements.count(prepared, call, answer)
-            await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
-
-    async def _complete(self, prepared: Prepared, place: Place, limit: asyncio.Timeout) -> dict[str, Any]:
-        """One whole answer."""
-        call = place.call
-        async with self._called(prepared, place, limit) as answer:
-            whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
-            answer.see(whole, self.clock)
-            answer.first_token_at = None  # a whole answer does not tell when it began
-            if answer.error is not None or not whole.get("choices"):
-                raise _failed(answer)
-        if not answer.usage_is_whole:
-            whole["usage"] = (await self.settlements.count(prepared, call, answer)).to_openai()
-        return whole
-
-    async def _stream_checked(self, prepared: Prepared, sink: Sink, limit: asyncio.Timeout) -> None:
-        wait = WaitAloud(prepared.request, sink, self._language(prepared.request))
+    async def _stream_checked(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> None:
         unstreamed = replace(prepared, streamed=False)
         text, usage, id = await self._checked_answer(unstreamed, wait, limit)
         model, created = prepared.request.model, self._created()
@@ -274,9 +188,8 @@ class Turns:
         used = Usage(0, 0)
         first_id = ""
         for attempt in ("answer", "repair"):
-            place = await self._admit(prepared, wait)
+            whole, place = await self.calls.whole(prepared, wait, limit)
             first_id = first_id or place.call.request_id
-            whole = await self._complete(prepared, place, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))
             counts = whole["usage"]
             used = Usage(
@@ -287,11 +200,9 @@ class Turns:
                 return text, used, first_id
             if attempt == "answer":
                 again = prompt.repair(prepared.body, text, problem)
-                prepared = await self.reception.sized(replace(prepared, body=again, kind="repair"), prepared.max_tokens)
+                repair = prepared.again(body=again, kind="repair")
+                prepared = await self.reception.sized(repair, prepared.max_tokens)
         raise ProviderError("bad_json", status=502, detail=problem or "")
-
-    def _cut(self, id: str, prepared: Prepared) -> bytes:
-        return openai_wire.chunk(id, prepared.request.model, self._created(), {}, "length")
 
     # ── when it does not go well, and at the end of the day ──────────────────────────────────────────────
 
@@ -338,10 +249,3 @@ class Turns:
 
     def _created(self) -> int:
         return int(self.clock().timestamp())
-
-
-def _failed(answer: openai_wire.Answer) -> ProviderError:
-    """An error after a status of 200: before the first token it is an answer, after it the answer broke off."""
-    if answer.deltas:
-        return ProviderError("provider_broke", status=502, detail=answer.error or "")
-    return ProviderError("provider_error", status=502, detail=answer.error or "", accepted=True, upstream_status="502")

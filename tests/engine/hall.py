@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import signal
 import time
@@ -17,13 +18,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 import requests
 
-from devstack import parts, pipelines, ports, scaffold, state
+from devstack import gateway, parts, pipelines, ports, scaffold, state
 from devstack.part import Part
 from devstack.places import folder, state_folder
 from devstack.process import Identity, alive, start, stop, wait_until
@@ -33,6 +35,7 @@ from maitre.app import Books, open_books
 from maitre.chat.message import Stamp
 from maitre.chat.stamp import KEY, sign
 from maitre.errors import HouseError
+from maitre.keys.key import Key
 from maitre.settings import Endpoint, House, load_house
 from tests.engine.servers import MANNERS, Manners
 from tests.engine.small_house import HOUSE, write_house
@@ -54,7 +57,7 @@ class Hall:
         write_house(folder_of_house, upstream, text)
         scaffold.make_secrets(folder_of_house)
         self.house: House = load_house(folder_of_house)
-        names: tuple[Endpoint, ...] = (*STORES, "pipelines")
+        names: tuple[Endpoint, ...] = (*STORES, "pipelines", "gateway")
         self.ports = ports.sticky(self.house.state / "ports.json", names, {})
         self.parts: dict[Endpoint, Part] = parts.of(self.house, self.ports, STORES)
         self.who: dict[Endpoint, Identity] = {}
@@ -70,6 +73,8 @@ class Hall:
     def traces(self, url: str) -> None:
         self._traces = url
         self.parts["pipelines"] = self.server(self.ports["pipelines"])
+        behind: dict[Endpoint, str] = {"traces": url, **{name: self.parts[name].url for name in STORES}}
+        self.parts["gateway"] = gateway.part(self.house, self.ports["gateway"], behind, {})
         urls = {"traces": url, **{name: part.url for name, part in self.parts.items()}}
         (self.house.state / "endpoints.json").write_text(json.dumps(urls))
 
@@ -158,7 +163,7 @@ class Hall:
 
     def close(self) -> None:
         """End everything, the server first."""
-        for name in ("pipelines", *reversed(STORES)):
+        for name in ("pipelines", "gateway", *reversed(STORES)):
             if name in self.who and alive(self.who[name]):
                 stop(self.who[name], self.parts[name].stop_signal, 10)
 
@@ -175,6 +180,11 @@ class Hall:
         user = {"id": id, "email": f"{id[:8]}@maitre.example", "name": "Guest", "role": "user"}
         self.ask(lambda books: books.put_account(Account(id, user["email"], "Guest", "user", plan)))
         return user
+
+    def key(self, guest: Mapping[str, str], **fields: Any) -> str:
+        """The text of a fresh API key of the guest."""
+        key = Key(secrets.token_hex(8), guest["id"], "test", datetime.now(UTC), **fields)
+        return self.ask(lambda books: books.generate_key(key))
 
     def body(self, guest: Mapping[str, str], text: str = "hello", **more: Any) -> dict[str, Any]:
         """A chat completion's body."""

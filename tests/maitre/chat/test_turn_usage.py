@@ -147,7 +147,7 @@ async def test_a_model_that_writes_a_million_tokens_is_cut_at_the_clamp(kitchen:
     charged what was held."""
     endless = Endless(1_000_000, "word ")
     kitchen.model.stream = endless.stream  # type: ignore[method-assign]
-    kitchen.model.calls = [("0" * 31 + "2", {})]
+    kitchen.model.calls = [("0" * 31 + "1", {})]
     kitchen.model.text_size = None
     events = await kitchen.stream()
     assert endless.read == 321  # of 5 bytes, when no token has more than 16
@@ -159,7 +159,7 @@ async def test_one_that_writes_next_to_nothing_in_each_delta_is_cut_too(kitchen:
     """Eight deltas for each token that was allowed are more than any server makes."""
     endless = Endless(1_000_000, "x")
     kitchen.model.stream = endless.stream  # type: ignore[method-assign]
-    kitchen.model.calls = [("0" * 31 + "2", {})]
+    kitchen.model.calls = [("0" * 31 + "1", {})]
     kitchen.model.text_size = None
     await kitchen.stream()
     assert endless.read == 801
@@ -183,7 +183,7 @@ async def test_large_deltas_do_not_pass_the_clamp_either(kitchen: Kitchen) -> No
     """What a delta holds is looked at, too: no token is longer than sixteen bytes."""
     endless = Endless(1_000_000, "word " * 1000)
     kitchen.model.stream = endless.stream  # type: ignore[method-assign]
-    kitchen.model.calls = [("0" * 31 + "2", {})]
+    kitchen.model.calls = [("0" * 31 + "1", {})]
     kitchen.model.text_size = None
     await kitchen.stream()
     assert endless.read == 1
@@ -212,7 +212,7 @@ async def test_a_million_tokens_that_are_allowed_arrive(kitchen: Kitchen) -> Non
             got += 1
 
     kitchen.model.stream = endless.stream  # type: ignore[method-assign]
-    kitchen.model.calls = [("0" * 31 + "2", {})]
+    kitchen.model.calls = [("0" * 31 + "1", {})]
     await kitchen.turns.stream(kitchen.request(), Counted())  # type: ignore[arg-type]
     await kitchen.settled()
     assert got == 1_000_002

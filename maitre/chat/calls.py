@@ -1,0 +1,203 @@
+"""One upstream call of a turn: a place taken, the upstream asked, its answer relayed or read whole, the call settled.
+
+A call that fails before the guest was shown anything may be made again of another model (`chat/fallback.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from maitre.chat import openai_wire, sse
+from maitre.chat.fallback import Fallback
+from maitre.chat.holds import Holds, Place
+from maitre.chat.message import TurnRequest
+from maitre.chat.prepared import Prepared
+from maitre.chat.pulse import Pulse
+from maitre.chat.settlements import Settlements
+from maitre.chat.wait import Wait
+from maitre.errors import ProviderError, Refusal
+from maitre.providers.upstream import Upstream
+from maitre.queue.line import Spent
+from maitre.queue.room import WaitingRoom
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Sink(Protocol):
+    """Where a streamed turn goes: a door's way to its guest."""
+
+    async def emit(self, event: bytes) -> None:
+        """Send one event, without its blank line. Waits while the guest's buffer is full."""
+
+    async def comment(self, text: str) -> None:
+        """Send an SSE comment while the guest waits, where the door can; else nothing."""
+
+    async def refuse(self, refused: Refusal, text: str) -> None:
+        """End the turn with a refusal: as an HTTP status before the first event, else as an error event."""
+
+
+class Calls:
+    """Makes the upstream calls of turns."""
+
+    def __init__(
+        self,
+        *,
+        holds: Holds,
+        room: WaitingRoom,
+        pulse: Pulse,
+        settlements: Settlements,
+        fallback: Fallback,
+        upstreams: Mapping[str, Upstream],
+        clock: Callable[[], datetime],
+        admitted: Callable[[TurnRequest], None],
+    ) -> None:
+        self._holds, self._room, self._pulse, self._settlements = holds, room, pulse, settlements
+        self._fallback, self._upstreams, self._clock, self._admitted = fallback, upstreams, clock, admitted
+
+    async def relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> None:
+        """Relay the upstream's events, in order."""
+        shown = _Shown(sink)
+        await self._answered(prepared, lambda course: self._relay(course, shown, wait, limit), lambda: shown.anything)
+
+    async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
+        """One whole answer, and the place that its call had."""
+        return await self._answered(prepared, lambda course: self._whole(course, wait, limit), lambda: False)
+
+    async def _answered(
+        self, prepared: Prepared, call: Callable[[Prepared], Awaitable[T]], shown: Callable[[], bool]
+    ) -> T:
+        """The answer of the first model that gives one."""
+        while True:
+            try:
+                return await call(prepared)
+            except Refusal as fault:
+                instead = None if shown() else await self._fallback.instead(prepared, fault)
+                if instead is None:
+                    raise
+                prepared = instead
+
+    async def _admit(self, prepared: Prepared, wait: Wait) -> Place:
+        try:
+            async with wait.audible():
+                place = await self._holds.take(prepared, wait.told, wait.over)
+        except Exception:
+            await wait.over()  # a refusal stands alone
+            raise
+        self._admitted(prepared.request)
+        return place
+
+    @asynccontextmanager
+    async def _called(
+        self, prepared: Prepared, place: Place, limit: asyncio.Timeout
+    ) -> AsyncIterator[openai_wire.Answer]:
+        """One upstream call. However the block ends, the place is free at once and the call is settled once, off the
+        guest's path."""
+        call = place.call
+        time = asyncio.get_running_loop().time  # a duration; the house's clock may be set meanwhile
+        began = time()
+        answer = openai_wire.Answer(call.at)
+        self._pulse.call(call, answer)
+        status = "error"
+        try:
+            yield answer
+            status = "done"
+        except asyncio.CancelledError:
+            answer.began = True
+            if limit.expired():
+                answer.error = "it took too long"
+            else:
+                status = "stopped"
+            raise
+        except ProviderError as fault:
+            answer.error = answer.error or fault.detail or fault.cause
+            answer.began = answer.began or fault.accepted
+            raise
+        except Refusal:
+            raise  # of the request itself, with a status of 400
+        except Exception:
+            answer.began = True  # nobody knows how far it went
+            raise
+        finally:
+            if place.seat is not None:
+                spent = None
+                if status == "done":
+                    told = answer.usage if answer.usage_is_whole else None
+                    tokens = told.completion_tokens if told else self._pulse.relayed(call, answer)
+                    spent = Spent(call.model, tokens, time() - began, call.held_prompt)
+                self._settlements.later(self._room.leave(place.seat, spent))
+            self._settlements.later(self._settlements.settle(prepared, call, answer, status))
+
+    async def _relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> None:
+        place = await self._admit(prepared, wait)
+        call = place.call
+        async with self._called(prepared, place, limit) as answer:
+            async with aclosing(self._upstreams[call.provider].stream(place.body, call.request_id)) as events:
+                async for event in events:
+                    chunk = sse.payload(event)
+                    if chunk is not None:
+                        answer.see(chunk, self._clock)
+                        if answer.error is not None:
+                            raise _failed(answer)
+                    await sink.emit(event)
+                    if answer.longer_than(call.held_completion):
+                        # The upstream passes over the largest answer that it was given.
+                        answer.finish_reason = "length"
+                        await sink.emit(
+                            openai_wire.chunk(call.request_id, prepared.request.model, self._created(), {}, "length")
+                        )
+                        break
+            if answer.finish_reason is None:
+                raise ProviderError("provider_broke", status=502, cause="the stream ended without a finish_reason")
+        if not answer.usage_is_whole and prepared.request.door == "browser":
+            usage = await self._settlements.count(prepared, call, answer)
+            await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
+
+    async def _whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
+        place = await self._admit(prepared, wait)
+        call = place.call
+        async with self._called(prepared, place, limit) as answer:
+            whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
+            answer.see(whole, self._clock)
+            answer.first_token_at = None  # a whole answer does not tell when it began
+            if answer.error is not None or not whole.get("choices"):
+                raise _failed(answer)
+        if not answer.usage_is_whole:
+            whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
+        return whole, place
+
+    def _cut(self, id: str, prepared: Prepared) -> bytes:
+        return openai_wire.chunk(id, prepared.request.model, self._created(), {}, "length")
+
+    def _created(self) -> int:
+        return int(self._clock().timestamp())
+
+
+class _Shown:
+    """A sink that knows whether the guest was shown anything of an answer; a status line is nothing of it."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.anything = False
+
+    async def emit(self, event: bytes) -> None:
+        self.anything = True
+        await self._sink.emit(event)
+
+    async def comment(self, text: str) -> None:
+        await self._sink.comment(text)
+
+    async def refuse(self, refused: Refusal, text: str) -> None:
+        await self._sink.refuse(refused, text)
+
+
+def _failed(answer: openai_wire.Answer) -> ProviderError:
+    """An error after a status of 200: before the first token it is an answer, after it the answer broke off."""
+    if answer.deltas:
+        return ProviderError("provider_broke", status=502, detail=answer.error or "")
+    return ProviderError("provider_error", status=502, detail=answer.error or "", accepted=True, upstream_status="502")

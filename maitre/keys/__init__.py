@@ -1,0 +1,1 @@
+"""API keys: who asks at the gateway, and for how much."""
