@@ -23,11 +23,13 @@ class Exchange:
         self.id = id
         self.values: Mapping[str, str] = {}  # of the path's `{names}`
         self.headers: dict[str, str] = {LOG_ID: id}
+        self.status = 0  # of the answer, once it has begun
 
     async def send(self, event: Event) -> None:
         """Send an ASGI event; the answer's first one takes our headers along."""
         if event["type"] == "http.response.start":
             ours = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in self.headers.items()]
+            self.status = event["status"]
             event = {**event, "headers": [*event.get("headers", ()), *ours]}
         await self._send(event)
 
@@ -35,6 +37,12 @@ class Exchange:
         """A header of the request; empty when there is none or more than one."""
         values = header(self.scope, name.encode())
         return values[0].decode("latin-1") if len(values) == 1 else ""
+
+    @property
+    def address(self) -> str:
+        """Where the client is, as far as the socket tells."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -52,6 +60,12 @@ class Exchange:
     async def answer(self, value: Mapping[str, Any], status: int = 200) -> None:
         """Answer with JSON."""
         await send_json(self.send, value, status)
+
+    async def text(self, body: bytes, kind: str) -> None:
+        """Answer with text of a media type."""
+        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with an error."""

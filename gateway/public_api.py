@@ -9,6 +9,7 @@ its trace.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from gateway.asgi import Receive, Scope, Send
 from gateway.caller import Callers
 from gateway.exchange import Exchange
 from gateway.intake import Intake
+from gateway.measures import Measures
 from gateway.own_turns import OwnTurns
 from gateway.paths import plain
 from gateway.quiet import hush
@@ -36,14 +38,18 @@ class PublicAPI:
     """Finds the route and the caller of each request."""
 
     def __init__(self, engine: Engine) -> None:
-        self.api = Api(engine, OwnTurns(engine), Callers(engine))
+        self.api = Api(engine, OwnTurns(engine), Callers(engine), Measures())
         self._intake = Intake()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         exchange = Exchange(scope, receive, send, uuid.uuid4().hex, self._intake)
+        measures, began, name = self.api.measures, time.monotonic(), "none"
+        measures.begun()
         try:
-            await self._serve(exchange)
+            route, exchange.values = _route(scope)
+            name = route.path
+            await self._serve(exchange, route)
         except Problem as problem:
             await exchange.refuse(problem)
         except (Refusal, StoreDown) as fault:
@@ -51,9 +57,11 @@ class PublicAPI:
             await exchange.refuse(problem_of(refused, self.api.engine.turns.sentence(refused, None)))
         except bodies.Gone:
             return
+        finally:
+            # A status that nobody was told: the client had left, or the server failed.
+            measures.ended(name, exchange.status or 499, time.monotonic() - began)
 
-    async def _serve(self, exchange: Exchange) -> None:
-        route, exchange.values = _route(exchange.scope)
+    async def _serve(self, exchange: Exchange, route: Route) -> None:
         if route.anybody is not None:
             await route.anybody(self.api, exchange)
         if route.handler is not None:

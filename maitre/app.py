@@ -18,6 +18,10 @@ from typing import Any
 
 from maitre.accounts.account import Account
 from maitre.accounts.accounts_postgres import PostgresAccounts
+from maitre.actions.action import Action
+from maitre.actions.actions_postgres import PostgresActions
+from maitre.actions.diary import Diary
+from maitre.actions.operator import operator
 from maitre.assistants import answer_jsonschema
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue_postgres import PostgresCatalogue
@@ -27,6 +31,7 @@ from maitre.billing.journal_jsonl import FileJournals
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
+from maitre.chat.enquiries import Enquiries
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.pulse import BEAT
@@ -46,7 +51,7 @@ from maitre.quota.admission import Admission
 from maitre.quota.explain import explain
 from maitre.quota.plan import Plan
 from maitre.quota.redis_store import RedisQuotaStore
-from maitre.quota.subject import Subject
+from maitre.quota.subject import HOUSE, Subject
 from maitre.quota.window import periods
 from maitre.rounds import Rounds
 from maitre.settings import House
@@ -99,15 +104,17 @@ class Engine:
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
         self._accounts = PostgresAccounts(self._database, house.currency)
+        line = RedisLine(self._valkey)
+        queues = {name: one.queue for name, one in house.providers.items() if one.queue is not None}
         self.turns = Turns(
             terms=terms_of(house),
             accounts=self._accounts,
             source=PostgresCatalogue(self._database),
             store=self._store,
-            line=RedisLine(self._valkey),
+            line=line,
             ledger=self._ledger,
             budgets=house.budgets,
-            queues={name: one.queue for name, one in house.providers.items() if one.queue is not None},
+            queues=queues,
             upstreams=self._upstreams,
             models=house.models,
             prices=house.prices,
@@ -117,6 +124,11 @@ class Engine:
             new_id=lambda: uuid.uuid4().hex,
         )
         self.keys = Keys(PostgresKeys(self._database), self._clock, lambda: secrets.token_urlsafe(32))
+        retention = timedelta(days=house.retention_days)
+        self.diary = Diary(PostgresActions(self._database), self._clock, retention)
+        self.enquiries = Enquiries(
+            self.turns.reception, self.turns.admission, self._books, line, list(queues), self._clock, house.zone
+        )
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
         self._fresh = False  # whether what may be wrong was forgotten since this process began, or Valkey was down
@@ -126,7 +138,9 @@ class Engine:
 
     async def start(self) -> None:
         """Read the catalogue and begin the house-keeping. A store that is down is asked again later."""
-        house = Rounds(REFRESH, self._keep_time, self._ledger.replay, self._keep_windows, self._keep_books)
+        house = Rounds(
+            REFRESH, self._keep_time, self._ledger.replay, self._keep_windows, self._keep_books, self.diary.write
+        )
         pulse = Rounds(BEAT, self.turns.pulse.beat)
         self._keeping = [asyncio.create_task(rounds.run()) for rounds in (house, pulse)]
 
@@ -162,7 +176,8 @@ class Engine:
 
     async def _keep_books(self) -> None:
         await self.turns.sweep()
-        await self._books.forget(self._clock())
+        await self._books.forget(self._clock(), timedelta(days=self.house.retention_days))
+        await self.diary.forget()
 
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""
@@ -260,6 +275,20 @@ class Engine:
         mark = stamp.verify(told, self._secret, user_id=guest.user_id, model=model, now=self._now())
         return TurnRequest(guest, model, messages if isinstance(messages, list) else [messages], body, mark)
 
+    def guest(self, user: Mapping[str, Any]) -> Guest:
+        """A user (`id`, `email`, `name`) of whom the door is sure."""
+        return _guest(user)
+
+    def counters(self) -> dict[str, int]:
+        """What this process counts: what tracing sent and dropped, and actions that could not be kept."""
+        return {**self._tracer.counters(), "actions_dropped": self.diary.dropped}
+
+    async def ready(self) -> None:
+        """Raises StoreDown unless turns can be served: the catalogue was read, and both stores answer."""
+        if not self.turns.reception.catalogue.version:
+            raise StoreDown("The catalogue was not read yet.")
+        await asyncio.gather(self._database.time(), self._store.generation(HOUSE))
+
     def _now(self) -> float:
         """The house's time, seconds since the epoch: a stamp must not end because a machine's clock is set."""
         return self._clock().timestamp()
@@ -295,6 +324,7 @@ class Books:
         self._catalogue = PostgresCatalogue(self._database)
         self._deposits = PostgresDeposits(self._database)
         self._ledger = PostgresLedger(self._database, house.prices)
+        self._actions = PostgresActions(self._database)
         self._admission = Admission(RedisQuotaStore(self._valkey), self._ledger)
 
     async def migrate(self) -> list[str]:
@@ -381,6 +411,15 @@ class Books:
         now = await self._database.time()
         queues = [name for name, one in self._house.providers.items() if one.queue is not None]
         return {name: await self._line.snapshot(name, now) for name in queues}
+
+    async def actions(self, who: str | None, since: datetime | None, what: str | None, limit: int) -> list[Action]:
+        """The newest actions first; `who` is a user id or an operator's name."""
+        return await self._actions.newest(who=who, since=since, what=what, limit=limit)
+
+    async def note(self, what: str, target: str = "", **detail: object) -> None:
+        """Write an operator's action down: it was done at this machine's command line."""
+        who, address = operator()
+        await self._actions.add([Action(datetime.now(UTC), who, what, target, "", address, detail)])
 
     async def usage(self, account: Account | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
         """The newest ledger rows."""

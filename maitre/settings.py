@@ -31,6 +31,7 @@ GENERATED_SECRETS = (
     "stamp",
     "pipelines_key",
     "gateway_key",
+    "metrics_key",
     "user_jwt",
     "postgres_password",
     "valkey_password",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.caller import Caller, Callers
 from gateway.exchange import Exchange
+from gateway.measures import Measures
 from gateway.own_turns import OwnTurns
 from maitre.app import Engine
 
@@ -18,6 +19,7 @@ class Api:
     engine: Engine
     turns: OwnTurns
     callers: Callers
+    measures: Measures
 
 
 #: Answers one request of a caller of whom we are sure.

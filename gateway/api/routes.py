@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api import chat, health, models
+from gateway.api import chat, health, metrics, models, usage
 from gateway.api.api import Handler, OpenHandler
 
 
@@ -30,5 +30,11 @@ class Route:
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions),
     Route("GET", "/v1/models", models.every),
+    Route("GET", "/v1/usage", usage.windows),
+    Route("GET", "/v1/usage/history", usage.history),
+    Route("GET", "/v1/queue", usage.waiting),
+    Route("GET", "/v1/queue/{id}", usage.whereabouts),
     Route("GET", "/healthz", anybody=health.alive),
+    Route("GET", "/readyz", anybody=health.ready),
+    Route("GET", "/metrics", anybody=metrics.metrics),
 )

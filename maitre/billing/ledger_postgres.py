@@ -6,7 +6,7 @@ All calls that are opened while one statement runs, or in the same tick, share t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from maitre.billing.batch import Batch
@@ -23,10 +23,17 @@ from maitre.sql.postgres import Database
 #: The public names of a row's fields, in the order of `cli usage --json`.
 COLUMNS = (
     'id, request_id, turn_id, chat_id, trace_id, at, ended_at, first_token_ms, user_id as "user", email, key_id as key,'
-    " l.plan, door, assistant, provider, model, kind, counted, prompt_tokens, completion_tokens, estimated,"
+    " l.plan, door, address, assistant, provider, model, kind, counted, prompt_tokens, completion_tokens, estimated,"
     " cost, currency, price_version, status"
 )
 
+_ROWS = f"""
+select {COLUMNS} from ledger l left join accounts a using (user_id)
+where ($1::text is null or l.user_id = $1) and ($2::timestamptz is null or at >= $2)
+  and ($3::text is null or key_id = $3) and ($4::bigint is null or id < $4)
+  and ($5::text is null or turn_id = $5 or request_id = $5)
+order by id desc limit $6
+"""
 _WITHDRAW = "delete from ledger where request_id = $1 and status in ('open', 'lost')"
 
 
@@ -67,18 +74,21 @@ class PostgresLedger:
             return 0
         return await close_late(self._database, self._prices, now)
 
-    async def forget(self, now: datetime) -> int:
-        """Delete the request log's entries that are past their retention; how many."""
-        return await self._database.execute("delete from request_log where delete_at < $1", now)
+    async def forget(self, now: datetime, retention: timedelta) -> int:
+        """Delete the request log's entries that are past their retention, and addresses older than that; how many."""
+        words = await self._database.execute("delete from request_log where delete_at < $1", now)
+        forget = "update ledger set address = '' where address <> '' and at < $1"
+        return words + await self._database.execute(forget, now - retention)
 
-    async def rows(self, user_id: str | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
-        """The newest rows first, with their public names."""
-        found = await self._database.fetch(
-            f"select {COLUMNS} from ledger l left join accounts a using (user_id)"
-            " where ($1::text is null or l.user_id = $1)"
-            " and ($2::timestamptz is null or at >= $2) order by id desc limit $3",
-            user_id,
-            since,
-            limit,
-        )
-        return [dict(row) for row in found]
+    async def rows(
+        self,
+        user_id: str | None,
+        since: datetime | None,
+        limit: int,
+        *,
+        key: str | None = None,
+        before: int | None = None,
+        turn: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """The newest rows first, with their public names. `before` is a row's id; `turn` a turn's or a request's."""
+        return [dict(row) for row in await self._database.fetch(_ROWS, user_id, since, key, before, turn, limit)]
