@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from commands import quota
+from commands.audit import audit
 from commands.closing import close, open_again
 from commands.credit import credit
 from commands.doctor import doctor
@@ -25,6 +26,7 @@ EXAMPLES = {
     "status": ("cli status", "cli status --json | jq .endpoints.open_webui.url"),
     "seed": ("cli seed --dry-run   (what would be done; changes nothing)", "cli seed"),
     "usage": ("cli usage", "cli usage free@maitre.example --since 2h", "cli usage --since 2026-11-01 --json"),
+    "audit": ("cli audit", "cli audit --what key --since 7d", "cli audit free@maitre.example --json"),
     "queue": ("cli queue", "cli queue --watch", "cli queue --json"),
     "close": ('cli close "We are back at 9 o\'clock."',),
     "open_again": ("cli open",),
@@ -41,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (init, up, down, status, seed, usage, queue, close, open_again, credit, traces, doctor):
+for command in (init, up, down, status, seed, usage, audit, queue, close, open_again, credit, traces, doctor):
     name = command.__name__.removesuffix("_again")
     app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")

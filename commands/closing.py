@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.output import HouseOption, VerboseOption, console, house_of, one_sentence
+from commands.people import note
 from maitre.errors import HouseError
 from maitre.settings import House
 
@@ -42,3 +43,4 @@ async def _close(house: House, sentence: str | None) -> None:
 
     async with open_books(house) as books:
         await books.close_house(sentence)
+        await note(books, "house.open" if sentence is None else "house.close", sentence=sentence or "")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from commands.output import HouseOption, VerboseOption, console, house_of, one_sentence
-from commands.people import UserArgument, guest
+from commands.people import UserArgument, guest, note
 from commands.usage import money
 from maitre.errors import HouseError
 from maitre.settings import House
@@ -21,14 +21,14 @@ MOST = Decimal(1_000_000)
 def credit(
     user: UserArgument,
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the house's currency: 10, 2.50, or -2.50.")],
-    note: Annotated[str, typer.Option("--note", help="Why; kept beside the amount.")] = "",
+    why: Annotated[str, typer.Option("--note", help="Why; kept beside the amount.")] = "",
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Pay money in for a guest whose plan is prepaid; a negative amount takes it back. (`--` before a negative one.)"""
     with one_sentence(verbose):
         checked = house_of(house)
-        total = asyncio.run(_deposit(checked, user, nano_of(amount), note))
+        total = asyncio.run(_deposit(checked, user, nano_of(amount), why))
     console.print(f"{user} has paid in {money(total, checked.currency)} altogether.", markup=False, highlight=False)
 
 
@@ -43,8 +43,11 @@ def nano_of(text: str) -> int:
     return int(amount * 10**9)
 
 
-async def _deposit(house: House, user: str, amount: int, note: str) -> int:
+async def _deposit(house: House, user: str, amount: int, why: str) -> int:
     from maitre.app import open_books
 
     async with open_books(house) as books:
-        return await books.deposit(await guest(books, user), amount, note)
+        account = await guest(books, user)
+        total = await books.deposit(account, amount, why)
+        await note(books, "credit.deposit", account.user_id, nano=amount, currency=house.currency, note=why)
+        return total

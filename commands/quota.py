@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
-from commands.people import UserArgument, guest
+from commands.people import UserArgument, guest, note
 from commands.usage import money
 from maitre.settings import House
 
@@ -79,7 +79,9 @@ async def _rebuild(house: House) -> int:
     from maitre.app import open_books
 
     async with open_books(house) as books:
-        return await books.rebuild()
+        count = await books.rebuild()
+        await note(books, "quota.rebuild", subjects=count)
+        return count
 
 
 def table(windows: list[dict[str, Any]], house: House) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
+from commands.people import note
+from maitre.settings import House
 from provisioning.change import Change
 
 STYLES = {"create": "green", "update": "yellow", "remove": "red", "skip": "dim"}
@@ -31,10 +34,21 @@ def seed(
     with one_sentence(verbose):
         checked = house_of(house)
         changes = provision(checked, dry_run=dry_run, progress=None if as_json or dry_run else _tick)
+        made = [change for change in changes if change.action != "skip"]
+        if made and not dry_run:
+            asyncio.run(_note(checked, made))
     if as_json:
         print_json({"dry_run": dry_run, "changes": [change.to_json() for change in changes]})
         return
     report(changes, dry_run)
+
+
+async def _note(house: House, made: list[Change]) -> None:
+    from maitre.app import open_books
+
+    async with open_books(house) as books:
+        for change in made:
+            await note(books, f"seed.{change.action}", f"{change.resource} {change.key}")
 
 
 def _tick(sentence: str) -> None:
@@ -47,8 +61,8 @@ def report(changes: list[Change], dry_run: bool) -> None:
     work = [change for change in changes if change.action != "skip"]
     if dry_run and work:
         console.print(_table(work))
-    for note in notes:
-        console.print(f"[yellow]![/] {escape(note.sentence)}", highlight=False)
+    for one in notes:
+        console.print(f"[yellow]![/] {escape(one.sentence)}", highlight=False)
     if not work:
         console.print("Nothing to do: Open WebUI and Maitre's database are as the house's files say.")
     elif dry_run:

@@ -21,7 +21,6 @@ from maitre.accounts.accounts_postgres import PostgresAccounts
 from maitre.actions.action import Action
 from maitre.actions.actions_postgres import PostgresActions
 from maitre.actions.diary import Diary
-from maitre.actions.operator import operator
 from maitre.assistants import answer_jsonschema
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue_postgres import PostgresCatalogue
@@ -416,10 +415,9 @@ class Books:
         """The newest actions first; `who` is a user id or an operator's name."""
         return await self._actions.newest(who=who, since=since, what=what, limit=limit)
 
-    async def note(self, what: str, target: str = "", **detail: object) -> None:
-        """Write an operator's action down: it was done at this machine's command line."""
-        who, address = operator()
-        await self._actions.add([Action(datetime.now(UTC), who, what, target, "", address, detail)])
+    async def note(self, action: Action) -> None:
+        """Write an operator's action down."""
+        await self._actions.add([action])
 
     async def usage(self, account: Account | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
         """The newest ledger rows."""

@@ -18,6 +18,7 @@ import typer
 from pydantic import BaseModel
 
 from cli import app
+from commands import audit
 from commands.house_view import NAMES
 from devstack.checks import Finding
 from maitre import house_forms, settings
@@ -128,6 +129,12 @@ def test_the_form_of_usage() -> None:
     page = section(text("cli.md"), "`cli usage [USER]`")
     for word in (*KINDS, *STATUSES, "browser", "api", "openai", "filter"):
         assert f"`{word}`" in page, word
+
+
+def test_the_form_of_audit() -> None:
+    """An entry has the documented fields, in that order."""
+    entry = audit.entry(datetime(2026, 11, 21, tzinfo=UTC), "a", "", "key.generate", "", "", {})
+    assert list(form("audit")[0]) == list(entry)
 
 
 def test_the_form_of_status() -> None:
