@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from maitre.sql.postgres import Database
 from tests.contract.rows import NOON, PRICES, TTL, call, ended, sums
 
 pytestmark = pytest.mark.contract
+RETENTION = timedelta(days=30)
 WORDS = Words("in", "out", NOON + timedelta(days=30))
 OPENED = (
     "turn_id",
@@ -77,9 +79,19 @@ async def test_words_are_forgotten_when_their_time_is_over(database: Database) -
     ledger = PostgresLedger(database, PRICES)
     await ledger.open(call())
     await ledger.settle(ended(), WORDS)
-    assert await ledger.forget(WORDS.delete_at) == 0
-    assert await ledger.forget(WORDS.delete_at + timedelta(seconds=1)) == 1
+    assert await ledger.forget(WORDS.delete_at, RETENTION) == 0
+    assert await ledger.forget(WORDS.delete_at + timedelta(seconds=1), RETENTION) == 1
     assert len(await ledger.rows(None, None, 9)) == 1
+
+
+async def test_an_address_is_forgotten_like_words(database: Database) -> None:
+    """The row stays, of somewhere."""
+    ledger = PostgresLedger(database, PRICES)
+    await ledger.open(replace(call(), address="192.0.2.7"))
+    assert await ledger.forget(call().at + RETENTION, RETENTION) == 0
+    assert (await ledger.rows(None, None, 9))[0]["address"] == "192.0.2.7"
+    assert await ledger.forget(call().at + RETENTION + timedelta(seconds=1), RETENTION) == 1
+    assert (await ledger.rows(None, None, 9))[0]["address"] == ""
 
 
 async def test_a_beat_leaves_the_indexes_alone(database: Database) -> None:
