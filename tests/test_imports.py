@@ -145,7 +145,7 @@ def test_doors_import_the_app_the_portal_and_pure_files() -> None:
 DOORS = {f"maitre/{name}.py" for name in ("app", "portal", "room", "settings")}
 
 #: Libraries that a door may see: none of them knows a store or an upstream.
-TOOLS = {"jwt", "prometheus_client"}
+TOOLS = {"jwt", "prometheus_client", "yaml"}
 
 #: Files of `gateway` that decide without a clock, a loop or a socket; a signature is checked by PyJWT.
 DECISIONS = {f"gateway/{name}.py" for name in ("keys", "paths", "replays", "user_jwt")}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api import chat, health, metrics, models, usage
+from gateway.api import chat, docs, health, metrics, models, usage
 from gateway.api.api import Handler, OpenHandler
 
 
@@ -37,4 +37,7 @@ ROUTES = (
     Route("GET", "/healthz", anybody=health.alive),
     Route("GET", "/readyz", anybody=health.ready),
     Route("GET", "/metrics", anybody=metrics.metrics),
+    Route("GET", "/openapi.json", anybody=docs.openapi),
+    Route("GET", "/docs", anybody=docs.page),
+    Route("GET", "/docs/{file}", anybody=docs.file),
 )
