@@ -66,18 +66,19 @@ class OwnTurns:
             leaving.cancel()
         if ending or turn.cancelled():
             turn.cancel()
-            await send_problem(send, ENDING)
+            await send_problem(send, ENDING, public=request.strict)
         elif not turn.done():
             turn.cancel()
         elif isinstance(refused := turn.exception(), Refusal):
-            await send_problem(send, problem_of(refused, self.engine.turns.sentence(refused, request)))
+            problem = problem_of(refused, self.engine.turns.sentence(refused, request))
+            await send_problem(send, problem, public=request.strict)
         else:
             await send_json(send, turn.result())
 
     # ── streamed ──
 
     async def _stream(self, request: TurnRequest, receive: Receive, send: Send) -> None:
-        stream = EventStream(send)
+        stream = EventStream(send, public=request.strict)
         turn = self._begin(self._emit(request, stream))
         leaving = asyncio.create_task(left(receive))
         leaving.add_done_callback(lambda done: done.cancelled() or turn.cancel())

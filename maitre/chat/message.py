@@ -57,10 +57,15 @@ class TurnRequest:
     hears: Callable[[Waiting], None] | None = None  # hears of a wait, before the guest does
 
     @property
+    def strict(self) -> bool:
+        """Whether the answer has to be as OpenAI's would."""
+        return self.public or self.key is not None
+
+    @property
     def tells_usage(self) -> bool | None:
-        """Whether a stream tells its usage, in one event at its end. The public API's does when it is asked to; None:
-        Open WebUI's gets what the upstream tells."""
-        if not self.public and self.key is None:
+        """Whether a stream tells its usage, in one event at its end. A strict one does when it is asked to; None: Open
+        WebUI's gets what the upstream tells."""
+        if not self.strict:
             return None
         options = self.params.get("stream_options")
         return isinstance(options, Mapping) and options.get("include_usage") is True
