@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -37,7 +38,7 @@ class OwnTurns:
         if request.params.get("stream") is True:
             await self._stream(request, receive, send)
         else:
-            await self._answer(request, receive, send)
+            await self.whole(request, self.engine.turns.answer(request), receive, send)
 
     async def end(self, seconds: float) -> None:
         """Cancel every turn, and wait for them so long."""
@@ -54,8 +55,11 @@ class OwnTurns:
 
     # ── whole ──
 
-    async def _answer(self, request: TurnRequest, receive: Receive, send: Send) -> None:
-        turn = self._begin(self.engine.turns.answer(request))
+    async def whole(
+        self, request: TurnRequest, work: Coroutine[Any, Any, dict[str, Any]], receive: Receive, send: Send
+    ) -> None:
+        """Answer with what the work for a request makes, or raises as a Refusal."""
+        turn = self._begin(work)
         leaving = asyncio.create_task(left(receive))
         ending = False
         try:

@@ -27,6 +27,7 @@ from maitre.billing.journal_jsonl import FileJournals
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
+from maitre.chat.embedding import Embeddings
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.pulse import BEAT
@@ -117,6 +118,7 @@ class Engine:
             new_id=lambda: uuid.uuid4().hex,
         )
         self.keys = Keys(PostgresKeys(self._database), self._clock, lambda: secrets.token_urlsafe(32))
+        self.embeddings = Embeddings(self.turns, house.models)
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
         self._fresh = False  # whether what may be wrong was forgotten since this process began, or Valkey was down

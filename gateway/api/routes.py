@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api import chat, health, models
+from gateway.api import chat, embeddings, health, models
 from gateway.api.api import Handler, OpenHandler
 
 
@@ -29,6 +29,7 @@ class Route:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions),
+    Route("POST", "/v1/embeddings", embeddings.create),
     Route("GET", "/v1/models", models.every),
     Route("GET", "/healthz", anybody=health.alive),
 )

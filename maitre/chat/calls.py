@@ -12,7 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from maitre.chat import openai_wire, sse
+from maitre.chat import embedding_wire, openai_wire, sse
 from maitre.chat.disguise import Disguise
 from maitre.chat.fallback import Fallback
 from maitre.chat.holds import Holds, Place
@@ -71,6 +71,18 @@ class Calls:
     async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
         """One whole answer, and the place that its call had."""
         return await self._answered(prepared, lambda course: self._whole(course, wait, limit), lambda: False)
+
+    async def embed(
+        self, prepared: Prepared, body: Mapping[str, Any], wait: Wait, limit: asyncio.Timeout
+    ) -> tuple[list[Any], Usage]:
+        """Embeddings, and their usage. No other model is asked instead: its vectors would mean something else."""
+        place = await self._admit(prepared, wait)
+        call = place.call
+        async with self._called(prepared, place, limit) as answer:
+            made = await self._upstreams[call.provider].embed(body, call.request_id)
+            answer.usage, answer.began = embedding_wire.usage_of(made), True
+            vectors = embedding_wire.vectors(made, len(body["input"]))
+        return vectors, await self._settlements.count(prepared, call, answer)
 
     async def _answered(
         self, prepared: Prepared, call: Callable[[Prepared], Awaitable[T]], shown: Callable[[], bool]
