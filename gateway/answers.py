@@ -1,7 +1,8 @@
 """Answers that are no stream: always JSON, errors in OpenAI's shape.
 
 An error carries its sentence twice: `error.message` is what OpenAI's clients and Open WebUI's chats read, and `detail`
-what Open WebUI's background tasks and the upstream server's clients look for.
+what Open WebUI's background tasks and the upstream server's clients look for. Its `code` is a word or null for OpenAI's
+clients, and the HTTP status for Open WebUI, which looks at that.
 """
 
 from __future__ import annotations
@@ -11,37 +12,47 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.asgi import Send
-from maitre.chat.openai_wire import error
+from gateway.refusals import code_of, headers_of, param_of
 from maitre.errors import Refusal
+
+#: The code of a problem that names none, by its status.
+CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
 class Problem(Exception):
-    """A request that goes no further: its HTTP status, one sentence, and headers."""
+    """A request that goes no further: its HTTP status, one sentence, and headers. `param`: which part of the request it
+    is about."""
 
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, text: str, headers: Mapping[str, str] | None = None, *, param: str | None = None
+    ) -> None:
         super().__init__(text)
-        self.status, self.text = status, text
+        self.status, self.text, self.param = status, text, param
         self.headers = dict(headers or {})
         self.type = "server_error" if status >= 500 else "invalid_request_error"
+        self.code = CODES.get(status)
 
-    def body(self) -> dict[str, Any]:
-        """The error as JSON."""
-        told = {"message": self.text, "type": self.type, "code": self.status, "param": None}
-        return {"error": told, "detail": self.text}
+    def error(self, *, public: bool) -> dict[str, Any]:
+        """OpenAI's error object. `public`: for OpenAI's clients."""
+        code = self.code if public else self.status
+        return {"message": self.text, "type": self.type, "code": code, "param": self.param}
+
+    def body(self, *, public: bool = False) -> dict[str, Any]:
+        """The whole answer as JSON."""
+        return {"error": self.error(public=public), "detail": self.text}
 
 
 def problem_of(refused: Refusal, text: str) -> Problem:
-    """A refusal of a turn, as a real HTTP error with the time after which to come back."""
-    problem = Problem(refused.status, text)
-    if refused.retry_after:
-        problem.headers["Retry-After"] = str(refused.retry_after)
-    problem.type = error(refused, text)["type"]
+    """A refusal of a turn, as a real HTTP error with the time after which to come back. The one place that says what an
+    upstream's own error is to a client."""
+    problem = Problem(refused.status, text, headers_of(refused), param=param_of(refused))
+    problem.type, problem.code = refused.type, code_of(refused)
     return problem
 
 
-async def send_problem(send: Send, problem: Problem) -> None:
-    """Answer with an error."""
-    await send_json(send, problem.body(), problem.status, problem.headers)
+async def send_problem(send: Send, problem: Problem, *, public: bool = False) -> None:
+    """Answer with an error. `public`: for OpenAI's clients."""
+    await send_json(send, problem.body(public=public), problem.status, problem.headers)
 
 
 async def send_json(

@@ -12,7 +12,7 @@ from collections import deque
 from gateway.answers import problem_of, send_problem
 from gateway.asgi import Send
 from maitre.chat.openai_wire import error_chunk
-from maitre.chat.sse import DONE
+from maitre.chat.sse import DONE, frame
 from maitre.errors import Refusal
 from maitre.room import Room, TooSlow
 
@@ -30,10 +30,11 @@ _START = {
 
 
 class EventStream:
-    """The sink of a turn, and the writer of its response; both run on one loop."""
+    """The sink of a turn, and the writer of its response; both run on one loop. `public`: errors are for OpenAI's
+    clients."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, *, public: bool = False) -> None:
+        self._send, self._public = send, public
         self._loop = asyncio.get_running_loop()
         self._room = Room(self._loop)
         self._waiting: deque[bytes] = deque()
@@ -55,7 +56,7 @@ class EventStream:
     async def refuse(self, refused: Refusal, text: str) -> None:
         """A real HTTP error when nothing was put yet, else an error event."""
         if self._begun:
-            await self.emit(error_chunk(refused, text))
+            await self.emit(self._error(refused, text))
         else:
             self._refusal = refused, text
 
@@ -87,10 +88,15 @@ class EventStream:
     def break_off(self, refused: Refusal, text: str) -> None:
         """Nothing more will come, though more should: the client is told, however full the buffer is."""
         if self._begun:
-            self._waiting.append(error_chunk(refused, text) + b"\n\n")
+            self._waiting.append(self._error(refused, text) + b"\n\n")
         else:
             self._refusal = refused, text
         self.end()
+
+    def _error(self, refused: Refusal, text: str) -> bytes:
+        if self._public:
+            return frame({"error": problem_of(refused, text).error(public=True)})
+        return error_chunk(refused, text)
 
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():
@@ -107,7 +113,7 @@ class EventStream:
                 self._news = self._loop.create_future()
                 await self._news
             if self._refusal is not None:
-                await send_problem(self._send, problem_of(*self._refusal))
+                await send_problem(self._send, problem_of(*self._refusal), public=self._public)
                 return
             if not self._started:
                 self._started = True

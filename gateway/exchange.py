@@ -10,6 +10,7 @@ from gateway import bodies
 from gateway.answers import Problem, send_json, send_problem
 from gateway.asgi import Event, Receive, Scope, Send, header
 from gateway.intake import Intake
+from maitre.queue.line import Waiting
 
 #: Finds the request's ledger rows (as their turn) and its trace.
 LOG_ID = "x-router-log-id"
@@ -23,7 +24,7 @@ class Exchange:
         self.id = id
         self.values: Mapping[str, str] = {}  # of the path's `{names}`
         self.headers: dict[str, str] = {LOG_ID: id}
-        self.status = 0  # of the answer, once it has begun
+        self.status = 0  # of the answer; 0 until it has begun
 
     async def send(self, event: Event) -> None:
         """Send an ASGI event; the answer's first one takes our headers along."""
@@ -32,6 +33,13 @@ class Exchange:
             self.status = event["status"]
             event = {**event, "headers": [*event.get("headers", ()), *ours]}
         await self._send(event)
+
+    def waits(self, waiting: Waiting) -> None:
+        """Take note of a place in the line, once: the answer's headers tell the first that was known."""
+        if "X-Queue-Position" not in self.headers:
+            self.headers["X-Queue-Position"] = str(waiting.position)
+            if waiting.eta is not None:
+                self.headers["X-Queue-ETA"] = str(round(waiting.eta))
 
     def header(self, name: str) -> str:
         """A header of the request; empty when there is none or more than one."""
@@ -69,4 +77,4 @@ class Exchange:
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with an error."""
-        await send_problem(self.send, problem)
+        await send_problem(self.send, problem, public=True)

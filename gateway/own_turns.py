@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -37,7 +38,7 @@ class OwnTurns:
         if request.params.get("stream") is True:
             await self._stream(request, receive, send)
         else:
-            await self._answer(request, receive, send)
+            await self.whole(request, self.engine.turns.answer(request), receive, send)
 
     async def end(self, seconds: float) -> None:
         """Cancel every turn, and wait for them so long."""
@@ -54,8 +55,11 @@ class OwnTurns:
 
     # ── whole ──
 
-    async def _answer(self, request: TurnRequest, receive: Receive, send: Send) -> None:
-        turn = self._begin(self.engine.turns.answer(request))
+    async def whole(
+        self, request: TurnRequest, work: Coroutine[Any, Any, dict[str, Any]], receive: Receive, send: Send
+    ) -> None:
+        """Answer with what the work for a request makes, or raises as a Refusal."""
+        turn = self._begin(work)
         leaving = asyncio.create_task(left(receive))
         ending = False
         try:
@@ -66,18 +70,19 @@ class OwnTurns:
             leaving.cancel()
         if ending or turn.cancelled():
             turn.cancel()
-            await send_problem(send, ENDING)
+            await send_problem(send, ENDING, public=request.strict)
         elif not turn.done():
             turn.cancel()
         elif isinstance(refused := turn.exception(), Refusal):
-            await send_problem(send, problem_of(refused, self.engine.turns.sentence(refused, request)))
+            problem = problem_of(refused, self.engine.turns.sentence(refused, request))
+            await send_problem(send, problem, public=request.strict)
         else:
             await send_json(send, turn.result())
 
     # ── streamed ──
 
     async def _stream(self, request: TurnRequest, receive: Receive, send: Send) -> None:
-        stream = EventStream(send)
+        stream = EventStream(send, public=request.strict)
         turn = self._begin(self._emit(request, stream))
         leaving = asyncio.create_task(left(receive))
         leaving.add_done_callback(lambda done: done.cancelled() or turn.cancel())

@@ -28,7 +28,6 @@ from gateway.own_turns import OwnTurns
 from gateway.paths import plain
 from gateway.quiet import hush
 from maitre.app import Engine
-from maitre.errors import Refusal, StoreDown
 from maitre.settings import find_house, load_house
 
 DRAIN = 3.0  # seconds that cancelled turns get to end
@@ -52,11 +51,13 @@ class PublicAPI:
             await self._serve(exchange, route)
         except Problem as problem:
             await exchange.refuse(problem)
-        except (Refusal, StoreDown) as fault:
-            refused = self.api.engine.turns.refusal_of(fault)
-            await exchange.refuse(problem_of(refused, self.api.engine.turns.sentence(refused, None)))
         except bodies.Gone:
             return
+        except Exception as fault:
+            if exchange.status:
+                raise
+            refused = self.api.engine.turns.refusal_of(fault)
+            await exchange.refuse(problem_of(refused, self.api.engine.turns.sentence(refused, None)))
         finally:
             # A status that nobody was told: the client had left, or the server failed.
             measures.ended(name, exchange.status or 499, time.monotonic() - began)

@@ -30,6 +30,7 @@ from maitre.billing.journal_jsonl import FileJournals
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.chat import inlet, stamp
+from maitre.chat.embedding import Embeddings
 from maitre.chat.enquiries import Enquiries
 from maitre.chat.foreign import ForeignTurns
 from maitre.chat.message import Guest, TurnRequest
@@ -128,6 +129,7 @@ class Engine:
         self.enquiries = Enquiries(
             self.turns.reception, self.turns.admission, self._books, line, list(queues), self._clock, house.zone
         )
+        self.embeddings = Embeddings(self.turns, house.models)
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
         self._fresh = False  # whether what may be wrong was forgotten since this process began, or Valkey was down

@@ -63,6 +63,7 @@ class ModelForm(Form):
     upstream: str | None = None
     context: int | None = Field(None, gt=0)
     tools: bool = True
+    embedding: bool = False
     limits: LimitsForm = LimitsForm()
 
 

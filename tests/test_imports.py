@@ -26,6 +26,7 @@ STORIES = {
     "maitre/chat/pulse.py",
     "maitre/chat/wait.py",
     "maitre/chat/calls.py",
+    "maitre/chat/embedding.py",
     "maitre/chat/fallback.py",
     "maitre/chat/enquiries.py",
     "maitre/keys/keys.py",

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from gateway.answers import Problem
 from gateway.api.api import Api
 from gateway.caller import Caller
 from gateway.exchange import Exchange
+from maitre.chat.parameters import CHAT, MODEL, Kind, mistake
 
 
 async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
     """A chat completion, whole or streamed."""
     body = await exchange.body()
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise Problem(400, "The request does not say which model: “model” is missing.")
-    request = api.engine.request_of(caller.user, api.engine.public_id(model), body)
-    request = replace(request, id=exchange.id, key=caller.key, address=exchange.address)
+    check(body, MODEL, "model")
+    request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body)
+    request = replace(
+        request,
+        id=exchange.id,
+        key=caller.key,
+        address=exchange.address,
+        public=request.stamp is None,
+        hears=exchange.waits,
+    )
+    if request.strict:
+        check(body, CHAT, "messages")
     await api.turns.serve(request, exchange.receive, exchange.send)
+
+
+def check(body: Mapping[str, Any], table: Mapping[str, Kind], *needed: str) -> None:
+    """Raises Problem (400) for the first parameter that is missing or not as the table has it."""
+    wrong = mistake(table, needed, body)
+    if wrong is not None:
+        raise Problem(400, wrong[1], param=wrong[0])

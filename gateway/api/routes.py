@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api import chat, docs, health, metrics, models, usage
+from gateway.api import chat, docs, embeddings, health, metrics, models, usage
 from gateway.api.api import Handler, OpenHandler
 
 
@@ -29,6 +29,7 @@ class Route:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions),
+    Route("POST", "/v1/embeddings", embeddings.create),
     Route("GET", "/v1/models", models.every),
     Route("GET", "/v1/usage", usage.windows),
     Route("GET", "/v1/usage/history", usage.history),

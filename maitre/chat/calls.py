@@ -12,10 +12,11 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from maitre.chat import openai_wire, sse
+from maitre.chat import embedding_wire, openai_wire, sse
+from maitre.chat.disguise import Disguise
 from maitre.chat.fallback import Fallback
 from maitre.chat.holds import Holds, Place
-from maitre.chat.message import TurnRequest
+from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
 from maitre.chat.settlements import Settlements
@@ -60,14 +61,28 @@ class Calls:
         self._holds, self._room, self._pulse, self._settlements = holds, room, pulse, settlements
         self._fallback, self._upstreams, self._clock, self._admitted = fallback, upstreams, clock, admitted
 
-    async def relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> None:
-        """Relay the upstream's events, in order."""
+    async def relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
+        """Relay the upstream's events, in order and in disguise; the usage that the guest is still to be told."""
         shown = _Shown(sink)
-        await self._answered(prepared, lambda course: self._relay(course, shown, wait, limit), lambda: shown.anything)
+        return await self._answered(
+            prepared, lambda course: self._relay(course, shown, wait, limit), lambda: shown.anything
+        )
 
     async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
         """One whole answer, and the place that its call had."""
         return await self._answered(prepared, lambda course: self._whole(course, wait, limit), lambda: False)
+
+    async def embed(
+        self, prepared: Prepared, body: Mapping[str, Any], wait: Wait, limit: asyncio.Timeout
+    ) -> tuple[list[Any], Usage]:
+        """Embeddings, and their usage. No other model is asked instead: its vectors would mean something else."""
+        place = await self._admit(prepared, wait)
+        call = place.call
+        async with self._called(prepared, place, limit) as answer:
+            made = await self._upstreams[call.provider].embed(body, call.request_id)
+            answer.usage, answer.began = embedding_wire.usage_of(made), True
+            vectors = embedding_wire.vectors(made, len(body["input"]))
+        return vectors, await self._settlements.count(prepared, call, answer)
 
     async def _answered(
         self, prepared: Prepared, call: Callable[[Prepared], Awaitable[T]], shown: Callable[[], bool]
@@ -133,30 +148,33 @@ class Calls:
                 self._settlements.later(self._room.leave(place.seat, spent))
             self._settlements.later(self._settlements.settle(prepared, call, answer, status))
 
-    async def _relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> None:
+    async def _relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
         place = await self._admit(prepared, wait)
         call = place.call
+        disguise = self.disguise(prepared)
         async with self._called(prepared, place, limit) as answer:
             async with aclosing(self._upstreams[call.provider].stream(place.body, call.request_id)) as events:
                 async for event in events:
                     chunk = sse.payload(event)
-                    if chunk is not None:
-                        answer.see(chunk, self._clock)
-                        if answer.error is not None:
-                            raise _failed(answer)
-                    await sink.emit(event)
+                    if chunk is None:
+                        continue
+                    answer.see(chunk, self._clock)
+                    if answer.error is not None:
+                        raise _failed(answer)
+                    shown = disguise.event(chunk)
+                    if shown is not None:
+                        await sink.emit(shown)
                     if answer.longer_than(call.held_completion):
                         # The upstream passes over the largest answer that it was given.
                         answer.finish_reason = "length"
-                        await sink.emit(
-                            openai_wire.chunk(call.request_id, prepared.request.model, self._created(), {}, "length")
-                        )
+                        await sink.emit(disguise.said({}, "length"))
                         break
             if answer.finish_reason is None:
                 raise ProviderError("provider_broke", status=502, cause="the stream ended without a finish_reason")
-        if not answer.usage_is_whole and prepared.request.door == "browser":
-            usage = await self._settlements.count(prepared, call, answer)
-            await sink.emit(openai_wire.usage_chunk(call.request_id, prepared.request.model, self._created(), usage))
+        tells = prepared.request.tells_usage
+        if tells or (tells is None and prepared.request.door == "browser" and not answer.usage_is_whole):
+            return await self._settlements.count(prepared, call, answer)
+        return None
 
     async def _whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
         place = await self._admit(prepared, wait)
@@ -169,13 +187,13 @@ class Calls:
                 raise _failed(answer)
         if not answer.usage_is_whole:
             whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
-        return whole, place
+        return self.disguise(prepared).whole(whole), place
 
-    def _cut(self, id: str, prepared: Prepared) -> bytes:
-        return openai_wire.chunk(id, prepared.request.model, self._created(), {}, "length")
-
-    def _created(self) -> int:
-        return int(self._clock().timestamp())
+    def disguise(self, prepared: Prepared) -> Disguise:
+        """What the guest sees of the turn's answer."""
+        request = prepared.request
+        created = int(self._clock().timestamp())
+        return Disguise(prepared.answer_id, request.model, created, usage=request.tells_usage is None)
 
 
 class _Shown:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from maitre.keys.key import Key
+from maitre.queue.line import Waiting
 
 Message = Mapping[str, Any]
 
@@ -52,6 +53,22 @@ class TurnRequest:
     address: str = ""  # the client's, where the door knows it
     chat_id: str = ""  # a session's or a chat's, for display; a stamp's own goes before it
     kind: str = "turn"  # turn | task; a stamp's own goes before it
+    public: bool = False  # whether a client of the public API asks, and not Open WebUI for a chat of its own
+    hears: Callable[[Waiting], None] | None = None  # hears of a wait, before the guest does
+
+    @property
+    def strict(self) -> bool:
+        """Whether the answer has to be as OpenAI's would."""
+        return self.public or self.key is not None
+
+    @property
+    def tells_usage(self) -> bool | None:
+        """Whether a stream tells its usage, in one event at its end. A strict one does when it is asked to; None: Open
+        WebUI's gets what the upstream tells."""
+        if not self.strict:
+            return None
+        options = self.params.get("stream_options")
+        return isinstance(options, Mapping) and options.get("include_usage") is True
 
     @property
     def door(self) -> str:

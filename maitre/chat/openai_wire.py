@@ -36,6 +36,7 @@ class Answer:
     """What has come back from one upstream call so far."""
 
     started: datetime
+    id: str = ""  # the upstream's own
     first_token_at: datetime | None = None
     text: list[str] = field(default_factory=list)
     size: int = 0  # UTF-8 bytes of everything the model wrote, whether kept or not
@@ -50,6 +51,8 @@ class Answer:
 
     def see(self, chunk: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
         """Take note of one streamed chunk. The time is asked for once, at the first token."""
+        if not self.id and isinstance(chunk.get("id"), str):
+            self.id = chunk["id"][:200]
         if chunk.get("error"):
             told = chunk["error"]
             self.error = (told if isinstance(told, str) else json.dumps(told, ensure_ascii=False))[:2000]
@@ -138,12 +141,6 @@ def chunk(id: str, model: str, created: int, delta: Mapping[str, Any], finish_re
     return sse.frame(
         {"id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": [choice]}
     )
-
-
-def usage_chunk(id: str, model: str, created: int, usage: Usage) -> bytes:
-    """The usage at the end of a stream, as `stream_options.include_usage` has it."""
-    head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": []}
-    return sse.frame({**head, "usage": usage.to_openai()})
 
 
 def completion(id: str, model: str, created: int, text: str, usage: Usage) -> dict[str, Any]:

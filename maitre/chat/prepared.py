@@ -39,6 +39,11 @@ class Prepared:
         return replace(self, request_id="", **changes)
 
     @property
+    def answer_id(self) -> str:
+        """The id in the answer."""
+        return f"chatcmpl-{self.turn_id}"
+
+    @property
     def name(self) -> str:
         """What the guest calls it."""
         return self.assistant.name if self.assistant else self.model.name

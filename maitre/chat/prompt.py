@@ -18,6 +18,9 @@ from maitre.providers.provider import Model
 #: Parameters of a tool-using request, passed on where the assistant and the model take tools.
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 
+#: What a client of a plain model may set; an assistant names its own.
+_PLAIN = (*OVERRIDABLE, "logprobs", "top_logprobs", "logit_bias")
+
 #: Keys of a message that the OpenAI API knows. `images` and `files` of other dialects stay behind.
 _MESSAGE = ("role", "content", "name", "tool_calls", "tool_call_id", "refusal")
 
@@ -39,7 +42,7 @@ def build(
     if not any(_says_something(message) for message in spoken):
         raise BadRequest("empty_message")
     body: dict[str, Any] = {"model": model.upstream}
-    allowed: Sequence[str] = OVERRIDABLE
+    allowed: Sequence[str] = _PLAIN
     if assistant is not None:
         spoken = _under(assistant, spoken, kind)
         allowed = assistant.overrides
@@ -53,8 +56,8 @@ def build(
     for name in allowed:
         if name != "max_tokens" and params.get(name) is not None:
             body[name] = clean_deep(params[name])
-    if model.tools and (assistant is None or assistant.tools):
-        body |= {name: clean_deep(params[name]) for name in _TOOLS if params.get(name)}
+    if params.get("tools") and model.tools and (assistant is None or assistant.tools):
+        body |= {name: clean_deep(params[name]) for name in _TOOLS if params.get(name) is not None}
     return body
 
 

@@ -33,6 +33,11 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "«{model}» не входить до плану {plan}.",
         "ru": "«{model}» не входит в план {plan}.",
     },
+    "only_chats": {
+        "en": "“{model}” makes no embeddings. Choose a model that does.",
+        "uk": "«{model}» не робить ембедингів. Оберіть модель, яка це вміє.",
+        "ru": "«{model}» не делает эмбеддингов. Выберите модель, которая это умеет.",
+    },
     "empty_message": {
         "en": "The message is empty. Write something to get an answer.",
         "uk": "Повідомлення порожнє. Напишіть щось, щоб отримати відповідь.",

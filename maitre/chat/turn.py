@@ -129,10 +129,10 @@ class Turns:
                     return
                 prepared = await self.reception.prepare(request, streamed=True)
                 wait = WaitAloud(request, sink, self._language(request))
-                if prepared.checked:
-                    await self._stream_checked(prepared, sink, wait, limit)
-                else:
-                    await self.calls.relay(prepared, sink, wait, limit)
+                story = self._stream_checked if prepared.checked else self.calls.relay
+                used = await story(prepared, sink, wait, limit)
+                if used is not None:
+                    await sink.emit(self.calls.disguise(prepared).used(used))
         except Exception as fault:  # noqa: BLE001 - whatever it is, the guest must read a sentence
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
@@ -146,10 +146,11 @@ class Turns:
                 if self._refused.spare(request):
                     return openai_wire.completion(self._new_id(), request.model, self._created(), "", Usage(0, 0))
                 prepared = await self.reception.prepare(request, streamed=False)
+                wait = Unheard(request)
                 if prepared.checked:
-                    text, usage, id = await self._checked_answer(prepared, Unheard(), limit)
-                    return openai_wire.completion(id, request.model, self._created(), text, usage)
-                whole, _ = await self.calls.whole(prepared, Unheard(), limit)
+                    text, usage = await self._checked_answer(prepared, wait, limit)
+                    return openai_wire.completion(prepared.answer_id, request.model, self._created(), text, usage)
+                whole, _ = await self.calls.whole(prepared, wait, limit)
                 return whole
         except Exception as fault:
             refused = self.refusal_of(fault)
@@ -173,23 +174,21 @@ class Turns:
 
     # ── an answer in JSON ────────────────────────────────────────────────────────────────────────
 
-    async def _stream_checked(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> None:
+    async def _stream_checked(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
         unstreamed = replace(prepared, streamed=False)
-        text, usage, id = await self._checked_answer(unstreamed, wait, limit)
-        model, created = prepared.request.model, self._created()
-        await sink.emit(openai_wire.chunk(id, model, created, {"role": "assistant", "content": text}, None))
-        await sink.emit(openai_wire.chunk(id, model, created, {}, "stop"))
-        if prepared.request.door == "browser":
-            await sink.emit(openai_wire.usage_chunk(id, model, created, usage))
+        text, usage = await self._checked_answer(unstreamed, wait, limit)
+        disguise = self.calls.disguise(prepared)
+        await sink.emit(disguise.said({"role": "assistant", "content": text}, None))
+        await sink.emit(disguise.said({}, "stop"))
+        tells = prepared.request.tells_usage
+        return usage if tells or (tells is None and prepared.request.door == "browser") else None
 
-    async def _checked_answer(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[str, Usage, str]:
-        """A valid JSON answer, after one repair at most; the usage of both calls; the first call's id."""
+    async def _checked_answer(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[str, Usage]:
+        """A valid JSON answer, after one repair at most; the usage of both calls."""
         assert prepared.assistant is not None
         used = Usage(0, 0)
-        first_id = ""
         for attempt in ("answer", "repair"):
-            whole, place = await self.calls.whole(prepared, wait, limit)
-            first_id = first_id or place.call.request_id
+            whole, _ = await self.calls.whole(prepared, wait, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))
             counts = whole["usage"]
             used = Usage(
@@ -197,7 +196,7 @@ class Turns:
             )
             problem = self._check(text, prepared.assistant.json_schema)
             if problem is None:
-                return text, used, first_id
+                return text, used
             if attempt == "answer":
                 again = prompt.repair(prepared.body, text, problem)
                 repair = prepared.again(body=again, kind="repair")

@@ -40,10 +40,14 @@ class Wait(Protocol):
 
 
 class Unheard:
-    """The wait of a whole answer: there is nothing to tell it by."""
+    """The wait of a whole answer: there is nothing to tell it by before its headers."""
+
+    def __init__(self, request: TurnRequest) -> None:
+        self._hears = request.hears
 
     async def told(self, waiting: Waiting) -> None:
-        return
+        if self._hears is not None:
+            self._hears(waiting)
 
     @asynccontextmanager
     async def audible(self) -> AsyncIterator[None]:
@@ -58,12 +62,14 @@ class WaitAloud:
 
     def __init__(self, request: TurnRequest, hearer: Hearer, language: str) -> None:
         self._browser = request.door == "browser"
-        self._hearer, self._language = hearer, language
+        self._hearer, self._language, self._hears = hearer, language, request.hears
         self._told = False
         self._comment = ""
 
     async def told(self, waiting: Waiting) -> None:
         self._told = True
+        if self._hears is not None:
+            self._hears(waiting)
         if self._browser:
             await self._hearer.emit(_status(queue_line(waiting.position, waiting.eta, self._language), done=False))
         else:

@@ -49,8 +49,8 @@ class OpenAIUpstream:
             )
         return self._session
 
-    def _post(self, body: Mapping[str, Any], request_id: str) -> Any:
-        url = f"{self._provider.base_url}/chat/completions"
+    def _post(self, body: Mapping[str, Any], request_id: str, path: str = "chat/completions") -> Any:
+        url = f"{self._provider.base_url}/{path}"
         return self._http().post(url, json=body, headers={"X-Request-Id": request_id})
 
     async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[bytes, None]:
@@ -73,8 +73,14 @@ class OpenAIUpstream:
             raise _broke(fault) from fault
 
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        return await self._asked(body, request_id, "chat/completions")
+
+    async def embed(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        return await self._asked(body, request_id, "embeddings")
+
+    async def _asked(self, body: Mapping[str, Any], request_id: str, path: str) -> dict[str, Any]:
         try:
-            async with self._post(body, request_id) as response:
+            async with self._post(body, request_id, path) as response:
                 await self._check(response)
                 answer = json.loads(await _whole(response))
         except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting

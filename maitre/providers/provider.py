@@ -23,6 +23,7 @@ class Model:
     upstream: str
     context: int | None = None  # tokens of prompt and answer together, if known
     tools: bool = True  # whether the model can be given tools
+    embedding: bool = False  # it makes embeddings, and answers no chat
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ class Pace:
                 return prompt, answer
             if answer < 0:
                 return self.ps / self.pp, 0.0
-        return (0.0, self.as_ / self.aa) if self.aa else (0.0, 0.0)
+        if self.aa:
+            return 0.0, self.as_ / self.aa
+        return (self.ps / self.pp, 0.0) if self.pp else (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ providers:
     models:
       scripted: {{ name: Scripted model }}
       small: {{ name: Small model, upstream: scripted, context: 2048 }}
+      vectors: {{ name: Vectors, upstream: scripted, embedding: true }}
 prices:
   version: test
   models: {{ scripted: {{ input: "1", output: "2" }} }}
 plans:
-  wide: {{ name: Wide, price: 0, max_answer_tokens: 100000, models: [scripted, small] }}
+  wide: {{ name: Wide, price: 0, max_answer_tokens: 100000, models: [scripted, small, vectors] }}
   free: {{ name: Free, price: 0, requests_per_minute: 5, tokens_per_day: 20000, max_answer_tokens: 512 }}
 """
 ASSISTANTS = {

@@ -39,19 +39,39 @@ ANSWERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("model", ["models.scripted", "assistants.host"])
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_the_relay_is_plain(hall: Hall, upstream: ScriptedUpstream, model: str, answer: dict[str, Any]) -> None:
-    """One event per upstream event, in order, its data bytes unchanged, then exactly one [DONE]."""
+    """One event per upstream event, in order, with its choices and usage unchanged under our id and the public model,
+    then exactly one [DONE]."""
     got = hall.raw(hall.guest(), script(**answer), model=model)
 
-    sent = [data_of(event) for event in upstream.calls[-1].events]
+    sent = said_in(upstream)
     assert (got.status, got.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     assert got.whole
-    assert got.events == [event for event in sent if event != DONE] + [DONE]
+    *events, end = got.events
+    assert end == DONE
+    heads, said = heads_and_said(events, model)
+    assert said == sent
+    assert len(heads) == 1
 
 
-def data_of(event: bytes) -> bytes:
-    """An upstream event without comments, its lines ended by LF."""
-    lines = event.replace(b"\r\n", b"\n").split(b"\n")
-    return b"\n".join(line for line in lines if line.startswith(b"data:")) + b"\n\n"
+def said_in(upstream: ScriptedUpstream) -> list[dict[str, Any]]:
+    """What the events of the upstream's last call say to a guest."""
+    told = [json.loads(payload) for event in upstream.calls[-1].events if (payload := data_of(event)) != "[DONE]"]
+    return [{name: one[name] for name in ("choices", "usage") if name in one} for one in told]
+
+
+def data_of(event: bytes) -> str:
+    """The data of an upstream event, without comments."""
+    lines = event.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n")
+    return "".join(line[6:] for line in lines if line.startswith("data:"))
+
+
+def heads_and_said(events: list[bytes], model: str) -> tuple[set[tuple[str, int]], list[dict[str, Any]]]:
+    """The ids and times of a guest's events, which name the public model, and what they say."""
+    told = [json.loads(event[6:]) for event in events]
+    heads = {(one.pop("id"), one.pop("created")) for one in told}
+    assert all(id.startswith("chatcmpl-") and len(id) > 40 for id, _ in heads)
+    assert {(one.pop("model"), one.pop("object")) for one in told} == {(model, "chat.completion.chunk")}
+    return heads, told
 
 
 def test_our_usage_is_apart_and_for_browsers_only(hall: Hall, upstream: ScriptedUpstream) -> None:
@@ -59,10 +79,11 @@ def test_our_usage_is_apart_and_for_browsers_only(hall: Hall, upstream: Scripted
     guest = hall.guest()
     body = hall.body(guest, script(usage=False), stream=True)
     browser = hall.raw_post(hall.stamped(body), guest)
-    sent = [data_of(event) for event in upstream.calls[-1].events][:-1]
-    *relayed, ours, end = browser.events
-    assert (relayed, end) == (sent, DONE)
-    assert json.loads(ours[6:])["usage"]["completion_tokens"] > 0
+    sent = said_in(upstream)
+    *events, end = browser.events
+    heads, (*relayed, ours) = heads_and_said(events, "assistants.host")
+    assert (relayed, end, len(heads)) == (sent, DONE, 1)
+    assert ours["usage"]["completion_tokens"] > 0
     assert len(hall.raw_post(body, guest).events) == len(browser.events) - 1
 
 

@@ -18,6 +18,7 @@ from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.ledger_memory import MemoryLedger
 from maitre.billing.price import Price, PriceTable
 from maitre.chat import sse
+from maitre.chat.embedding import Embeddings
 from maitre.chat.message import Guest, Stamp, TurnRequest
 from maitre.chat.openai_wire import error_chunk
 from maitre.chat.terms import Terms
@@ -107,6 +108,13 @@ class ScriptedModel:
         await self._pause(reply)
         return reply.whole()
 
+    async def embed(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        reply = self._next(request_id, body)
+        await self._pause(reply)
+        data = [{"index": place, "embedding": [float(place), 0.5]} for place in range(len(body["input"]))]
+        answer: dict[str, Any] = {"object": "list", "model": "secret", "data": data}
+        return answer | ({"usage": dict(reply.usage)} if reply.usage is not None else {})
+
     async def _pause(self, reply: Reply) -> None:
         self.working.set()
         if reply.stall is not None:
@@ -192,6 +200,8 @@ class Kitchen:
             clock=self.clock,
             new_id=lambda: f"{next(numbers):032x}",
         )
+
+        self.embeddings = Embeddings(self.turns, self.models)
 
     def request(
         self,

@@ -9,7 +9,7 @@ import pytest
 
 from maitre.chat import sse
 from maitre.chat.message import Usage
-from maitre.chat.openai_wire import KEPT, Answer, chunk, completion, error_chunk, images_in, usage_chunk
+from maitre.chat.openai_wire import KEPT, Answer, chunk, completion, error_chunk, images_in
 from maitre.errors import BadRequest, QuotaExceeded
 
 BEGAN = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -134,12 +134,11 @@ def test_one_giant_delta_is_cut_to_what_may_be_kept() -> None:
 
 
 def test_our_chunks_are_openais() -> None:
-    """A chunk, the usage at the end and a whole answer have the API's shape."""
+    """A chunk and a whole answer have the API's shape."""
     head = {"id": "r1", "object": "chat.completion.chunk", "created": 5, "model": "assistants.x"}
     choice = {"index": 0, "delta": {"content": "ї"}, "finish_reason": None}
     assert sse.payload(chunk("r1", "assistants.x", 5, {"content": "ї"}, None)) == {**head, "choices": [choice]}
     counts = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-    assert sse.payload(usage_chunk("r1", "assistants.x", 5, Usage(7, 2))) == {**head, "choices": [], "usage": counts}
     whole = completion("r1", "assistants.x", 5, "text", Usage(7, 2))
     assert whole["choices"] == [
         {"index": 0, "message": {"role": "assistant", "content": "text"}, "finish_reason": "stop"}

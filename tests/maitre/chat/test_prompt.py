@@ -125,7 +125,7 @@ def test_the_messages_that_go_upstream(case: Case) -> None:
         (replace(COACH, overrides=()), set()),
         (replace(COACH, overrides=OVERRIDABLE), set(OVERRIDABLE) - {"max_tokens"}),
         (replace(COACH, overrides=("temperature",)), {"temperature"}),
-        (PLAIN, {*OVERRIDABLE, "response_format"} - {"max_tokens"}),
+        (PLAIN, {*OVERRIDABLE, "response_format", "logprobs", "logit_bias"} - {"max_tokens"}),
     ],
 )
 def test_only_allowed_parameters_go_upstream(assistant: Assistant | None, expected: set[str]) -> None:

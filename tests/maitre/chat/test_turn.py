@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,27 +15,46 @@ from maitre.quota.plan import Plan
 from tests.maitre.chat.kitchen import COACH, FREE, SMALL, USAGE, Kitchen, Reply, error_of, limited, text_in
 from tests.maitre.chat.pantry import NOON
 
+#: What every chunk of a guest's stream begins with, by the turn's id.
+HEAD = {"object": "chat.completion.chunk", "created": int(NOON.timestamp()), "model": "assistants.coach"}
 
-async def test_a_stream_is_relayed_unchanged_and_in_order(kitchen: Kitchen) -> None:
-    """The guest gets the upstream's own bytes, event by event, and the books have one row."""
+
+def as_shown(events: Sequence[bytes], turn_id: str = "a" * 32) -> list[dict[str, Any]]:
+    """What a guest gets of the upstream's events."""
+    told = [sse.payload(event) or {} for event in events]
+    return [{"id": f"chatcmpl-{turn_id}", **HEAD, **one} for one in told]
+
+
+async def test_a_stream_is_relayed_in_order(kitchen: Kitchen) -> None:
+    """The guest gets what the upstream said, event by event, under our id and model; the books have one row."""
     pieces = [f"piece {number} ї" for number in range(50)]
-    reply = Reply(pieces=pieces, usage={**USAGE, "completion_tokens": 50})
+    reply = Reply(pieces=pieces, usage={**USAGE, "completion_tokens": 50, "total_tokens": 57})
     kitchen.model.replies = [reply]
-    assert await kitchen.stream(stamp=kitchen.stamp()) == [*reply.events(), *reply.ending()]
+    events = await kitchen.stream(stamp=kitchen.stamp())
+    assert [sse.payload(event) for event in events] == as_shown([*reply.events(), *reply.ending()])
     assert kitchen.rows() == [("turn", "done", True, 7, 50, False)]
 
 
-async def test_events_that_are_no_chunks_are_relayed_too(kitchen: Kitchen) -> None:
-    """What we do not understand we do not touch."""
+async def test_events_that_are_no_chunks_stay_behind(kitchen: Kitchen) -> None:
+    """What we do not understand no guest gets, and no browser an event that we did not make."""
     finish = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
     raw = [b'data: {"event":{"type":"status"}}', b"data: not json", b"data:  [1]", b'data:{"choices":[]}', finish]
     kitchen.model.replies = [Reply(raw=raw)]
-    assert await kitchen.stream(stamp=kitchen.stamp()) == raw
+    events = await kitchen.stream(stamp=kitchen.stamp())
+    assert [sse.payload(event) for event in events] == as_shown([finish])
 
 
 async def test_a_whole_answer_is_the_upstreams(kitchen: Kitchen) -> None:
-    """Without a stream the upstream's JSON comes back as it is."""
-    assert await kitchen.answer() == Reply().whole()
+    """Without a stream the upstream's answer comes back under our id and model, and nothing else of its own."""
+
+    class Talkative(Reply):
+        def whole(self) -> dict[str, Any]:
+            return {**super().whole(), "id": "gen-1", "model": "secret", "provider": "X", "system_fingerprint": "b0"}
+
+    kitchen.model.replies = [Talkative()]
+    answer = await kitchen.answer(stamp=kitchen.stamp())
+    head = {**HEAD, "id": f"chatcmpl-{'a' * 32}", "object": "chat.completion"}
+    assert answer == {**head, **Reply().whole()}
     assert kitchen.rows() == [("turn", "done", True, 7, 2, False)]
 
 

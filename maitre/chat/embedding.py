@@ -1,0 +1,84 @@
+"""Embeddings: metered as a turn is, with a hold of the prompt and no answer.
+
+The only way to an embedder, for other parts of the house too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from maitre.chat import embedding_wire
+from maitre.chat.message import TurnRequest
+from maitre.chat.openai_wire import LONGEST_TOKEN
+from maitre.chat.prepared import Prepared
+from maitre.chat.reception import LARGEST_PROMPT
+from maitre.chat.terms import strictest
+from maitre.chat.turn import Turns
+from maitre.chat.wait import Unheard
+from maitre.errors import BadRequest, UnknownModel
+from maitre.providers.provider import Model
+from maitre.providers.size import Ratios
+from maitre.quota.plan import Plan
+
+
+class Embeddings:
+    """Serves requests for embeddings."""
+
+    def __init__(self, turns: Turns, models: Mapping[str, Model]) -> None:
+        self._turns, self._models = turns, models
+        self._ratios = Ratios()
+
+    async def answer(self, request: TurnRequest) -> dict[str, Any]:
+        """The embeddings of `request.params["input"]`, which is as `embedding_wire.EMBEDDING` has it. Raises Refusal;
+        its sentence is the turns'."""
+        try:
+            async with asyncio.timeout(self._turns.terms.max_turn_seconds) as limit:
+                texts = embedding_wire.inputs(request.params)
+                prepared = await self._prepare(request, texts)
+                body = embedding_wire.body(request.params, prepared.model.upstream, texts)
+                made, usage = await self._turns.calls.embed(prepared, body, Unheard(request), limit)
+                if not usage.estimated:
+                    self._ratios.learn(prepared.model.id, prepared.weight, usage.prompt_tokens - prepared.extra)
+                return embedding_wire.shown(made, request.model, usage, request.params.get("encoding_format"))
+        except Exception as fault:
+            raise self._turns.refusal_of(fault) from fault
+
+    async def _prepare(self, request: TurnRequest, texts: list[str | list[int]]) -> Prepared:
+        account, plan = await self._turns.reception.welcome(request.guest)
+        model = self._which(request, plan)
+        weight, extra = embedding_wire.size(texts)
+        largest = max(embedding_wire.size([text])[0] for text in texts)
+        if weight > LARGEST_PROMPT or (model.context and largest > model.context * LONGEST_TOKEN):
+            raise BadRequest("too_long")
+        said = [
+            {"role": "user", "content": text if isinstance(text, str) else f"({len(text)} tokens)"} for text in texts
+        ]
+        return Prepared(
+            request=request,
+            account=account,
+            plan=plan,
+            assistant=None,
+            model=model,
+            body={"messages": [{"role": "user", "content": text} for text in said]},  # as it is recorded
+            kind="embedding",
+            turn_id=request.id,
+            request_id=request.id,
+            weight=weight,
+            extra=extra,
+            prompt_tokens=self._ratios.tokens(model.id, weight) + extra,
+            max_tokens=0,
+            record=strictest(self._turns.terms.record, plan.record),
+            streamed=False,
+        )
+
+    def _which(self, request: TurnRequest, plan: Plan) -> Model:
+        model = self._models.get(request.model.removeprefix("models."))
+        if model is None or (request.key is not None and not request.key.opens(request.model)):
+            raise UnknownModel("unknown_model", model=request.model)
+        if model.id not in plan.models:
+            raise UnknownModel("not_in_plan", model=model.name, plan=plan.name)
+        if not model.embedding:
+            raise BadRequest("only_chats", model=model.name)
+        return model

@@ -1,0 +1,159 @@
+"""Embeddings: one row, a hold of the prompt, and the limits of every call."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from maitre.chat.message import TurnRequest
+from maitre.errors import BadRequest, ProviderError, QuotaExceeded, Refusal, UnknownModel
+from maitre.keys.key import Key
+from maitre.providers.provider import Model
+from maitre.queue.line import Capacity, Waiting
+from tests.maitre.chat.kitchen import FRAN, FREE, Kitchen, Reply, limited
+from tests.maitre.chat.pantry import NOON
+
+VECTORS = Model("vectors", "Vectors", "local", "upstream-vectors", embedding=True)
+TOLD = {"prompt_tokens": 3, "total_tokens": 3}
+
+
+@pytest.fixture(autouse=True)
+def embedder(kitchen: Kitchen) -> None:
+    """The house has an embedder, in the plan."""
+    kitchen.models["vectors"] = VECTORS
+    kitchen.registry.offer(replace(FREE, models=("small", "vectors")))
+    kitchen.model.replies = [Reply(usage=TOLD)]
+
+
+def asked(input: Any = "three little words", *, id: str = "e" * 32, model: str = "models.vectors", **how: Any) -> Any:
+    """A request for embeddings."""
+    key = how.pop("key", None)
+    hears = how.pop("hears", None)
+    params = {"model": model, "input": input, **how}
+    return TurnRequest(FRAN, model, (), params, id=id, key=key, kind="embedding", public=True, hears=hears)
+
+
+async def test_embeddings_are_one_row_of_their_prompt(kitchen: Kitchen) -> None:
+    """The guest gets a vector for each text, and the row the upstream's count and no answer."""
+    answer = await kitchen.embeddings.answer(asked(["a", "b"], dimensions=2))
+    assert [one["embedding"] for one in answer["data"]] == [[0.0, 0.5], [1.0, 0.5]]
+    assert (answer["model"], answer["usage"]) == ("models.vectors", TOLD)
+    assert kitchen.model.calls == [
+        ("e" * 32, {"model": "upstream-vectors", "input": ["a", "b"], "dimensions": 2}),
+    ]
+    await kitchen.settled()
+    assert kitchen.rows() == [("embedding", "done", True, 3, 0, False)]
+    (call,) = kitchen.books.calls.values()
+    assert (call.turn_id, call.held_completion, call.model) == ("e" * 32, 0, "vectors")
+
+
+async def test_without_usage_the_prompt_is_charged_as_it_was_held(kitchen: Kitchen) -> None:
+    """18 bytes, half a token each, and two around the text."""
+    kitchen.model.replies = [Reply(usage=None)]
+    answer = await kitchen.embeddings.answer(asked())
+    assert answer["usage"] == {"prompt_tokens": 11, "total_tokens": 11}
+    await kitchen.settled()
+    assert kitchen.rows() == [("embedding", "done", True, 11, 0, True)]
+
+
+KEY = Key("k" * 16, "u1", "test", NOON, models=("models.small",))
+
+
+@pytest.mark.parametrize(
+    ("request_", "refused", "key"),
+    [
+        (asked(model="models.small"), BadRequest, "only_chats"),
+        (asked(model="models.nobody"), UnknownModel, "unknown_model"),
+        (asked(model="assistants.coach"), UnknownModel, "unknown_model"),
+        (asked(key=KEY), UnknownModel, "unknown_model"),
+        (asked("x" * 9_000_000), BadRequest, "too_long"),
+    ],
+    ids=["a-chat-model", "no-model", "an-assistant", "not-for-this-key", "too-long"],
+)
+async def test_what_cannot_be_embedded_is_refused(
+    kitchen: Kitchen, request_: TurnRequest, refused: type[Refusal], key: str
+) -> None:
+    """In a sentence, and nothing is asked."""
+    with pytest.raises(refused) as fault:
+        await kitchen.embeddings.answer(request_)
+    assert fault.value.key == key
+    assert kitchen.turns.sentence(fault.value, request_)
+    assert kitchen.model.calls == []
+
+
+async def test_a_plan_without_the_model_has_no_embeddings(kitchen: Kitchen) -> None:
+    """As with a chat."""
+    kitchen.registry.offer(FREE)
+    with pytest.raises(UnknownModel) as fault:
+        await kitchen.embeddings.answer(asked())
+    assert fault.value.key == "not_in_plan"
+
+
+async def test_limits_are_those_of_every_call(kitchen: Kitchen) -> None:
+    """A prompt that the day's tokens do not suffice for is refused, and a request is a request of the minute."""
+    kitchen.registry.offer(limited(replace(FREE, models=("vectors",)), tokens_per_day=10))
+    with pytest.raises(QuotaExceeded):
+        await kitchen.embeddings.answer(asked())
+    kitchen.registry.offer(limited(replace(FREE, models=("vectors",)), requests_per_minute=1))
+    await kitchen.embeddings.answer(asked(id="1" * 32))
+    await kitchen.settled()
+    with pytest.raises(QuotaExceeded) as fault:
+        await kitchen.embeddings.answer(asked(id="2" * 32))
+    assert fault.value.key == "requests_minute"
+
+
+@pytest.mark.parametrize(
+    ("reply", "row"),
+    [
+        (Reply(fault=ProviderError("provider_error", status=400, upstream_status=400)), ("error", 0, False)),
+        (Reply(fault=ProviderError("provider_broke", status=502)), ("error", 11, True)),
+    ],
+    ids=["refused", "broke"],
+)
+async def test_a_fault_is_charged_only_if_work_was_done(
+    kitchen: Kitchen, reply: Reply, row: tuple[str, int, bool]
+) -> None:
+    """What the upstream refused costs nothing."""
+    kitchen.model.replies = [reply]
+    with pytest.raises(ProviderError):
+        await kitchen.embeddings.answer(asked())
+    await kitchen.settled()
+    status, prompt, estimated = row
+    assert kitchen.rows() == [("embedding", status, True, prompt, 0, estimated)]
+
+
+async def test_an_answer_with_too_few_embeddings_is_broken(kitchen: Kitchen) -> None:
+    """The work was done, so it is charged."""
+
+    async def fewer(body: Any, request_id: str) -> dict[str, Any]:
+        kitchen.model.calls.append((request_id, dict(body)))
+        return {"data": [], "usage": TOLD}
+
+    kitchen.model.embed = fewer  # type: ignore[method-assign]
+    with pytest.raises(ProviderError):
+        await kitchen.embeddings.answer(asked())
+    await kitchen.settled()
+    assert kitchen.rows() == [("embedding", "error", True, 3, 0, False)]
+
+
+async def test_embeddings_wait_in_the_line(kitchen: Kitchen) -> None:
+    """A provider that is busy is waited for, and the place is told to whoever hears."""
+    kitchen.queues["local"] = Capacity("local", 1, None, 5, 60.0)
+    stall, heard = asyncio.Event(), asyncio.Event()
+    places: list[int] = []
+
+    def hears(waiting: Waiting) -> None:
+        places.append(waiting.position)
+        heard.set()
+
+    kitchen.model.replies = [Reply(usage=TOLD, stall=stall), Reply(usage=TOLD)]
+    first = asyncio.create_task(kitchen.embeddings.answer(asked(id="1" * 32)))
+    await kitchen.model.working.wait()
+    second = asyncio.create_task(kitchen.embeddings.answer(asked(id="2" * 32, hears=hears)))
+    await heard.wait()
+    stall.set()
+    await asyncio.gather(first, second)
+    assert places[0] == 1
