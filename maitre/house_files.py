@@ -176,8 +176,11 @@ def _check(
         if email and email in seen:
             problems.append(f"maitre.yaml: users.{index}.email: “{_dict(user)['email']}” is there twice")
         seen.add(email)
+    embedders = _embedders(_dict(house.get("providers")), problems)
     for file, front in fronts.items():
         known(f"{file}: model", [front.get("model")], models, "model")
+        if front.get("model") in embedders:
+            problems.append(f"{file}: model: “{front['model']}” makes embeddings and cannot chat")
         known(f"{file}: plans", _list(front.get("plans")), plans, "plan")
 
 
@@ -191,6 +194,18 @@ def _models(providers: Mapping[str, Any], problems: list[str]) -> dict[str, str]
                 problems.append(f"{where}: is already a model of “{owners[str(id)]}”")
             owners.setdefault(str(id), str(provider))
     return owners
+
+
+def _embedders(providers: Mapping[str, Any], problems: list[str]) -> set[object]:
+    """The models that make embeddings."""
+    found: set[object] = set()
+    for name, section in providers.items():
+        own = {id for id, form in _dict(_dict(section).get("models")).items() if _dict(form).get("embedding") is True}
+        if _dict(section).get("kind") == "anthropic":
+            where = f"maitre.yaml: providers.{name}.models"
+            problems += [f"{where}.{id}.embedding: Anthropic makes no embeddings" for id in sorted(map(str, own))]
+        found |= own
+    return found
 
 
 def _check_key(directory: Path, provider: str, written: object, problems: list[str]) -> None:

@@ -161,7 +161,7 @@ def load_house(directory: Path) -> House:
         max_turn_seconds=house.max_turn_seconds,
         providers={name: _provider(directory, name, form) for name, form in house.providers.items()},
         models={
-            id: Model(id, form.name or id, provider, form.upstream or id, form.context, form.tools)
+            id: Model(id, form.name or id, provider, form.upstream or id, form.context, form.tools, form.embedding)
             for provider, section in house.providers.items()
             for id, form in section.models.items()
         },

@@ -68,6 +68,11 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Розмова задовга для цієї моделі. Почніть новий чат або надішліть менше тексту.",
         "ru": "Разговор слишком длинный для этой модели. Начните новый чат или отправьте меньше текста.",
     },
+    "only_embeddings": {
+        "en": "“{model}” makes embeddings and cannot chat. Choose another model.",
+        "uk": "«{model}» робить ембединги й не веде розмов. Оберіть іншу модель.",
+        "ru": "«{model}» делает эмбеддинги и не ведёт разговоров. Выберите другую модель.",
+    },
     "house_full": {
         "en": "The house is full just now: too many guests wait for an answer. Try again in a few seconds.",
         "uk": "Зараз немає вільних місць: забагато гостей чекає на відповідь. Спробуйте за кілька секунд.",

@@ -15,6 +15,10 @@ class Upstream(Protocol):
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
         """The whole answer: any JSON object that came with a status of 200, an error among them."""
 
+    async def embed(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        """The embeddings of `body["input"]`, in the shape of OpenAI's /embeddings, with their usage where the provider
+        tells one. Raises BadRequest where the provider makes none."""
+
     async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
         """The prompt's exact size in tokens, or None where the upstream has no tokenizer (or it fails)."""
 

@@ -101,6 +101,8 @@ class ScriptedUpstream:
         match request.method, request.path:
             case "POST", "/v1/chat/completions" | "/chat/completions":
                 await self._chat(connection, request)
+            case "POST", "/v1/embeddings":
+                self._embed(connection, request)
             case "GET", "/v1/models" | "/models":
                 data = [{"id": model, "object": "model", "owned_by": "scripted"} for model in self.models]
                 connection.send(200, json.dumps({"object": "list", "data": data}).encode())
@@ -135,6 +137,31 @@ class ScriptedUpstream:
         else:
             return connection.send(400, error_body(400, "This cannot be counted."))
         connection.send(200, json.dumps(reply).encode("utf-8", "backslashreplace"))
+
+    def _embed(self, connection: Connection, request: Request) -> None:
+        """Embeddings of two numbers: the words and the characters of a text. A script in the first text may refuse."""
+        body = _object(request.body)
+        if body is None or not isinstance(body.get("input"), str | list):
+            return connection.send(400, error_body(400, "The body must be a JSON object with input."))
+        texts = [str(one) for one in ([body["input"]] if isinstance(body["input"], str) else body["input"])]
+        script, _ = script_of([{"role": "user", "content": texts[0] if texts else ""}])
+        self._number += 1
+        head, at = request.headers, time.time()
+        call = Call(
+            self._number, head.get("x-request-id"), at, body, head, stream=False, ended="completed", ended_at=at
+        )
+        self.calls.append(call)
+        if script.status is not None:
+            call.status, call.ended = script.status, "error"
+            return connection.send(script.status, error_body(script.status, script.error))
+        tokens = sum(len(text.split()) for text in texts)
+        vectors = [[float(len(text.split())), float(len(text))] for text in texts]
+        data = [{"object": "embedding", "index": index, "embedding": one} for index, one in enumerate(vectors)]
+        call.usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+        call.usage_sent = bool(script.usage)
+        usage = {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}} if script.usage else {}
+        answer = {"object": "list", "model": body.get("model"), "data": data, **usage}
+        connection.send(200, json.dumps(answer).encode())
 
     # ── chat ──
 

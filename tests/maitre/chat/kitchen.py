@@ -114,6 +114,14 @@ class ScriptedModel:
         if reply.fault is not None:
             raise reply.fault
 
+    async def embed(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        reply = self._next(request_id, body)
+        await self._pause(reply)
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        data = [{"object": "embedding", "index": index, "embedding": [0.5, 0.25]} for index in range(len(texts))]
+        answer: dict[str, Any] = {"object": "list", "model": body["model"], "data": data}
+        return answer | ({"usage": dict(reply.usage)} if reply.usage is not None else {})
+
     async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
         return self.prompt_size
 
