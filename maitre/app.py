@@ -39,7 +39,8 @@ from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.keys.key import Key
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
-from maitre.providers.openai_http import OpenAIUpstream
+from maitre.providers.keyring import Keyring
+from maitre.providers.kinds_http import upstream_of
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
 from maitre.quota.admission import Admission
@@ -94,7 +95,8 @@ class Engine:
         self._tracer = LangfuseTracer(
             house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
         )
-        self._upstreams = {name: OpenAIUpstream(house.provider(name)) for name in house.providers}
+        self._keyring = Keyring()
+        self._upstreams = {name: upstream_of(house.provider(name), self._keyring) for name in house.providers}
         self._books = PostgresLedger(self._database, house.prices, grace=GRACE)
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
