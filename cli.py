@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import quota
+from commands import provider, quota
 from commands.closing import close, open_again
 from commands.credit import credit
 from commands.doctor import doctor
@@ -45,6 +45,7 @@ for command in (init, up, down, status, seed, usage, queue, close, open_again, c
     name = command.__name__.removesuffix("_again")
     app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
+app.add_typer(provider.app, name="provider")
 
 
 def main() -> None:

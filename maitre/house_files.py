@@ -211,11 +211,14 @@ def _embedders(providers: Mapping[str, Any], problems: list[str]) -> set[object]
 def _check_key(directory: Path, provider: str, written: object, problems: list[str]) -> None:
     if not isinstance(written, str):
         return
-    secret = written.removeprefix("secret:")
+    kind, _, secret = written.partition(":")
     where = f"maitre.yaml: providers.{provider}.api_key"
-    if secret == written:
+    if kind == "sealed" and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", secret):
+        return  # whether it is there only the database knows
+    if kind != "secret":
         problems.append(
-            f"{where}: keys do not belong in this file; write “secret:NAME” and put the key into .maitre/secrets/NAME"
+            f"{where}: keys do not belong in this file; write “secret:NAME” and put the key into .maitre/secrets/NAME,"
+            " or “sealed:NAME” and put it in with `cli provider key set NAME`"
         )
     elif find_secret(directory, secret) is None:
         problems.append(
