@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import quota
+from commands import provider, quota
 from commands.audit import audit
 from commands.closing import close, open_again
 from commands.credit import credit
@@ -47,6 +47,7 @@ for command in (init, up, down, status, seed, usage, audit, queue, close, open_a
     name = command.__name__.removesuffix("_again")
     app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
+app.add_typer(provider.app, name="provider")
 
 
 def main() -> None:

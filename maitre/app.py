@@ -44,7 +44,11 @@ from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.keys.key import Key
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
-from maitre.providers.openai_http import OpenAIUpstream
+from maitre.providers.keyring import Keyring
+from maitre.providers.kinds_http import upstream_of
+from maitre.providers.provider_keys import ProviderKeys
+from maitre.providers.provider_keys_postgres import PostgresProviderKeys
+from maitre.providers.seal_aesgcm import AesGcmSeal
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
 from maitre.quota.admission import Admission
@@ -84,6 +88,11 @@ def terms_of(house: House) -> Terms:
     )
 
 
+def provider_keys(house: House, database: Database) -> ProviderKeys:
+    """The house's sealed provider keys."""
+    return ProviderKeys(PostgresProviderKeys(database), AesGcmSeal(lambda: house.secret("sealing_key")))
+
+
 class Engine:
     """Everything that a door needs to serve turns. Build and use it on one event loop."""
 
@@ -99,7 +108,10 @@ class Engine:
         self._tracer = LangfuseTracer(
             house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
         )
-        self._upstreams = {name: OpenAIUpstream(house.provider(name)) for name in house.providers}
+        self._keyring = Keyring()
+        self._provider_keys = provider_keys(house, self._database)
+        self._sealed = frozenset(one.sealed_key for one in house.providers.values() if one.sealed_key)
+        self._upstreams = {name: upstream_of(house.provider(name), self._keyring) for name in house.providers}
         self._books = PostgresLedger(self._database, house.prices, grace=GRACE)
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
@@ -153,6 +165,7 @@ class Engine:
         self._told_time = True
         await self.turns.pulse.beat()
         await self.turns.reception.refresh()
+        await self._provider_keys.follow(self.turns.reception.catalogue.version, self._sealed, self._keyring)
 
     async def _keep_windows(self) -> None:
         # What others could not count, of whom not all live, and limits that are new: the ledger has all of it.
@@ -326,6 +339,7 @@ class Books:
         self._deposits = PostgresDeposits(self._database)
         self._ledger = PostgresLedger(self._database, house.prices)
         self._actions = PostgresActions(self._database)
+        self.provider_keys = provider_keys(house, self._database)
         self._admission = Admission(RedisQuotaStore(self._valkey), self._ledger)
 
     async def migrate(self) -> list[str]:

@@ -113,10 +113,23 @@ class ProviderError(Refusal):
     type = "upstream_error"
 
     def __init__(
-        self, key: str, /, *, status: int, detail: str = "", cause: str = "", accepted: bool = False, **values: object
+        self,
+        key: str,
+        /,
+        *,
+        status: int,
+        detail: str = "",
+        cause: str = "",
+        accepted: bool = False,
+        retry_after: int | None = None,
+        upstream_code: str = "",
+        upstream_message: str = "",
+        **values: object,
     ) -> None:
-        super().__init__(key, retry_after=None, **values)
+        super().__init__(key, retry_after=retry_after, **values)
         self.status = status
         self.accepted = accepted or key == "provider_broke"
         self.cause = cause  # ours, for the log
         self.detail = detail  # the upstream's words, for the trace: they may quote a guest's
+        self.upstream_code = upstream_code  # scrubbed, for the guest: `providers/upstream_error.py` says what is shown
+        self.upstream_message = upstream_message

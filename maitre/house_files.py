@@ -176,8 +176,11 @@ def _check(
         if email and email in seen:
             problems.append(f"maitre.yaml: users.{index}.email: “{_dict(user)['email']}” is there twice")
         seen.add(email)
+    embedders = _embedders(_dict(house.get("providers")), problems)
     for file, front in fronts.items():
         known(f"{file}: model", [front.get("model")], models, "model")
+        if front.get("model") in embedders:
+            problems.append(f"{file}: model: “{front['model']}” makes embeddings and cannot chat")
         known(f"{file}: plans", _list(front.get("plans")), plans, "plan")
 
 
@@ -193,14 +196,29 @@ def _models(providers: Mapping[str, Any], problems: list[str]) -> dict[str, str]
     return owners
 
 
+def _embedders(providers: Mapping[str, Any], problems: list[str]) -> set[object]:
+    """The models that make embeddings."""
+    found: set[object] = set()
+    for name, section in providers.items():
+        own = {id for id, form in _dict(_dict(section).get("models")).items() if _dict(form).get("embedding") is True}
+        if _dict(section).get("kind") == "anthropic":
+            where = f"maitre.yaml: providers.{name}.models"
+            problems += [f"{where}.{id}.embedding: Anthropic makes no embeddings" for id in sorted(map(str, own))]
+        found |= own
+    return found
+
+
 def _check_key(directory: Path, provider: str, written: object, problems: list[str]) -> None:
     if not isinstance(written, str):
         return
-    secret = written.removeprefix("secret:")
+    kind, _, secret = written.partition(":")
     where = f"maitre.yaml: providers.{provider}.api_key"
-    if secret == written:
+    if kind == "sealed" and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", secret):
+        return  # whether it is there only the database knows
+    if kind != "secret":
         problems.append(
-            f"{where}: keys do not belong in this file; write “secret:NAME” and put the key into .maitre/secrets/NAME"
+            f"{where}: keys do not belong in this file; write “secret:NAME” and put the key into .maitre/secrets/NAME,"
+            " or “sealed:NAME” and put it in with `cli provider key set NAME`"
         )
     elif find_secret(directory, secret) is None:
         problems.append(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
 
 from maitre.assistants.assistant import OVERRIDABLE
-from maitre.providers.provider import EMBEDDED
+from maitre.providers.provider import EMBEDDED, KINDS
 from maitre.quota.window import LARGEST, WINDOWS
 
 #: One line that people read; Postgres holds no NUL, and a terminal no escape.
@@ -70,7 +70,7 @@ class ModelForm(Form):
 class ProviderForm(Form):
     """One of `providers`."""
 
-    kind: Literal["openai", "llama_cpp", "vllm", "ollama", "openrouter", "litellm"]
+    kind: Literal[KINDS]  # type: ignore[valid-type]
     base_url: str
     api_key: str | None = None
     max_concurrent: int | None = Field(None, ge=1)

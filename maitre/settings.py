@@ -32,6 +32,7 @@ GENERATED_SECRETS = (
     "pipelines_key",
     "gateway_key",
     "metrics_key",
+    "sealing_key",
     "user_jwt",
     "postgres_password",
     "valkey_password",
@@ -185,14 +186,15 @@ def load_house(directory: Path) -> House:
 
 
 def _provider(directory: Path, name: str, form: ProviderForm) -> Provider:
-    secret = (form.api_key or "").removeprefix("secret:")
-    key = (find_secret(directory, secret) or "") if secret else ""
+    where, _, key_name = (form.api_key or "").partition(":")
+    key = (find_secret(directory, key_name) or "") if where == "secret" else ""
+    sealed = key_name if where == "sealed" else ""
     queue = None
     if form.max_concurrent is not None:
         queue = Capacity(
             name, form.max_concurrent, form.max_tokens_in_flight, form.max_waiting_per_user, form.max_wait_seconds
         )
-    return Provider(name, form.kind, form.base_url, key, queue)
+    return Provider(name, form.kind, form.base_url, key, queue, sealed)
 
 
 def _plan(slug: str, form: PlanForm, currency: str) -> Plan:

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 OPERATOR = ("commands", "provisioning", "devstack", "cli", "compose", "traefik")
 OURS = ("maitre", "pipelines", "gateway", "rag_service", "tests", "benchmarks", *OPERATOR)
-TECHNOLOGY = ("redis_", "postgres", "http", "langfuse", "jsonschema", "jsonl", "telegram")
+TECHNOLOGY = ("redis_", "postgres", "http", "langfuse", "jsonschema", "jsonl", "aesgcm", "telegram")
 
 #: Files of `maitre` that are neither pure nor adapters: the edge, the roots, and the async stories over Protocols.
 EDGE = {
@@ -52,6 +52,8 @@ STORIES = {
     "maitre/billing/ledger_memory.py",
     "maitre/billing/replay.py",
     "maitre/providers/upstream.py",
+    "maitre/providers/provider_keys.py",
+    "maitre/providers/provider_keys_memory.py",
     "maitre/queue/line.py",
     "maitre/queue/memory_line.py",
 }

@@ -23,6 +23,7 @@ from maitre.chat.settlements import Settlements
 from maitre.chat.wait import Wait
 from maitre.errors import ProviderError, Refusal
 from maitre.providers.upstream import Upstream
+from maitre.providers.upstream_error import in_answer
 from maitre.queue.line import Spent
 from maitre.queue.room import WaitingRoom
 
@@ -160,7 +161,7 @@ class Calls:
                         continue
                     answer.see(chunk, self._clock)
                     if answer.error is not None:
-                        raise _failed(answer)
+                        raise in_answer(answer.error or "", answer.deltas > 0)
                     shown = disguise.event(chunk)
                     if shown is not None:
                         await sink.emit(shown)
@@ -184,7 +185,7 @@ class Calls:
             answer.see(whole, self._clock)
             answer.first_token_at = None  # a whole answer does not tell when it began
             if answer.error is not None or not whole.get("choices"):
-                raise _failed(answer)
+                raise in_answer(answer.error or "", answer.deltas > 0)
         if not answer.usage_is_whole:
             whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
         return self.disguise(prepared).whole(whole), place
@@ -212,10 +213,3 @@ class _Shown:
 
     async def refuse(self, refused: Refusal, text: str) -> None:
         await self._sink.refuse(refused, text)
-
-
-def _failed(answer: openai_wire.Answer) -> ProviderError:
-    """An error after a status of 200: before the first token it is an answer, after it the answer broke off."""
-    if answer.deltas:
-        return ProviderError("provider_broke", status=502, detail=answer.error or "")
-    return ProviderError("provider_error", status=502, detail=answer.error or "", accepted=True, upstream_status="502")

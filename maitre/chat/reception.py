@@ -80,6 +80,8 @@ class Reception:
         assistant, model = self._which(request.model, plan)
         if request.key is not None and not request.key.opens(request.model):
             raise UnknownModel("unknown_model", model=request.model)
+        if model.embedding:
+            raise BadRequest("only_embeddings", model=model.name)
         kind = stamp.kind if stamp else request.kind
         own_id = "" if stamp else request.id or self._new_id()
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)

@@ -73,6 +73,28 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Розмова задовга для цієї моделі. Почніть новий чат або надішліть менше тексту.",
         "ru": "Разговор слишком длинный для этой модели. Начните новый чат или отправьте меньше текста.",
     },
+    "only_embeddings": {
+        "en": "“{model}” makes embeddings and cannot chat. Choose another model.",
+        "uk": "«{model}» робить ембединги й не веде розмов. Оберіть іншу модель.",
+        "ru": "«{model}» делает эмбеддинги и не ведёт разговоров. Выберите другую модель.",
+    },
+    "no_embeddings": {
+        "en": "This model makes no embeddings. Choose an embedding model.",
+        "uk": "Ця модель не робить ембедингів. Оберіть модель для ембедингів.",
+        "ru": "Эта модель не делает эмбеддингов. Выберите модель для эмбеддингов.",
+    },
+    "embed_texts": {
+        "en": "This model makes embeddings of texts only, not of token numbers.",
+        "uk": "Ця модель робить ембединги лише текстів, а не номерів токенів.",
+        "ru": "Эта модель делает эмбеддинги только текстов, а не номеров токенов.",
+    },
+    "unreadable_part": {
+        "en": "This model cannot read a part of the message: “{part}”. Send text, or an image in the message itself.",
+        "uk": "Ця модель не може прочитати частину повідомлення: «{part}». Надішліть текст або зображення всередині"
+        " самого повідомлення.",
+        "ru": "Эта модель не может прочитать часть сообщения: «{part}». Отправьте текст или изображение внутри"
+        " самого сообщения.",
+    },
     "house_full": {
         "en": "The house is full just now: too many guests wait for an answer. Try again in a few seconds.",
         "uk": "Зараз немає вільних місць: забагато гостей чекає на відповідь. Спробуйте за кілька секунд.",

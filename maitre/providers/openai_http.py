@@ -6,90 +6,57 @@ Tokenizers: llama.cpp's server has `/apply-template` and `/tokenize`, vLLM has `
 
 from __future__ import annotations
 
-import asyncio
-import json
-import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-import aiohttp
-
 from maitre.chat import sse
-from maitre.errors import BadRequest, ProviderError, Refusal
+from maitre.errors import ProviderError
+from maitre.providers.connection_http import Connection
+from maitre.providers.keyring import Keyring
 from maitre.providers.provider import Provider
-
-log = logging.getLogger(__name__)
-
-#: Connecting and tokenizing are quick or broken; an answer is bounded by the turn. Seconds.
-CONNECT = 5.0
-TOKENIZE = 5.0
-
-#: A longer answer that is not streamed is not one. Bytes.
-MAX_ANSWER = 64 * 1024 * 1024
+from maitre.providers.scrub import Scrubber
 
 
 class OpenAIUpstream:
     """A provider that speaks the OpenAI API. One connection pool, used from one event loop."""
 
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
+    def __init__(self, provider: Provider, keyring: Keyring | None = None) -> None:
+        self._provider, self._keyring = provider, keyring or Keyring()
         self._root = provider.base_url.removesuffix("/v1")
-        self._headers = {"Authorization": f"Bearer {provider.api_key}"} if provider.api_key else {}
-        self._session: aiohttp.ClientSession | None = None
+        self._connection = Connection(provider, self._headers)
 
-    def _http(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # Idle connections end before common servers end them (uvicorn: 5 s), so that none is found dead.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
-                headers=self._headers,
-                json_serialize=lambda value: json.dumps(value, ensure_ascii=False),
-                read_bufsize=2**18,
-            )
-        return self._session
-
-    def _post(self, body: Mapping[str, Any], request_id: str, path: str = "chat/completions") -> Any:
-        url = f"{self._provider.base_url}/{path}"
-        return self._http().post(url, json=body, headers={"X-Request-Id": request_id})
+    def _headers(self) -> Mapping[str, str]:
+        key = self._keyring.key_of(self._provider)
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
     async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[bytes, None]:
         splitter = sse.EventSplitter()
+        scrubber = self._scrubber(body)
         wanted = {**body, "stream": True, "stream_options": {"include_usage": True}}
-        try:
-            async with self._post(wanted, request_id) as response:
-                await self._check(response)
-                while data := await response.content.readany():
-                    for event in splitter.feed(data):
-                        if event[5:].strip() == b"[DONE]":
-                            return
-                        yield event
-                for event in splitter.end():
-                    if event[5:].strip() != b"[DONE]":
-                        yield event
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
-            raise _down(fault) from fault
-        except (aiohttp.ClientError, ValueError) as fault:
-            raise _broke(fault) from fault
+        async with self._connection.asked(self._url("chat/completions"), wanted, request_id, scrubber) as content:
+            while data := await content.readany():
+                for event in splitter.feed(data):
+                    if event[5:].strip() == b"[DONE]":
+                        return
+                    yield _scrubbed(event, scrubber) if b'"error"' in event else event
+            for event in splitter.end():
+                if event[5:].strip() != b"[DONE]":
+                    yield _scrubbed(event, scrubber) if b'"error"' in event else event
 
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-        return await self._asked(body, request_id, "chat/completions")
+        return await self._connection.answer(self._url("chat/completions"), body, request_id, self._scrubber(body))
 
     async def embed(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-        return await self._asked(body, request_id, "embeddings")
-
-    async def _asked(self, body: Mapping[str, Any], request_id: str, path: str) -> dict[str, Any]:
-        try:
-            async with self._post(body, request_id, path) as response:
-                await self._check(response)
-                answer = json.loads(await _whole(response))
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
-            raise _down(fault) from fault
-        except (aiohttp.ClientError, ValueError) as fault:
-            raise _broke(fault) from fault
-        if not isinstance(answer, dict):
-            raise ProviderError("provider_broke", status=502, cause="the answer is no JSON object")
+        answer = await self._connection.answer(self._url("embeddings"), body, request_id, self._scrubber(body))
+        if answer.get("error") or not isinstance(answer.get("data"), list):
+            raise ProviderError("provider_broke", status=502, cause="the answer holds no embeddings")
         return answer
+
+    def _url(self, path: str) -> str:
+        return f"{self._provider.base_url}/{path}"
+
+    def _scrubber(self, body: Mapping[str, Any]) -> Scrubber:
+        return self._keyring.scrubber(self._provider, str(body.get("model") or ""))
 
     async def count_prompt(self, body: Mapping[str, Any]) -> int | None:
         match self._provider.kind:
@@ -122,57 +89,20 @@ class OpenAIUpstream:
         return len(tokens) if isinstance(tokens, list) else None
 
     async def _tokenizer(self, path: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
-        try:
-            limit = aiohttp.ClientTimeout(total=TOKENIZE)
-            async with self._http().post(self._root + path, json=body, timeout=limit) as response:
-                if response.status != 200:
-                    return None
-                answer = await response.json(content_type=None)
-                return answer if isinstance(answer, dict) else None
-        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
-            # The size is then estimated; a provider that is really down says so at the call itself.
-            log.info("%s cannot tokenize: %s", self._provider.name, fault or type(fault).__name__)
-            return None
-
-    async def _check(self, response: aiohttp.ClientResponse) -> None:
-        if response.status >= 400:
-            raise _error(response.status, (await response.content.read(4000)).decode("utf-8", "replace"))
+        return await self._connection.counted(self._root + path, body)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
-            await asyncio.sleep(0)
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    pieces, size = [], 0
-    async for piece in response.content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_ANSWER:
-            raise ValueError("the answer is too large")
-    return b"".join(pieces)
+        await self._connection.close()
 
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 
-def _down(fault: Exception) -> ProviderError:
-    return ProviderError("provider_down", status=503, cause=f"{type(fault).__name__}: {fault}")
-
-
-def _broke(fault: Exception) -> ProviderError:
-    # What the library says of a broken answer may quote it.
-    return ProviderError("provider_broke", status=502, cause=type(fault).__name__, detail=str(fault))
-
-
-def _error(status: int, detail: str) -> Refusal:
-    # llama.cpp says exceed_context_size_error, OpenAI and vLLM say context_length_exceeded.
-    if status == 400 and ("exceed_context_size" in detail or "context_length_exceeded" in detail):
-        return BadRequest("too_long")
-    # What the upstream has against us (401, 404, …) is not the guest's fault; what it has against the request is.
-    told = status if status == 429 else 400 if status in (400, 413, 422) else 502
-    return ProviderError("provider_error", status=told, detail=detail, upstream_status=status)
+def _scrubbed(event: bytes, scrubber: Scrubber) -> bytes:
+    """The event, its error without the house's secrets; one that holds no error is the upstream's own."""
+    chunk = sse.payload(event)
+    if chunk is None or not chunk.get("error"):
+        return event
+    return sse.frame({**chunk, "error": scrubber.deep(chunk["error"])})

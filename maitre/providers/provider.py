@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from maitre.queue.line import Capacity
 
-#: Kinds of upstream. All speak the OpenAI API; the kind says what else they offer (a tokenizer).
-KINDS = ("openai", "llama_cpp", "vllm", "ollama", "openrouter", "litellm")
+#: Kinds of upstream. The kind says which wire format a provider speaks, and what else it offers (a tokenizer).
+KINDS = ("openai", "anthropic", "ollama", "vllm", "llama_cpp", "openrouter", "litellm")
 
 #: The base URL that stands for the embedded house's own llama.cpp server.
 EMBEDDED = "embedded"
@@ -28,13 +28,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An OpenAI-compatible upstream. `base_url` ends before `/chat/completions`."""
+    """An upstream. `base_url` ends where the paths of its wire format begin: before `/chat/completions` for those that
+    speak the OpenAI API."""
 
     name: str
     kind: str
     base_url: str
     api_key: str = ""
     queue: Capacity | None = None  # the line in front of it; None: as many calls at once as come
+    sealed_key: str = ""  # the name of its key in Postgres, instead of `api_key`
 
     def __repr__(self) -> str:
         return f"Provider({self.name!r}, {self.kind!r}, {self.base_url!r}, api_key=[REDACTED])"

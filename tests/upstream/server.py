@@ -1,4 +1,5 @@
-"""The scripted upstream: an OpenAI-compatible server that does what the conversation's script says.
+"""The scripted upstream: an OpenAI-compatible server that does what the conversation's script says. It speaks
+Anthropic's Messages API (/v1/messages) and Ollama's own (/api/chat) too.
 
     async with ScriptedUpstream() as up:
         ...chat with up.url + "/v1"...
@@ -21,10 +22,11 @@ from typing import Any, Literal
 from tests.upstream.answer import answer_to, error_body, prompt_tokens, render_prompt, whole
 from tests.upstream.calls import Call
 from tests.upstream.connection import ClientGone, Connection, Request
+from tests.upstream.dialects import ANTHROPIC, OLLAMA, Dialect, send
 from tests.upstream.script import Script, ScriptMistake, script_of
 from tests.upstream.stream import send_stream
 
-Tokenize = Literal["none", "llama_cpp", "vllm"]
+Tokenize = Literal["none", "llama_cpp", "vllm", "anthropic"]
 
 
 class ScriptedUpstream:
@@ -96,11 +98,21 @@ class ScriptedUpstream:
     async def _serve(self, connection: Connection, request: Request) -> None:
         if request.path.startswith("/_"):
             return self._control(connection, request)
-        if self.api_key is not None and request.headers.get("authorization") != f"Bearer {self.api_key}":
+        given = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.api_key is not None and given != self.api_key:
             return connection.send(401, error_body(401, "Wrong API key."))
         match request.method, request.path:
             case "POST", "/v1/chat/completions" | "/chat/completions":
                 await self._chat(connection, request)
+            case "POST", "/v1/messages":
+                await self._chat(connection, request, ANTHROPIC)
+            case "POST", "/api/chat":
+                await self._chat(connection, request, OLLAMA)
+            case "POST", "/v1/messages/count_tokens" if self.tokenize == "anthropic":
+                talk = ANTHROPIC.messages(json.loads(request.body))
+                connection.send(200, json.dumps({"input_tokens": prompt_tokens(talk)}).encode())
+            case "POST", "/api/embed":
+                self._embed(connection, request)
             case "POST", "/v1/embeddings":
                 self._embed(connection, request)
             case "GET", "/v1/models" | "/models":
@@ -108,7 +120,7 @@ class ScriptedUpstream:
                 connection.send(200, json.dumps({"object": "list", "data": data}).encode())
             case "GET", "/health":
                 connection.send(200, b'{"status":"ok"}')
-            case "POST", "/tokenize" | "/apply-template" if self.tokenize != "none":
+            case "POST", "/tokenize" | "/apply-template" if self.tokenize in ("llama_cpp", "vllm"):
                 self._count(connection, request)
             case _:
                 connection.send(404, error_body(404, f"There is no {request.method} {request.path} here."))
@@ -161,16 +173,18 @@ class ScriptedUpstream:
         call.usage_sent = bool(script.usage)
         usage = {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}} if script.usage else {}
         answer = {"object": "list", "model": body.get("model"), "data": data, **usage}
+        if request.path == "/api/embed":  # Ollama's own
+            answer = {"model": body.get("model"), "embeddings": vectors, "prompt_eval_count": tokens}
         connection.send(200, json.dumps(answer).encode())
 
     # ── chat ──
 
-    async def _chat(self, connection: Connection, request: Request) -> None:
+    async def _chat(self, connection: Connection, request: Request, dialect: Dialect | None = None) -> None:
         body = _object(request.body)
         if body is None or not isinstance(body.get("messages"), list):
             return connection.send(400, error_body(400, "The body must be a JSON object with messages."))
         try:
-            script, key = script_of(body["messages"])
+            script, key = script_of(dialect.messages(body) if dialect else body["messages"])
         except ScriptMistake as mistake:
             return connection.send(400, error_body(400, str(mistake)))
         self._number += 1
@@ -180,29 +194,41 @@ class ScriptedUpstream:
             at=time.time(),
             body=body,
             headers=request.headers,
-            stream=body.get("stream") is True,
+            stream=dialect.streamed(body) if dialect else body.get("stream") is True,
         )
         self.calls.append(call)
         try:
-            await self._answer(connection, call, script, key)
+            await self._answer(connection, call, script, key, dialect)
         except (ClientGone, asyncio.CancelledError):
             call.ended = "client gone"
             raise
         finally:
             call.ended_at = time.time()
 
-    async def _answer(self, connection: Connection, call: Call, script: Script, key: str) -> None:
+    async def _answer(
+        self, connection: Connection, call: Call, script: Script, key: str, dialect: Dialect | None
+    ) -> None:
         refused = script.reject_stream_options and "stream_options" in call.body
         if script.status is not None or refused:
             call.status = 400 if refused else script.status or 400
             error = "Unknown field: stream_options." if refused else script.error
             wait = "" if script.retry_after is None else f"Retry-After: {script.retry_after}\r\n"
             await asyncio.sleep(script.ttft_ms / 1000)
-            connection.send(call.status, error_body(call.status, error), wait)
+            said = dialect.error(call.status, error) if dialect else error_body(call.status, error)
+            connection.send(call.status, said, wait)
             call.ended = "error"
             return
-        answer = answer_to(call.body, script, self._text(script, key), call.number)
+        asked = call.body
+        if dialect is not None:
+            asked = {
+                "model": asked.get("model"),
+                "messages": dialect.messages(asked),
+                "max_tokens": dialect.limit(asked),
+            }
+        answer = answer_to(asked, script, self._text(script, key), call.number)
         call.usage = answer.usage
+        if call.stream and dialect is not None:
+            return await send(connection, call, script, answer, dialect)
         if call.stream:
             await send_stream(connection, call, script, answer, self.keep_bytes)
             return
@@ -211,10 +237,10 @@ class ScriptedUpstream:
             await asyncio.Event().wait()  # ends when the client leaves
         if script.cut_after is not None:
             call.ended = "cut"
-            return connection.send_half(whole(answer, True))
+            return connection.send_half(dialect.whole(answer) if dialect else whole(answer, True))
         call.usage_sent = bool(script.usage)
         call.deltas = answer.usage["completion_tokens"]
-        connection.send(200, whole(answer, call.usage_sent))
+        connection.send(200, dialect.whole(answer) if dialect else whole(answer, call.usage_sent))
         call.ended = "completed"
 
     def _text(self, script: Script, key: str) -> str | None:

@@ -64,7 +64,7 @@ async def test_the_stream_may_be_cut_and_spelled_in_any_way(client: Client, how:
 
 
 FAULTS: list[tuple[dict[str, Any], str, int]] = [
-    ({"status": 500}, "provider_error", 502),
+    ({"status": 500}, "provider_error", 500),
     ({"status": 429, "error": "slow down"}, "provider_error", 429),
     ({"status": 401}, "provider_error", 502),
     ({"cut_after": 2}, "provider_broke", 502),
@@ -166,3 +166,13 @@ async def test_without_a_tokenizer_the_size_is_not_known(client: Client) -> None
 def test_a_provider_never_shows_its_key() -> None:
     """Logs and tracebacks print [REDACTED]."""
     assert "sk-" not in repr(Provider("a", "openai", "http://x/v1", "sk-secret"))
+
+
+async def test_embeddings_are_the_upstreams_own(upstream: ScriptedUpstream, client: Client) -> None:
+    """A vector for each text, in order, with the usage; the request is known by its id."""
+    answer = await client().embed({"model": "scripted", "input": ["one two", "three"]}, "r1")
+    assert [one["embedding"] for one in answer["data"]] == [[2.0, 7.0], [1.0, 5.0]]
+    assert answer["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+    assert upstream.calls[-1].request_id == "r1"
+    with pytest.raises(ProviderError):
+        await client().embed({"model": "scripted", "input": 'script:{"status": 500}'}, "r2")
