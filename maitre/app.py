@@ -39,7 +39,9 @@ from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.keys.key import Key
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
+from maitre.providers.alias import on_the_menu
 from maitre.providers.openai_http import OpenAIUpstream
+from maitre.providers.pool import pool_of
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
 from maitre.quota.admission import Admission
@@ -94,7 +96,9 @@ class Engine:
         self._tracer = LangfuseTracer(
             house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
         )
-        self._upstreams = {name: OpenAIUpstream(house.provider(name)) for name in house.providers}
+        self._upstreams = {
+            name: pool_of(house.provider(name), OpenAIUpstream, time.monotonic) for name in house.providers
+        }
         self._books = PostgresLedger(self._database, house.prices, grace=GRACE)
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
@@ -110,6 +114,8 @@ class Engine:
             queues={name: one.queue for name, one in house.providers.items() if one.queue is not None},
             upstreams=self._upstreams,
             models=house.models,
+            aliases=house.aliases,
+            health=self._upstreams,
             prices=house.prices,
             check=answer_jsonschema.problem,
             tracer=self._tracer,
@@ -166,14 +172,15 @@ class Engine:
 
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""
+        # Until Postgres was read once, the house's files are the best guess; what is served is never guessed.
+        catalogue = known if (known := self.turns.reception.catalogue).version else self.house
         if door == "assistants":
-            catalogue = self.turns.reception.catalogue
-            # Until Postgres was read once, the house's files are the best guess; what is served is never guessed.
-            assistants = catalogue.assistants if catalogue.version else self.house.assistants
+            assistants = catalogue.assistants
             listed = [(one.slug, one.name) for one in assistants.values() if one.enabled]
             listed.append((inlet.REFUSED.partition(".")[2], "Refused"))
         else:
-            listed = [(model.id, model.name) for model in self.house.models.values()]
+            plans = [plan.models for plan in catalogue.plans.values()]
+            listed = list(on_the_menu(self.house.models, self.house.aliases, plans).items())
         return [{"id": id, "name": name} for id, name in listed]
 
     def public_id(self, name: str) -> str:
@@ -188,7 +195,8 @@ class Engine:
         _, plan = await self.turns.reception.welcome(_guest(user))
         assistants = self.turns.reception.catalogue.assistants.values()
         offered = [(f"assistants.{one.slug}", one.name) for one in assistants if one.open_to(plan.slug)]
-        offered += [(f"models.{id}", self.house.models[id].name) for id in plan.models if id in self.house.models]
+        names = on_the_menu(self.house.models, self.house.aliases, [plan.models])
+        offered += [(f"models.{id}", names[id]) for id in plan.models if id in names]
         return [(id, name) for id, name in offered if key is None or key.opens(id)]
 
     def stamped(self, body: Mapping[str, Any], user_id: str, model: str) -> dict[str, Any]:

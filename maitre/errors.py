@@ -113,9 +113,18 @@ class ProviderError(Refusal):
     type = "upstream_error"
 
     def __init__(
-        self, key: str, /, *, status: int, detail: str = "", cause: str = "", accepted: bool = False, **values: object
+        self,
+        key: str,
+        /,
+        *,
+        status: int,
+        detail: str = "",
+        cause: str = "",
+        accepted: bool = False,
+        retry_after: int | None = None,
+        **values: object,
     ) -> None:
-        super().__init__(key, retry_after=None, **values)
+        super().__init__(key, retry_after=retry_after, **values)
         self.status = status
         self.accepted = accepted or key == "provider_broke"
         self.cause = cause  # ours, for the log

@@ -46,6 +46,8 @@ STORIES = {
     "maitre/billing/ledger_journaled.py",
     "maitre/billing/ledger_memory.py",
     "maitre/billing/replay.py",
+    "maitre/chat/shown.py",
+    "maitre/providers/pool.py",
     "maitre/providers/upstream.py",
     "maitre/queue/line.py",
     "maitre/queue/memory_line.py",

@@ -130,7 +130,8 @@ class OpenAIUpstream:
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         if response.status >= 400:
-            raise _error(response.status, (await response.content.read(4000)).decode("utf-8", "replace"))
+            words = (await response.content.read(4000)).decode("utf-8", "replace")
+            raise _error(response.status, words, response.headers.get("Retry-After", ""))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -163,10 +164,11 @@ def _broke(fault: Exception) -> ProviderError:
     return ProviderError("provider_broke", status=502, cause=type(fault).__name__, detail=str(fault))
 
 
-def _error(status: int, detail: str) -> Refusal:
+def _error(status: int, detail: str, retry_after: str = "") -> Refusal:
     # llama.cpp says exceed_context_size_error, OpenAI and vLLM say context_length_exceeded.
     if status == 400 and ("exceed_context_size" in detail or "context_length_exceeded" in detail):
         return BadRequest("too_long")
     # What the upstream has against us (401, 404, …) is not the guest's fault; what it has against the request is.
     told = status if status == 429 else 400 if status in (400, 413, 422) else 502
-    return ProviderError("provider_error", status=told, detail=detail, upstream_status=status)
+    wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+    return ProviderError("provider_error", status=told, detail=detail, retry_after=wait, upstream_status=status)
