@@ -107,7 +107,8 @@ class Pool:
             yield self._places[0], True
             return
         # The guest whose call proves that an address is well again loses nothing when it cannot be reached.
-        ordered = sorted(self._places, key=lambda one: (not one.breaker.probe(now), *self._rank(one, now)))
+        probed = next((one for one in self._places if one.breaker.probe(now)), None)
+        ordered = sorted(self._places, key=lambda one: (one is not probed, *self._rank(one, now)))
         for number, place in enumerate(ordered, 1):
             yield place, number == len(ordered)
 

@@ -235,6 +235,21 @@ async def test_a_task_and_a_repair_fall_back_as_what_they_are(kitchen: Two) -> N
     assert "not a valid answer" in kitchen.next.calls[-1][1]["messages"][-1]["content"]
 
 
+async def test_another_url_of_the_same_model_is_asked_first(kitchen: Two) -> None:
+    """As a call of its own; then the next model."""
+    second = ScriptedModel()
+    kitchen.cooks.append(second)
+    pool = Pool([Place(kitchen.model), Place(second)], clock=lambda: kitchen.now)
+    kitchen.upstreams["local"] = kitchen.health["local"] = pool
+    kitchen.model.replies = [Reply((), fault=BROKE)]
+    assert await ask(kitchen, True) == "Hello there"
+    assert kitchen.models_of_rows() == [("small", "turn"), ("small", "fallback")]
+    kitchen.now += 10
+    second.replies = [Reply((), fault=BROKE)]
+    assert await ask(kitchen, True) == "Instead"
+    assert kitchen.models_of_rows()[2:] == [("small", "turn"), ("small", "fallback"), ("next", "fallback")]
+
+
 async def test_an_open_breaker_is_passed_over_until_a_probe_succeeds(kitchen: Two) -> None:
     """After five failures nobody asks the first model; after a while one guest tries it, and it is back."""
     kitchen.registry.offer(limited(replace(FREE, models=("best",)), requests_per_minute=None))
