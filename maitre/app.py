@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from maitre.accounts.account import Account
@@ -44,8 +45,10 @@ from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.keys.key import Key
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
+from maitre.providers.alias import on_the_menu
 from maitre.providers.keyring import Keyring
 from maitre.providers.kinds_http import upstream_of
+from maitre.providers.pool import pool_of
 from maitre.providers.provider_keys import ProviderKeys
 from maitre.providers.provider_keys_postgres import PostgresProviderKeys
 from maitre.providers.seal_aesgcm import AesGcmSeal
@@ -111,7 +114,8 @@ class Engine:
         self._keyring = Keyring()
         self._provider_keys = provider_keys(house, self._database)
         self._sealed = frozenset(one.sealed_key for one in house.providers.values() if one.sealed_key)
-        self._upstreams = {name: upstream_of(house.provider(name), self._keyring) for name in house.providers}
+        speak = partial(upstream_of, keyring=self._keyring)
+        self._upstreams = {name: pool_of(house.provider(name), speak, time.monotonic) for name in house.providers}
         self._books = PostgresLedger(self._database, house.prices, grace=GRACE)
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
@@ -129,6 +133,8 @@ class Engine:
             queues=queues,
             upstreams=self._upstreams,
             models=house.models,
+            aliases=house.aliases,
+            health=self._upstreams,
             prices=house.prices,
             check=answer_jsonschema.problem,
             tracer=self._tracer,
@@ -195,14 +201,15 @@ class Engine:
 
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""
+        # Until Postgres was read once, the house's files are the best guess; what is served is never guessed.
+        catalogue = known if (known := self.turns.reception.catalogue).version else self.house
         if door == "assistants":
-            catalogue = self.turns.reception.catalogue
-            # Until Postgres was read once, the house's files are the best guess; what is served is never guessed.
-            assistants = catalogue.assistants if catalogue.version else self.house.assistants
+            assistants = catalogue.assistants
             listed = [(one.slug, one.name) for one in assistants.values() if one.enabled]
             listed.append((inlet.REFUSED.partition(".")[2], "Refused"))
         else:
-            listed = [(model.id, model.name) for model in self.house.models.values()]
+            plans = [plan.models for plan in catalogue.plans.values()]
+            listed = list(on_the_menu(self.house.models, self.house.aliases, plans).items())
         return [{"id": id, "name": name} for id, name in listed]
 
     def public_id(self, name: str) -> str:
@@ -217,7 +224,8 @@ class Engine:
         _, plan = await self.turns.reception.welcome(_guest(user))
         assistants = self.turns.reception.catalogue.assistants.values()
         offered = [(f"assistants.{one.slug}", one.name) for one in assistants if one.open_to(plan.slug)]
-        offered += [(f"models.{id}", self.house.models[id].name) for id in plan.models if id in self.house.models]
+        names = on_the_menu(self.house.models, self.house.aliases, [plan.models])
+        offered += [(f"models.{id}", names[id]) for id in plan.models if id in names]
         return [(id, name) for id, name in offered if key is None or key.opens(id)]
 
     def stamped(self, body: Mapping[str, Any], user_id: str, model: str) -> dict[str, Any]:

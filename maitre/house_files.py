@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from maitre.assistants.answer_jsonschema import schema_problem
 from maitre.house_forms import AssistantForm, HouseForm
+from maitre.providers.alias import loop
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -159,6 +160,8 @@ def _check(
 
     plans = house["plans"] if isinstance(house.get("plans"), dict) else None
     models = _models(house["providers"], problems) if isinstance(house.get("providers"), dict) else None
+    aliases = _aliases(_dict(house.get("models")), models or {}, problems)
+    public = None if models is None else {**models, **aliases}
     groups, users = _dict(house.get("groups")), _list(house.get("users"))
     for name, provider in _dict(house.get("providers")).items():
         _check_key(directory, str(name), _dict(provider).get("api_key"), problems)
@@ -166,8 +169,10 @@ def _check(
         _check_front(file, front, problems)
     known("maitre.yaml: default_plan", [house.get("default_plan")], plans, "plan")
     known("maitre.yaml: prices.models", _dict(_dict(house.get("prices")).get("models")), models, "model")
+    for id, use in aliases.items():
+        known(f"maitre.yaml: models.{id}.use", use, public, "model")
     for slug, plan in (plans or {}).items():
-        known(f"maitre.yaml: plans.{slug}.models", _list(_dict(plan).get("models")), models, "model")
+        known(f"maitre.yaml: plans.{slug}.models", _list(_dict(plan).get("models")), public, "model")
     seen: set[str] = set()
     for index, user in enumerate(users):
         known(f"maitre.yaml: users.{index}.plan", [_dict(user).get("plan")], plans, "plan")
@@ -178,7 +183,7 @@ def _check(
         seen.add(email)
     embedders = _embedders(_dict(house.get("providers")), problems)
     for file, front in fronts.items():
-        known(f"{file}: model", [front.get("model")], models, "model")
+        known(f"{file}: model", [front.get("model")], public, "model")
         if front.get("model") in embedders:
             problems.append(f"{file}: model: “{front['model']}” makes embeddings and cannot chat")
         known(f"{file}: plans", _list(front.get("plans")), plans, "plan")
@@ -206,6 +211,20 @@ def _embedders(providers: Mapping[str, Any], problems: list[str]) -> set[object]
             problems += [f"{where}.{id}.embedding: Anthropic makes no embeddings" for id in sorted(map(str, own))]
         found |= own
     return found
+
+
+def _aliases(sections: Mapping[str, Any], owners: Mapping[str, str], problems: list[str]) -> dict[str, list[str]]:
+    """What each alias names."""
+    written = {
+        str(id): [one for one in _list(_dict(section).get("use")) if isinstance(one, str)]
+        for id, section in sections.items()
+    }
+    for id in written:
+        if id in owners:
+            problems.append(f"maitre.yaml: models.{id}: is already a model of “{owners[id]}”")
+        elif way := loop(id, written):
+            problems.append(f"maitre.yaml: models.{id}.use: goes round in a loop ({' → '.join(way)})")
+    return written
 
 
 def _check_key(directory: Path, provider: str, written: object, problems: list[str]) -> None:

@@ -67,25 +67,54 @@ class ModelForm(Form):
     limits: LimitsForm = LimitsForm()
 
 
+def _url(value: str) -> str:
+    if value != EMBEDDED and not re.match(r"^https?://[^\s/]+", value):
+        raise ValueError("must be “embedded” or an http(s) URL that ends before /chat/completions")
+    return value.rstrip("/")
+
+
+class AddressForm(Form):
+    """One URL of a provider's `base_url`."""
+
+    url: str
+    slots: int = Field(1, ge=1)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return _url(value)
+
+
 class ProviderForm(Form):
     """One of `providers`."""
 
     kind: Literal[KINDS]  # type: ignore[valid-type]
-    base_url: str
+    base_url: Annotated[list[AddressForm], Field(min_length=1)]
     api_key: str | None = None
     max_concurrent: int | None = Field(None, ge=1)
     max_tokens_in_flight: int | None = Field(None, ge=1)
     max_waiting_per_user: int = Field(4, ge=1)
     max_wait_seconds: int = Field(300, ge=1)
     limits: LimitsForm = LimitsForm()
+    timeout_seconds: float | None = Field(None, gt=0)
     models: dict[str, ModelForm]
 
-    @field_validator("base_url")
+    @field_validator("base_url", mode="before")
     @classmethod
-    def _url(cls, value: str) -> str:
-        if value != EMBEDDED and not re.match(r"^https?://[^\s/]+", value):
-            raise ValueError("must be “embedded” or an http(s) URL that ends before /chat/completions")
-        return value.rstrip("/")
+    def _addresses(cls, value: object) -> object:
+        """One URL, or a list of URLs, each maybe with its slots."""
+        if isinstance(value, str):
+            return [{"url": _url(value)}]
+        if not isinstance(value, list):
+            raise ValueError("must be a URL or a list of them")
+        return [{"url": one} if isinstance(one, str) else one for one in value]
+
+
+class AliasForm(Form):
+    """One of `models`."""
+
+    name: Name | None = None
+    use: list[str] = Field(min_length=1)
 
 
 class PriceForm(Form):
@@ -157,6 +186,7 @@ class HouseForm(Form):
     limits: LimitsForm = LimitsForm()
     role_weights: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = {}
     providers: dict[Slug, ProviderForm]
+    models: dict[str, AliasForm] = {}
     prices: PricesForm
     plans: dict[Slug, PlanForm]
     groups: dict[str, str] = {}

@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 
 from maitre.app import Engine
 from maitre.channel import Beat, Channel, Reader
-from maitre.chat.calls import Sink
 from maitre.chat.openai_wire import error_chunk
 from maitre.chat.sentences import SENTENCES
+from maitre.chat.shown import Sink
 from maitre.errors import HouseError, ProviderError
 from maitre.faults import outline
 from maitre.seats import SEATS, Seats

@@ -19,6 +19,7 @@ from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
 from maitre.house_files import find_secret, read_files
 from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, limits_in
+from maitre.providers.alias import Alias, members
 from maitre.providers.provider import EMBEDDED, Model, Provider
 from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
@@ -87,6 +88,7 @@ class House:
     max_turn_seconds: int
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
+    aliases: Mapping[str, Alias]
     prices: PriceTable
     budgets: Mapping[Subject, Mapping[str, int]]  # limits of the house, its providers and models, by names of WINDOWS
     role_weights: Mapping[str, int]
@@ -150,6 +152,7 @@ def load_house(directory: Path) -> House:
     if files.house is None or files.problems:
         raise ConfigError(files.problems)
     house = files.house
+    written = {id: form.use for id, form in house.models.items()}
     return House(
         directory=directory,
         domain=house.domain,
@@ -167,6 +170,7 @@ def load_house(directory: Path) -> House:
             for provider, section in house.providers.items()
             for id, form in section.models.items()
         },
+        aliases={id: Alias(id, form.name or id, members(id, written)) for id, form in house.models.items()},
         prices=PriceTable(
             house.prices.version,
             house.currency,
@@ -194,7 +198,18 @@ def _provider(directory: Path, name: str, form: ProviderForm) -> Provider:
         queue = Capacity(
             name, form.max_concurrent, form.max_tokens_in_flight, form.max_waiting_per_user, form.max_wait_seconds
         )
-    return Provider(name, form.kind, form.base_url, key, queue, sealed)
+    first, *more = [(one.url, one.slots) for one in form.base_url]
+    return Provider(
+        name,
+        form.kind,
+        first[0],
+        key,
+        queue,
+        sealed,
+        slots=first[1],
+        more=tuple(more),
+        timeout=form.timeout_seconds,
+    )
 
 
 def _plan(slug: str, form: PlanForm, currency: str) -> Plan:

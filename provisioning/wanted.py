@@ -30,6 +30,6 @@ def wanted_of(house: House, connection: Connection, passwords: Mapping[str, str]
         connection=connection,
         users=users.wanted(house.users, passwords),
         groups=groups.wanted(house.plans, house.groups),
-        models=models.wanted(house.assistants, house.models, house.plans),
+        models=models.wanted(house.assistants, house.models, house.aliases, house.plans),
         settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan),
     )

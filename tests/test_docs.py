@@ -181,7 +181,9 @@ def test_the_form_of_doctor() -> None:
 SECTIONS = {
     "HouseForm": "The house",
     "ProviderForm": "`providers.<slug>`",
+    "AddressForm": "`providers.<slug>.base_url`",
     "ModelForm": "`providers.<slug>.models.<id>`",
+    "AliasForm": "`models.<id>`",
     "PricesForm": "`prices`",
     "PriceForm": "`prices.models.<id>`",
     "LimitsForm": "Limits",

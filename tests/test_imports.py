@@ -51,6 +51,8 @@ STORIES = {
     "maitre/billing/ledger_journaled.py",
     "maitre/billing/ledger_memory.py",
     "maitre/billing/replay.py",
+    "maitre/chat/shown.py",
+    "maitre/providers/pool.py",
     "maitre/providers/upstream.py",
     "maitre/providers/provider_keys.py",
     "maitre/providers/provider_keys_memory.py",

@@ -9,8 +9,9 @@ from datetime import datetime
 from maitre.billing.price import PriceTable
 from maitre.quota.subject import Subject, subjects
 
-#: What a call is for. A tool call belongs to its turn's loop; a repair asks again for valid JSON.
-KINDS = ("turn", "tool", "task", "repair", "embedding", "summary")
+#: What a call is for. A tool call belongs to its turn's loop; a repair asks again for valid JSON;
+#: a fallback asks another model instead of one that failed.
+KINDS = ("turn", "tool", "task", "repair", "fallback", "embedding", "summary")
 
 #: How a call ended. `lost`: its process died, and what it had relayed (else its hold) was charged when it expired.
 STATUSES = ("open", "done", "stopped", "error", "lost")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from maitre.chat import embedding_wire, openai_wire, sse
 from maitre.chat.disguise import Disguise
@@ -20,6 +20,7 @@ from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
 from maitre.chat.settlements import Settlements
+from maitre.chat.shown import Shown, Sink
 from maitre.chat.wait import Wait
 from maitre.errors import ProviderError, Refusal
 from maitre.providers.upstream import Upstream
@@ -29,19 +30,6 @@ from maitre.queue.room import WaitingRoom
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class Sink(Protocol):
-    """Where a streamed turn goes: a door's way to its guest."""
-
-    async def emit(self, event: bytes) -> None:
-        """Send one event, without its blank line. Waits while the guest's buffer is full."""
-
-    async def comment(self, text: str) -> None:
-        """Send an SSE comment while the guest waits, where the door can; else nothing."""
-
-    async def refuse(self, refused: Refusal, text: str) -> None:
-        """End the turn with a refusal: as an HTTP status before the first event, else as an error event."""
 
 
 class Calls:
@@ -64,7 +52,7 @@ class Calls:
 
     async def relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
         """Relay the upstream's events, in order and in disguise; the usage that the guest is still to be told."""
-        shown = _Shown(sink)
+        shown = Shown(sink, self._fallback.possible(prepared))
         return await self._answered(
             prepared, lambda course: self._relay(course, shown, wait, limit), lambda: shown.anything
         )
@@ -89,6 +77,8 @@ class Calls:
         self, prepared: Prepared, call: Callable[[Prepared], Awaitable[T]], shown: Callable[[], bool]
     ) -> T:
         """The answer of the first model that gives one."""
+        if prepared.others:
+            prepared = await self._fallback.first(prepared)
         while True:
             try:
                 return await call(prepared)
@@ -146,10 +136,11 @@ class Calls:
                     told = answer.usage if answer.usage_is_whole else None
                     tokens = told.completion_tokens if told else self._pulse.relayed(call, answer)
                     spent = Spent(call.model, tokens, time() - began, call.held_prompt)
-                self._settlements.later(self._room.leave(place.seat, spent))
-            self._settlements.later(self._settlements.settle(prepared, call, answer, status))
+                self._settlements.later(self._room.leave(place.seat, spent), call.turn_id)
+            self._settlements.later(self._settlements.settle(prepared, call, answer, status), call.turn_id)
 
-    async def _relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
+    async def _relay(self, prepared: Prepared, sink: Shown, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
+        sink.forget()
         place = await self._admit(prepared, wait)
         call = place.call
         disguise = self.disguise(prepared)
@@ -162,6 +153,8 @@ class Calls:
                     answer.see(chunk, self._clock)
                     if answer.error is not None:
                         raise in_answer(answer.error or "", answer.deltas > 0)
+                    if sink.keeping and (answer.began or answer.finish_reason is not None):
+                        await sink.show()
                     shown = disguise.event(chunk)
                     if shown is not None:
                         await sink.emit(shown)
@@ -195,21 +188,3 @@ class Calls:
         request = prepared.request
         created = int(self._clock().timestamp())
         return Disguise(prepared.answer_id, request.model, created, usage=request.tells_usage is None)
-
-
-class _Shown:
-    """A sink that knows whether the guest was shown anything of an answer; a status line is nothing of it."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.anything = False
-
-    async def emit(self, event: bytes) -> None:
-        self.anything = True
-        await self._sink.emit(event)
-
-    async def comment(self, text: str) -> None:
-        await self._sink.comment(text)
-
-    async def refuse(self, refused: Refusal, text: str) -> None:
-        await self._sink.refuse(refused, text)

@@ -82,6 +82,8 @@ class Holds:
         held. `told` hears of a wait, `seated` of its end: between the row and the call nobody is waited for."""
         call = self._call(prepared)
         asked = self.asked(prepared.plan, prepared.account.credit, call, prepared.turn_id, self._limits(prepared))
+        if prepared.repeated:
+            asked = replace(asked, stands=(False, False))
         giving = _Giving()
         try:
             verdict = await giving.unbroken(self.reserve(prepared.plan, asked))
@@ -94,7 +96,7 @@ class Holds:
             call, asked = replace(call, expires_at=lease), replace(asked, expires_at=lease)
             await giving.unbroken(self._open(prepared.plan, call, asked, verdict))
         except BaseException as fault:
-            self._undo(call, giving, fault)
+            self._undo(call, giving, fault, prepared.turn_id)
             raise
         return Place(call, {**prepared.body, "max_tokens": call.held_completion}, giving.seat)
 
@@ -167,14 +169,14 @@ class Holds:
             call = _granted(call, asked, verdict)
             await giving.unbroken(self._open(plan, call, asked, verdict))
         except BaseException as fault:
-            self._undo(call, giving, fault)
+            self._undo(call, giving, fault, turn_id)
             raise
         return call
 
-    def _undo(self, call: Call, giving: _Giving, fault: BaseException) -> None:
+    def _undo(self, call: Call, giving: _Giving, fault: BaseException, turn_id: str) -> None:
         # A hold or a row may be there all the same, if only the store's answer was lost.
         if giving.held or not isinstance(fault, Exception) or isinstance(fault, StoreDown):
-            self._settlements.later(self._give_back(call, giving))
+            self._settlements.later(self._give_back(call, giving), turn_id)
 
     def _limits(self, prepared: Prepared) -> Mapping[Subject, Mapping[str, int]]:
         narrower = {}

@@ -22,7 +22,7 @@ class Prepared:
     assistant: Assistant | None
     model: Model
     body: dict[str, Any]
-    kind: str  # turn | task | repair
+    kind: str  # turn | task | repair | fallback
     turn_id: str
     weight: int  # UTF-8 bytes of text in the prompt
     extra: int  # tokens of the prompt that are not text: the template's, images
@@ -31,6 +31,8 @@ class Prepared:
     record: str
     streamed: bool = True
     others: tuple[Model, ...] = ()  # to be asked instead when this one fails before anything was shown
+    tries: int = 1  # calls of this model so far, with the one that is being made
+    repeated: bool = False  # whether it is asked again because a call failed; then it is no further request
     request_id: str = ""  # of its first upstream call, where the turn's own id can be that; of later ones a new one
     variant: str = ""  # which way of an A/B split the turn went
 

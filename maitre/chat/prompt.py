@@ -61,6 +61,12 @@ def build(
     return body
 
 
+def for_model(body: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """The same body for another model."""
+    unfit = () if model.tools else _TOOLS
+    return {**{name: value for name, value in body.items() if name not in unfit}, "model": model.upstream}
+
+
 def wanted_tokens(assistant: Assistant | None, params: Mapping[str, Any]) -> int | None:
     """The largest answer that the client or the assistant asked for, if any; the plan's cap is applied later."""
     wanted = None if assistant is None else assistant.max_tokens

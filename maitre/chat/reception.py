@@ -16,6 +16,7 @@ from maitre.chat.prepared import Prepared
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
 from maitre.errors import BadRequest, StoreDown, Told, Unavailable, UnknownModel
+from maitre.providers.alias import Alias, models_of
 from maitre.providers.provider import Model
 from maitre.providers.size import PER_IMAGE, Ratios, weigh
 from maitre.providers.upstream import Upstream
@@ -59,6 +60,7 @@ class Reception:
         source: CatalogueSource,
         upstreams: Mapping[str, Upstream],
         models: Mapping[str, Model],
+        aliases: Mapping[str, Alias],
         ratios: Ratios,
         new_id: Callable[[], str],
         doubt: Callable[[Iterable[Subject]], None],
@@ -67,7 +69,7 @@ class Reception:
         self._doubt = doubt
         self._known: dict[str, Account] = {}  # the newest guests, for plans that are served while Postgres is down
         self._terms, self._accounts, self._source = terms, accounts, source
-        self._upstreams, self._models, self._ratios = upstreams, models, ratios
+        self._upstreams, self._models, self._aliases, self._ratios = upstreams, models, aliases, ratios
         self._new_id = new_id
 
     async def prepare(self, request: TurnRequest, *, streamed: bool) -> Prepared:
@@ -77,7 +79,7 @@ class Reception:
             raise Told(stamp.refusal, stamp.refusal_status)
         fits(request.messages, {name: value for name, value in request.params.items() if name != "messages"})
         account, plan = await self.welcome(guest)
-        assistant, model = self._which(request.model, plan)
+        assistant, (model, *others) = self._which(request.model, plan)
         if request.key is not None and not request.key.opens(request.model):
             raise UnknownModel("unknown_model", model=request.model)
         if model.embedding:
@@ -101,15 +103,27 @@ class Reception:
             max_tokens=0,
             record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
             streamed=streamed,
+            others=tuple(others),
         )
-        return await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
+        try:
+            return await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
+        except BadRequest:
+            if not others:
+                raise
+            return await self.for_the_next(prepared)
 
-    async def with_model(self, prepared: Prepared, model: Model, others: tuple[Model, ...]) -> Prepared:
-        """The same turn for another model. Raises BadRequest when it is too long for that one."""
-        request = prepared.request
-        body = prompt.build(prepared.assistant, model, request.messages, request.params, kind=prepared.kind)
-        again = prepared.again(model=model, others=others, body=body)
-        return await self.sized(again, prompt.wanted_tokens(prepared.assistant, request.params))
+    async def for_the_next(self, prepared: Prepared) -> Prepared:
+        """The same call for the first of its other models that it is not too long for. Raises BadRequest when it is
+        too long for all of them."""
+        wanted = prompt.wanted_tokens(prepared.assistant, prepared.request.params)
+        model, *others = prepared.others
+        instead = replace(prepared, model=model, others=tuple(others), body=prompt.for_model(prepared.body, model))
+        try:
+            return await self.sized(instead, wanted)
+        except BadRequest:
+            if not others:
+                raise
+            return await self.for_the_next(instead)
 
     async def welcome(self, guest: Guest) -> tuple[Account, Plan]:
         """As `arrive`, but raises Told with the operator's sentence while the house is closed."""
@@ -164,18 +178,20 @@ class Reception:
         if len(self._known) > KNOWN:
             self._known.pop(next(iter(self._known)))
 
-    def _which(self, public: str, plan: Plan) -> tuple[Assistant | None, Model]:
+    def _which(self, public: str, plan: Plan) -> tuple[Assistant | None, tuple[Model, ...]]:
+        """The assistant, if it is one, and its models, the one to ask first before the others."""
         door, _, name = public.partition(".")
         if door == "assistants" and (assistant := self.catalogue.assistants.get(name)) and assistant.enabled:
-            model = self._models.get(assistant.model)
-            if model is not None and assistant.open_to(plan.slug):
-                return assistant, model
-            if model is not None:
+            models = models_of(assistant.model, self._models, self._aliases)
+            if models and assistant.open_to(plan.slug):
+                return assistant, models
+            if models:
                 raise UnknownModel("not_in_plan", model=assistant.name, plan=plan.name)
-        elif door == "models" and (model := self._models.get(name)):
+        elif door == "models" and (models := models_of(name, self._models, self._aliases)):
             if name in plan.models:
-                return None, model
-            raise UnknownModel("not_in_plan", model=model.name, plan=plan.name)
+                return None, models
+            known = self._aliases.get(name) or models[0]
+            raise UnknownModel("not_in_plan", model=known.name, plan=plan.name)
         raise UnknownModel("unknown_model", model=public)
 
     async def sized(self, prepared: Prepared, wanted: int | None) -> Prepared:

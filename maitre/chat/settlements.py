@@ -236,11 +236,16 @@ class Settlements:
         if answer.finish_reason == "stop":  # one that was cut does not tell how long it would have been
             self._lengths.learn(call.model, usage.completion_tokens)
 
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, work: Coroutine[Any, Any, None], turn_id: str | None = None) -> None:
         """Off the guest's path, and safe from the cancellation of the guest's own task."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, name=turn_id)
         self._background.add(task)
         task.add_done_callback(self._finished)
+
+    async def ended(self, turn_id: str, seconds: float) -> None:
+        """Wait, at most so long, until nothing of this turn is being settled or given back."""
+        if mine := [task for task in self._background if task.get_name() == turn_id]:
+            await asyncio.wait(mine, timeout=seconds)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)

@@ -28,7 +28,7 @@ from typing import Any, Protocol
 from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.chat import openai_wire, prompt
-from maitre.chat.calls import Calls, Sink
+from maitre.chat.calls import Calls
 from maitre.chat.fallback import Fallback
 from maitre.chat.holds import Holds
 from maitre.chat.message import TurnRequest, Usage
@@ -39,11 +39,14 @@ from maitre.chat.refused import RefusedChats
 from maitre.chat.reports import of_refusal
 from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
+from maitre.chat.shown import Sink
 from maitre.chat.terms import Terms
 from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
 from maitre.providers import fault_outline
+from maitre.providers.alias import Alias
+from maitre.providers.health import Health
 from maitre.providers.length import Lengths
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
@@ -81,6 +84,8 @@ class Turns:
         queues: Mapping[str, Capacity],
         upstreams: Mapping[str, Upstream],
         models: Mapping[str, Model],
+        aliases: Mapping[str, Alias],
+        health: Mapping[str, Health],
         prices: PriceTable,
         check: AnswerCheck,
         tracer: Tracer,
@@ -98,7 +103,9 @@ class Turns:
         self.settlements = Settlements(
             terms, store, ledger, upstreams, prices, ratios, lengths, self.pulse, tracer, clock
         )
-        self.reception = Reception(terms, accounts, source, upstreams, models, ratios, new_id, self.settlements.doubt)
+        self.reception = Reception(
+            terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt
+        )
         self.room = WaitingRoom(line, clock)
         self.admission = Admission(store, ledger)
         self.holds = Holds(
@@ -110,7 +117,7 @@ class Turns:
             room=self.room,
             pulse=self.pulse,
             settlements=self.settlements,
-            fallback=Fallback(self.reception),
+            fallback=Fallback(self.reception, self.settlements, health),
             upstreams=upstreams,
             clock=clock,
             admitted=self._admitted,

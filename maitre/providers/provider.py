@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maitre.queue.line import Capacity
 
@@ -37,6 +37,14 @@ class Provider:
     api_key: str = ""
     queue: Capacity | None = None  # the line in front of it; None: as many calls at once as come
     sealed_key: str = ""  # the name of its key in Postgres, instead of `api_key`
+    slots: int = 1  # how much of its calls the URL takes, beside its other ones
+    more: tuple[tuple[str, int], ...] = ()  # further URLs, each with its slots
+    timeout: float | None = None  # seconds for a stream's first event, or a whole answer; None: the turn's
+
+    def each(self) -> tuple[Provider, ...]:
+        """The provider at each of its URLs."""
+        one = replace(self, more=())
+        return (one, *(replace(one, base_url=url, slots=slots) for url, slots in self.more))
 
     def __repr__(self) -> str:
         return f"Provider({self.name!r}, {self.kind!r}, {self.base_url!r}, api_key=[REDACTED])"

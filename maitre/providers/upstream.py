@@ -24,3 +24,6 @@ class Upstream(Protocol):
 
     async def count_text(self, model: str, text: str) -> int | None:
         """A text's exact size in tokens, or None as above."""
+
+    async def close(self) -> None:
+        """Close the connections."""

@@ -119,7 +119,7 @@ Answer = Granted | Denied | Unloaded
 def standing(kind: str, requests: int, tasks: int, calls: int) -> tuple[bool, bool]:
     """Whether a call counts as a request, and whether it is a later call of its turn. `requests` and `tasks` are the
     account's of the day, `calls` those of the turn so far."""
-    if kind == "repair":
+    if kind in ("repair", "fallback"):
         return False, False
     if kind == "task":
         return tasks >= TASKS_PER_REQUEST * max(1, requests), False

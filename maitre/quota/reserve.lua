@@ -98,7 +98,7 @@ if not decided then
   local counted, later = 1, 0
   if ARGV[19] ~= '-1' then
     counted, later = tonumber(ARGV[19]), tonumber(ARGV[20])
-  elseif kind == 'repair' then
+  elseif kind == 'repair' or kind == 'fallback' then
     counted = 0
   elseif kind == 'task' then
     if windows[1][ARGV[15]] < tonumber(ARGV[14]) * math.max(1, windows[1][requests[1]]) then counted = 0 end

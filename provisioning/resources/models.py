@@ -13,6 +13,7 @@ from typing import Any
 
 from maitre.assistants.assistant import Assistant
 from maitre.chat.text import clean
+from maitre.providers.alias import Alias, models_of, on_the_menu
 from maitre.providers.provider import Model
 from maitre.quota.plan import Plan
 from provisioning.change import Change, listed
@@ -56,16 +57,19 @@ class WantedModel:
 
 
 def wanted(
-    assistants: Mapping[str, Assistant], models: Mapping[str, Model], plans: Mapping[str, Plan]
+    assistants: Mapping[str, Assistant],
+    models: Mapping[str, Model],
+    aliases: Mapping[str, Alias],
+    plans: Mapping[str, Plan],
 ) -> list[WantedModel]:
-    """A row for every assistant, every plain model, and the hidden model to which refused requests are sent."""
+    """A row for every assistant, every plain model or alias, and the hidden one to which refused requests are sent."""
     return [
         *(
             WantedModel(
                 f"assistants.{slug}",
                 _line(assistant.name),
                 clean(assistant.description).strip(),
-                tools=assistant.tools and models[assistant.model].tools,
+                tools=assistant.tools and _tools(assistant.model, models, aliases),
                 active=assistant.enabled,
                 readers=tuple(PLAN + plan for plan in plans if assistant.open_to(plan)),
             )
@@ -74,14 +78,18 @@ def wanted(
         *(
             WantedModel(
                 f"models.{id}",
-                _line(model.name),
-                tools=model.tools,
+                _line(name),
+                tools=_tools(id, models, aliases),
                 readers=tuple(PLAN + slug for slug, plan in plans.items() if id in plan.models),
             )
-            for id, model in models.items()
+            for id, name in on_the_menu(models, aliases, [plan.models for plan in plans.values()]).items()
         ),
         WantedModel(REFUSED, "Refused", "Answers a refused request.", hidden=True, readers=(EVERYBODY,)),
     ]
+
+
+def _tools(id: str, models: Mapping[str, Model], aliases: Mapping[str, Alias]) -> bool:
+    return all(model.tools for model in models_of(id, models, aliases))
 
 
 def _line(text: str) -> str:

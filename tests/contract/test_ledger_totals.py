@@ -110,7 +110,15 @@ async def test_windows_end_where_the_calendar_says(ledger: Ledger) -> None:
 
 async def test_tasks_and_turns_are_counted_by_their_rules(ledger: Ledger) -> None:
     """Tasks that are no request are tasks of the day; tool calls belong to their turn; repairs to neither."""
-    rows = [("turn", True), ("tool", False), ("task", False), ("task", False), ("task", True), ("repair", False)]
+    rows = [
+        ("turn", True),
+        ("tool", False),
+        ("task", False),
+        ("task", False),
+        ("task", True),
+        ("repair", False),
+        ("fallback", False),
+    ]
     for number, (kind, counted) in enumerate(rows):
         await ledger.open(
             call(f"r{number}", kind=kind, counted=counted, turn_id="t" if kind in ("turn", "tool") else "x")

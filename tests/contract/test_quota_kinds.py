@@ -50,11 +50,12 @@ async def test_releasing_a_task_gives_the_task_back(store: QuotaStore) -> None:
     assert await fields(store, HOUSE) == {}
 
 
-async def test_a_repair_is_no_request_and_no_call_of_the_loop(store: QuotaStore) -> None:
+@pytest.mark.parametrize("kind", ["repair", "fallback"])
+async def test_a_repair_is_no_request_and_no_call_of_the_loop(store: QuotaStore, kind: str) -> None:
     """It meets the token windows only, and releasing it leaves the turn its calls."""
     await loaded(store)
-    assert await store.reserve(wish("h1", kind="repair", turn="t1", limits={"requests_per_minute": 0})) == NO_REQUEST
-    assert not granted(await store.reserve(wish(kind="repair", limits={"tokens_total": 19})))
+    assert await store.reserve(wish("h1", kind=kind, turn="t1", limits={"requests_per_minute": 0})) == NO_REQUEST
+    assert not granted(await store.reserve(wish(kind=kind, limits={"tokens_total": 19})))
     assert await fields(store) == {}
     await store.reserve(wish(turn="t1"))
     await store.release("h1", (), REQUESTS)

@@ -104,7 +104,7 @@ class Trio(RuleBasedStateMachine):
     def reserve_a_turn(self, **words: Any) -> None:
         self.reserve(**words)
 
-    @rule(kind=st.sampled_from(["turn", "task", "task", "repair"]), turn=st.integers(0, 20), **CALL)
+    @rule(kind=st.sampled_from(["turn", "task", "task", "repair", "fallback"]), turn=st.integers(0, 20), **CALL)
     def reserve_another(self, **words: Any) -> None:
         self.reserve(**words)
 

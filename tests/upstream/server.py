@@ -46,6 +46,7 @@ class ScriptedUpstream:
         self.models = tuple(models)
         self.api_key = api_key
         self.keep_bytes = keep_bytes  # False: `events` hold empty bytes, for long benchmarks
+        self.always: Script | None = None  # what it does with every call, whatever the conversation says
         self.calls: list[Call] = []
         self._number = 0
         self._texts: Counter[str] = Counter()
@@ -184,7 +185,8 @@ class ScriptedUpstream:
         if body is None or not isinstance(body.get("messages"), list):
             return connection.send(400, error_body(400, "The body must be a JSON object with messages."))
         try:
-            script, key = script_of(dialect.messages(body) if dialect else body["messages"])
+            messages = dialect.messages(body) if dialect else body["messages"]
+            script, key = (self.always, "") if self.always else script_of(messages)
         except ScriptMistake as mistake:
             return connection.send(400, error_body(400, str(mistake)))
         self._number += 1

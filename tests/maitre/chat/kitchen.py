@@ -24,7 +24,10 @@ from maitre.chat.openai_wire import error_chunk
 from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
 from maitre.errors import Refusal
+from maitre.providers.alias import Alias
+from maitre.providers.health import Health
 from maitre.providers.provider import Model
+from maitre.providers.upstream import Upstream
 from maitre.queue.line import Capacity
 from maitre.queue.memory_line import MemoryLine
 from maitre.quota.memory_store import MemoryQuotaStore
@@ -128,6 +131,9 @@ class ScriptedModel:
     async def count_text(self, model: str, text: str) -> int | None:
         return self.text_size
 
+    async def close(self) -> None:
+        return
+
 
 FREE = Plan(
     "free",
@@ -173,6 +179,7 @@ class Kitchen:
 
     def __init__(self, **terms: Any) -> None:
         self.clock, self.model, self.tracer, self.registry = Clock(), ScriptedModel(), Heard(), Registry()
+        self.cooks = [self.model]  # every upstream there is
         self.registry.offer(FREE, COACH)
         self.true_store, self.books = MemoryQuotaStore(), MemoryLedger(PRICES)
         self.store, self.ledger = Shaky(self.true_store), Shaky(self.books)
@@ -180,6 +187,9 @@ class Kitchen:
         self.budgets: dict[Subject, Mapping[str, int]] = {}
         self.queues: dict[str, Capacity] = {}
         self.models = {"small": SMALL}
+        self.aliases: dict[str, Alias] = {}
+        self.upstreams: dict[str, Upstream] = {"local": self.model}
+        self.health: dict[str, Health] = {}
         self.balanced = True  # False: a test that ends with something open, on purpose
         known = Terms(ZoneInfo("UTC"), "en", "USD", "free", 30, 600, "full", 30, {})
         numbers = itertools.count(1)
@@ -192,8 +202,10 @@ class Kitchen:
             ledger=JournaledLedger(self.ledger, self.journals, self.true_store.unload),
             budgets=self.budgets,
             queues=self.queues,
-            upstreams={"local": self.model},
+            upstreams=self.upstreams,
+            health=self.health,
             models=self.models,
+            aliases=self.aliases,
             prices=PRICES,
             check=problem,
             tracer=self.tracer,
@@ -263,7 +275,7 @@ class Kitchen:
         ledger agree."""
         await self.settled()
         await self.turns.settlements.resolve_doubts()
-        called = [request_id for request_id, _ in self.model.calls]
+        called = [request_id for cook in self.cooks for request_id, _ in cook.calls]
         assert len(called) == len(set(called))
         assert set(called) == set(self.books.calls) == set(self.books.settled)
         assert await self.held() == 0

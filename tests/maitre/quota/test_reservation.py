@@ -249,7 +249,7 @@ def test_what_a_call_counts_as() -> None:
     assert standing("turn", 0, 0, 0) == (True, False)
     assert standing("turn", 9, 9, 1) == standing("turn", 9, 9, TOOL_CALLS_PER_TURN - 1) == (False, True)
     assert standing("turn", 9, 9, TOOL_CALLS_PER_TURN) == (True, False)
-    assert standing("repair", 0, 0, 0) == (False, False)
+    assert standing("repair", 0, 0, 0) == standing("fallback", 9, 9, 9) == (False, False)
     assert standing("task", 0, TASKS_PER_REQUEST - 1, 0) == (False, False)
     assert standing("task", 1, TASKS_PER_REQUEST, 0) == (True, False)
     assert standing("task", 2, TASKS_PER_REQUEST, 5) == (False, False)

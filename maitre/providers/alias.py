@@ -1,0 +1,58 @@
+"""A public model id that stands for several providers' models, in the order in which they are asked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from maitre.providers.provider import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """What a guest may ask for by one id: `use` are ids of providers' models, the first one asked first."""
+
+    id: str
+    name: str
+    use: tuple[str, ...]
+
+
+def members(id: str, written: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The providers' models behind an id, each once; `written` are the aliases, which may name one another but not in
+    a loop."""
+    if id not in written:
+        return (id,)
+    return tuple(dict.fromkeys(model for one in written[id] for model in members(one, written)))
+
+
+def loop(id: str, written: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The way from an alias back to itself; empty where there is none."""
+    ways: list[tuple[str, ...]] = [(id,)]
+    seen = set[str]()
+    while ways:
+        way = ways.pop()
+        for one in written.get(way[-1], ()):
+            if one == id:
+                return (*way, id)
+            if one not in seen:
+                seen.add(one)
+                ways.append((*way, one))
+    return ()
+
+
+def models_of(id: str, models: Mapping[str, Model], aliases: Mapping[str, Alias]) -> tuple[Model, ...]:
+    """The models behind a public id, the one to ask first before the others; empty when there is no such id."""
+    if alias := aliases.get(id):
+        return tuple(models[one] for one in alias.use)
+    return (models[id],) if id in models else ()
+
+
+def on_the_menu(
+    models: Mapping[str, Model], aliases: Mapping[str, Alias], plans: Iterable[Sequence[str]]
+) -> dict[str, str]:
+    """Public ids and names of all that is offered, aliases first: no model that only stands behind an alias, which
+    none of the `plans` (each its public ids) names."""
+    named = {id for plan in plans for id in plan}
+    behind = {id for alias in aliases.values() for id in alias.use}
+    shown = {alias.id: alias.name for alias in aliases.values()}
+    return shown | {id: model.name for id, model in models.items() if id not in behind or id in named}
