@@ -29,6 +29,8 @@ STORIES = {
     "maitre/chat/fallback.py",
     "maitre/keys/keys.py",
     "maitre/keys/keys_memory.py",
+    "maitre/keys/guesses.py",
+    "maitre/keys/guesses_memory.py",
     "maitre/queue/room.py",
     "maitre/chat/foreign.py",
     "maitre/chat/holds.py",
