@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import quota
+from commands import key, quota
 from commands.closing import close, open_again
 from commands.credit import credit
 from commands.doctor import doctor
@@ -13,6 +13,7 @@ from commands.init import init
 from commands.queue import queue
 from commands.seed import seed
 from commands.status import status
+from commands.suspend import suspend
 from commands.traces import traces
 from commands.up import up
 from commands.usage import usage
@@ -29,6 +30,7 @@ EXAMPLES = {
     "close": ('cli close "We are back at 9 o\'clock."',),
     "open_again": ("cli open",),
     "credit": ("cli credit pro@maitre.example 10", "cli credit pro@maitre.example --note refund -- -2.50"),
+    "suspend": ("cli suspend free@maitre.example", "cli suspend free@maitre.example --undo"),
     "traces": ("cli traces", "cli traces free@maitre.example --limit 5 --json"),
     "doctor": ("cli doctor", "cli doctor --json"),
 }
@@ -41,10 +43,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (init, up, down, status, seed, usage, queue, close, open_again, credit, traces, doctor):
+for command in (init, up, down, status, seed, usage, queue, close, open_again, credit, suspend, traces, doctor):
     name = command.__name__.removesuffix("_again")
     app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
+app.add_typer(key.app, name="key")
 
 
 def main() -> None:
