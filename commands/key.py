@@ -90,7 +90,7 @@ def create(
         }
         text, made, account = asyncio.run(_create(checked, user, told))
     if as_json:
-        print_json({"key": text, **_plain(made, account.email)})
+        print_json({"key": text, **plain(made, account.email)})
     else:
         _show(text, "Keep it now: it cannot be shown again.")
 
@@ -107,7 +107,7 @@ def every(
         checked = house_of(house)
         keys = asyncio.run(_every(checked, user))
     if as_json:
-        print_json([_plain(one, email) for one, email in keys])
+        print_json([plain(one, email) for one, email in keys])
     elif keys:
         console.print(_table(keys, checked))
     else:
@@ -256,7 +256,8 @@ def _table(keys: list[tuple[Key, str]], house: House) -> Table:
     return shown
 
 
-def _plain(key: Key, email: str) -> dict[str, Any]:
+def plain(key: Key, email: str) -> dict[str, Any]:
+    """A key as `--json` prints it."""
     moments = {name: getattr(key, name) for name in ("created_at", "expires_at", "revoked_at", "last_used_at")}
     return {
         "id": key.id,
