@@ -26,7 +26,7 @@ from gateway.own_turns import OwnTurns
 from gateway.paths import plain
 from gateway.quiet import hush
 from maitre.app import Engine
-from maitre.errors import BadKey, Refusal, StoreDown
+from maitre.errors import Refusal, StoreDown
 from maitre.settings import find_house, load_house
 
 DRAIN = 3.0  # seconds that cancelled turns get to end
@@ -46,8 +46,6 @@ class PublicAPI:
             await self._serve(exchange)
         except Problem as problem:
             await exchange.refuse(problem)
-        except BadKey as bad:
-            await exchange.refuse(Problem(400, str(bad)))
         except (Refusal, StoreDown) as fault:
             refused = self.api.engine.turns.refusal_of(fault)
             await exchange.refuse(problem_of(refused, self.api.engine.turns.sentence(refused, None)))

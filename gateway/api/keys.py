@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,8 +20,9 @@ from gateway.caller import Caller
 from gateway.exchange import Exchange
 from maitre.accounts.account import Account
 from maitre.chat.text import clean
+from maitre.errors import BadKey
 from maitre.keys.bounds import bounded, wider
-from maitre.keys.key import Key, is_id
+from maitre.keys.key import Key
 from maitre.keys.limits import told_of
 from maitre.keys.wish import seconds_of, wished
 
@@ -36,11 +38,11 @@ async def generate(api: Api, exchange: Exchange, caller: Caller) -> None:
     """Make a key. Its text is in this answer, and nowhere else ever after."""
     body = await exchange.body()
     owner = await _owner(api, caller, body.pop("user", None))
-    engine, now = api.engine, datetime.now(UTC)
-    key = wished(body, id=secrets.token_hex(8), user_id=owner.user_id, now=now, public=engine.public_id)
-    user = {"id": owner.user_id}
-    _, plan = await engine.arrive(user)
-    key = bounded(key, plan, {id for id, _ in await engine.offers(user, None)}, caller.key)
+    engine, now, user = api.engine, datetime.now(UTC), {"id": owner.user_id}
+    with _told_why():
+        key = wished(body, id=secrets.token_hex(8), user_id=owner.user_id, now=now, public=engine.public_id)
+        _, plan = await engine.arrive(user)
+        key = bounded(key, plan, {id for id, _ in await engine.offers(user, None)}, caller.key)
     if sum(one.live(now) for one in await engine.keys.of(owner.user_id)) >= MOST:
         raise Problem(400, f"An account has at most {MOST} live keys. Revoke one first.")
     exchange.headers["Cache-Control"] = "no-store"
@@ -67,7 +69,8 @@ async def rotate(api: Api, exchange: Exchange, caller: Caller) -> None:
     body = await exchange.body()
     key = await _named(api, caller, body)
     given = body.get("grace_seconds") or 0
-    grace = timedelta(0) if given == 0 else seconds_of("grace_seconds", given, LONGEST_GRACE)
+    with _told_why():
+        grace = timedelta(0) if given == 0 else seconds_of("grace_seconds", given, LONGEST_GRACE)
     if caller.key is not None and caller.key.id != key.id and (what := wider(key, caller.key)):
         raise Problem(403, f"A key renews no wider one; that one has other {what}.")
     text = await api.engine.keys.rotate(key.id, grace)
@@ -82,7 +85,8 @@ async def token(api: Api, exchange: Exchange, caller: Caller) -> None:
     if caller.key is None or caller.token:
         raise Problem(403, "Only an API key itself is exchanged for a token.")
     body = await exchange.body() if bodies.size_of(exchange.scope) else {}
-    span = seconds_of("expires_in", body.get("expires_in", USUAL_TOKEN), LONGEST_TOKEN).total_seconds()
+    with _told_why():
+        span = seconds_of("expires_in", body.get("expires_in", USUAL_TOKEN), LONGEST_TOKEN).total_seconds()
     made = key_tokens.sign(caller.key.id, caller.mark, api.callers.token_secret, time.time(), span)
     exchange.headers["Cache-Control"] = "no-store"
     await exchange.answer({"token": made, "token_type": "Bearer", "expires_in": int(span)})
@@ -97,7 +101,8 @@ async def _owner(api: Api, caller: Caller, named: object) -> Account:
         return own
     if own.role != "admin":
         raise Problem(403, "Only an administrator may act for somebody else.")
-    other = await api.engine.accounts.find(clean(named)) if isinstance(named, str) else None
+    whole = isinstance(named, str) and named != "" and named == clean(named)
+    other = await api.engine.accounts.find(str(named)) if whole else None
     if other is None:
         raise Problem(404, "There is no such user.")
     return other
@@ -107,10 +112,18 @@ async def _named(api: Api, caller: Caller, body: Mapping[str, Any]) -> Key:
     """The key whose `id` the body tells. Somebody else's is as unknown as one that never was."""
     id = body.get("id")
     owner = await _owner(api, caller, body.get("user"))
-    key = await api.engine.keys.find(id) if isinstance(id, str) and is_id(id) else None
+    key = await api.engine.keys.find(id) if isinstance(id, str) else None
     if key is None or key.user_id != owner.user_id:
         raise Problem(404, "There is no such key.")
     return key
+
+
+@contextmanager
+def _told_why() -> Iterator[None]:
+    try:
+        yield
+    except BadKey as bad:
+        raise Problem(400, str(bad)) from bad
 
 
 def _told(key: Key, now: datetime) -> dict[str, Any]:

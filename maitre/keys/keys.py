@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from maitre.keys.key import Key, digest, mark, same, split, text_of
+from maitre.keys.key import Key, digest, is_id, mark, same, split, text_of
 
 #: How often the time of a key's last use is written, at most.
 NOTED = timedelta(seconds=60)
@@ -81,6 +81,8 @@ class Keys:
     async def open(self, id: str, given: str) -> Opened | None:
         """The live key with this id whose secret has this mark, or None: in the same steps whether there is no such
         key, it has another secret, or it has ended. Raises StoreDown."""
+        if not is_id(id):
+            return None
         stored = await self._store.find(id)
         now = self._clock()
         digest = None if stored is None else stored.digest
@@ -95,7 +97,7 @@ class Keys:
 
     async def find(self, id: str) -> Key | None:
         """The key with this id, live or not. Raises StoreDown."""
-        stored = await self._store.find(id)
+        stored = await self._store.find(id) if is_id(id) else None
         return None if stored is None else stored.key
 
     async def of(self, user_id: str | None) -> list[Key]:

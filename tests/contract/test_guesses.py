@@ -12,6 +12,8 @@ from maitre.keys.guesses_memory import MemoryFailures
 from maitre.keys.redis_guesses import RedisFailures
 from maitre.valkey.redis_wire import Valkey
 
+pytestmark = pytest.mark.contract
+
 
 @pytest.fixture(params=["memory", "valkey"])
 async def failures(request: pytest.FixtureRequest) -> AsyncIterator[Failures]:

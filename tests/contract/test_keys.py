@@ -21,6 +21,7 @@ from maitre.keys.networks import Networks
 from maitre.sql.postgres import Database
 from tests.maitre.keys.made import NOON, key
 
+pytestmark = pytest.mark.contract
 ID = "0123456789abcdef"
 PutAccount = Callable[[Account], Awaitable[None]]
 
