@@ -170,6 +170,15 @@ def test_forwarded_addresses_are_not_believed(client: Client) -> None:
         assert call(client, "GET", "/v1/models", {**bearer(key), name: value}, outside).status_code == 403
 
 
+def test_a_trusted_proxy_tells_the_address(client: Client) -> None:
+    """And only what it wrote last is believed: what its guest sent before is not."""
+    inside, outside, proxy = address(), address(), "127.9.9.9"
+    headers = bearer(client.hall.key(client.guest, networks=Networks((inside,))))
+    for forwarded, status in ((inside, 200), (f"{outside}, {inside}", 200), (f"{inside}, {outside}", 403), ("", 403)):
+        told = {**headers, "X-Forwarded-For": forwarded}
+        assert call(client, "GET", "/v1/models", told, proxy).status_code == status, forwarded
+
+
 def test_whoever_guesses_keys_is_made_to_wait(client: Client) -> None:
     """Twenty wrong ones are borne; then the address waits, whatever it sends or says, and no other does."""
     guessing, elsewhere = address(), address()
