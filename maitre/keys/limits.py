@@ -25,12 +25,11 @@ def limit_of(name: str, value: object) -> int:
         number = Decimal("nan") if isinstance(value, bool) else Decimal(str(value)[:100])
     except InvalidOperation:
         number = Decimal("nan")
-    if number.is_finite() and window.resource == "money":
-        number *= NANO
-    if not number.is_finite() or not 0 <= number <= LARGEST or number != int(number):
+    unit = NANO if window.resource == "money" else 1
+    if number.is_nan() or not 0 <= number <= LARGEST // unit or number * unit != int(number * unit):
         kind = "an amount such as 2.50" if window.resource == "money" else "a whole number"
         raise BadKey(f"The limit {name} must be {kind}, and not below 0 or too large.")
-    return int(number)
+    return int(number * unit)
 
 
 def told_of(limits: Mapping[str, int]) -> dict[str, int | str]:

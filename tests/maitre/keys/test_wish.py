@@ -54,6 +54,13 @@ def test_a_whole_wish_arrives() -> None:
     assert limits_of(told_of(nano)) == nano
 
 
+def test_a_number_beyond_all_bounds_is_a_sentence() -> None:
+    """JSON may hold one of four thousand digits."""
+    for told in ({"expires_in": 10**4000}, {"limits": {"tokens_per_day": 10**4000}}):
+        with pytest.raises(BadKey):
+            wish({"name": "a", **told})
+
+
 def test_a_time_without_a_zone_is_utc() -> None:
     """And one with a zone is the same moment."""
     assert wish({"name": "a", "expires_at": "2026-11-21T13:00:00"}).expires_at == NOON + timedelta(hours=1)
