@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import provider, quota
+from commands import key, provider, quota
 from commands.audit import audit
 from commands.closing import close, open_again
 from commands.credit import credit
@@ -14,6 +14,7 @@ from commands.init import init
 from commands.queue import queue
 from commands.seed import seed
 from commands.status import status
+from commands.suspend import suspend
 from commands.traces import traces
 from commands.up import up
 from commands.usage import usage
@@ -31,6 +32,7 @@ EXAMPLES = {
     "close": ('cli close "We are back at 9 o\'clock."',),
     "open_again": ("cli open",),
     "credit": ("cli credit pro@maitre.example 10", "cli credit pro@maitre.example --note refund -- -2.50"),
+    "suspend": ("cli suspend free@maitre.example", "cli suspend free@maitre.example --undo"),
     "traces": ("cli traces", "cli traces free@maitre.example --limit 5 --json"),
     "doctor": ("cli doctor", "cli doctor --json"),
 }
@@ -43,10 +45,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (init, up, down, status, seed, usage, audit, queue, close, open_again, credit, traces, doctor):
+COMMANDS = (init, up, down, status, seed, usage, audit, queue, close, open_again, credit, suspend, traces, doctor)
+for command in COMMANDS:
     name = command.__name__.removesuffix("_again")
     app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
+app.add_typer(key.app, name="key")
 app.add_typer(provider.app, name="provider")
 
 

@@ -61,7 +61,7 @@ def uvicorn(port: int, *app: str) -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "uvicorn", *app, "--loop", "uvloop", "--http", "httptools"),
         *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "2", "--no-server-header"),
+        *("--timeout-graceful-shutdown", "2", "--no-server-header", "--no-proxy-headers"),
     )
 
 

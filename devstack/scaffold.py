@@ -16,7 +16,7 @@ from maitre.house_files import find_secret
 from maitre.settings import GENERATED_SECRETS, House
 
 #: Secrets that an older house lacks and that `cli up` may make for it.
-NEW_SECRETS = ("user_jwt",)
+NEW_SECRETS = ("user_jwt", "key_tokens")
 
 PREFIXES = {"langfuse_public_key": "pk-lf-", "langfuse_secret_key": "sk-lf-"}
 

@@ -1,30 +1,37 @@
-"""Who calls the public API: the owner of an API key, or a user whom Open WebUI vouches for."""
+"""Who calls the public API: the owner of an API key or of a token for one, or a user whom Open WebUI vouches for."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from gateway import identity
+from gateway import identity, key_tokens
 from gateway.answers import Problem
-from gateway.asgi import header
+from gateway.asgi import Scope, header
 from gateway.exchange import Exchange
 from gateway.keys import right_key
 from gateway.replays import Replays
 from maitre.app import Engine
+from maitre.keys.address import client
+from maitre.keys.entrance import enter
 from maitre.keys.key import Key
+from maitre.keys.keys import Opened
 
 MISSING = "The API key is missing. Send it as “Authorization: Bearer mtr-…”."
 WRONG = "The API key is wrong, expired or revoked."
+TOO_MANY = "Too many wrong API keys came from your address. Try again in {wait} seconds."
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Of whom the door is sure. `user` has id, email and name, as far as they are known; `key` is None when Open WebUI
-    asks for its user."""
+    asks for its user, whose own address nobody knows."""
 
     user: dict[str, str]
     key: Key | None
+    address: str = ""
+    mark: str = ""  # of the key's secret
+    token: bool = False  # a token was shown, not the key itself
 
 
 class Callers:
@@ -33,18 +40,51 @@ class Callers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._house_key = engine.house.secret("gateway_key")
-        self._secret = engine.house.secret("user_jwt")
+        self._user_jwt = engine.house.secret("user_jwt")
+        self.token_secret = engine.house.secret("key_tokens")
         self._replays = Replays()
 
-    async def who(self, exchange: Exchange) -> Caller:
-        """The caller of a request. Raises Problem (401), StoreDown."""
+    async def who(self, exchange: Exchange, *, welcomed: bool = False) -> Caller:
+        """The caller of a request. `welcomed`: whether the handler itself asks the reception for the account, which a
+        suspended one does not pass. Raises Problem (401, 429), Forbidden, StoreDown."""
         told = header(exchange.scope, b"authorization")
         if right_key(told, self._house_key):
-            claims = identity.who(exchange.scope, self._secret, self._replays, time.time())
-            return Caller(claims.user(), None)
+            user = identity.who(exchange.scope, self._user_jwt, self._replays, time.time()).user()
+            if not welcomed:
+                await self._engine.arrive(user)
+            return Caller(user, None)
+        address = self._address(exchange.scope)
+        if wait := self._engine.guesses.wait(address):
+            raise _too_many(wait)
         if len(told) != 1 or told[0][:7].lower() != b"bearer ":
             raise Problem(401, MISSING, {"WWW-Authenticate": "Bearer"})
-        key = await self._engine.keys.check(told[0][7:].decode("latin-1").strip())
-        if key is None:
+        text = told[0][7:].decode("latin-1").strip()
+        token = "." in text  # a key has none
+        opened = await (self._by_token(text) if token else self._engine.keys.check(text))
+        if opened is None:
+            if wait := await self._engine.guesses.failed(address):
+                raise _too_many(wait)
             raise Problem(401, WRONG, {"WWW-Authenticate": "Bearer"})
-        return Caller({"id": key.user_id}, key)
+        await self._admit(opened, address)
+        return Caller({"id": opened.key.user_id}, opened.key, address, opened.mark, token)
+
+    def _address(self, scope: Scope) -> str:
+        peer = (scope.get("client") or ("",))[0]
+        trusted = self._engine.house.trusted_proxies
+        return client(peer, header(scope, b"x-forwarded-for"), trusted) if trusted else peer
+
+    async def _by_token(self, token: str) -> Opened | None:
+        claims = key_tokens.read(token, self.token_secret, time.time())
+        return None if claims is None else await self._engine.keys.open(*claims)
+
+    async def _admit(self, opened: Opened, address: str) -> None:
+        reception = self._engine.turns.reception
+        if not reception.catalogue.version:
+            await reception.refresh()
+        plans = reception.catalogue.plans
+        plan = plans.get(opened.plan or "") or plans.get(self._engine.house.default_plan or "")
+        enter(opened.key, plan, address, suspended=opened.suspended)
+
+
+def _too_many(wait: int) -> Problem:
+    return Problem(429, TOO_MANY.format(wait=wait), {"Retry-After": str(wait)})

@@ -66,7 +66,7 @@ class PublicAPI:
         if route.anybody is not None:
             await route.anybody(self.api, exchange)
         if route.handler is not None:
-            await route.handler(self.api, exchange, await self.api.callers.who(exchange))
+            await route.handler(self.api, exchange, await self.api.callers.who(exchange, welcomed=route.welcomes))
 
 
 def _route(scope: Scope) -> tuple[Route, Mapping[str, str]]:

@@ -41,10 +41,12 @@ from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import clean, clean_deep
 from maitre.chat.turn import Turns
 from maitre.clock import HouseClock
-from maitre.errors import BadRequest, StoreDown, UnknownModel
+from maitre.errors import BadRequest, Forbidden, StoreDown, UnknownModel
+from maitre.keys.guesses import Guesses
 from maitre.keys.key import Key
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
+from maitre.keys.redis_guesses import RedisFailures
 from maitre.providers.alias import on_the_menu
 from maitre.providers.keyring import Keyring
 from maitre.providers.kinds_http import upstream_of
@@ -119,12 +121,12 @@ class Engine:
         self._books = PostgresLedger(self._database, house.prices, grace=GRACE)
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
-        self._accounts = PostgresAccounts(self._database, house.currency)
+        self.accounts = PostgresAccounts(self._database, house.currency)
         line = RedisLine(self._valkey)
         queues = {name: one.queue for name, one in house.providers.items() if one.queue is not None}
         self.turns = Turns(
             terms=terms_of(house),
-            accounts=self._accounts,
+            accounts=self.accounts,
             source=PostgresCatalogue(self._database),
             store=self._store,
             line=line,
@@ -148,6 +150,7 @@ class Engine:
             self.turns.reception, self.turns.admission, self._books, line, list(queues), self._clock, house.zone
         )
         self.embeddings = Embeddings(self.turns, house.models)
+        self.guesses = Guesses(RedisFailures(self._valkey), house.wrong_keys_per_minute, time.monotonic)
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
         self._witness = Witness(self._tracer)
         self._fresh = False  # whether what may be wrong was forgotten since this process began, or Valkey was down
@@ -158,7 +161,13 @@ class Engine:
     async def start(self) -> None:
         """Read the catalogue and begin the house-keeping. A store that is down is asked again later."""
         house = Rounds(
-            REFRESH, self._keep_time, self._ledger.replay, self._keep_windows, self._keep_books, self.diary.write
+            REFRESH,
+            self._keep_time,
+            self._ledger.replay,
+            self._keep_windows,
+            self._keep_books,
+            self.keys.note_uses,
+            self.diary.write,
         )
         pulse = Rounds(BEAT, self.turns.pulse.beat)
         self._keeping = [asyncio.create_task(rounds.run()) for rounds in (house, pulse)]
@@ -191,7 +200,7 @@ class Engine:
         that died with its process had a hold, which expires."""
         if not self.turns.reception.catalogue.version:
             await self.turns.reception.refresh()
-        unchecked = self.turns.reception.unchecked((await self._accounts.all()).values())
+        unchecked = self.turns.reception.unchecked((await self.accounts.all()).values())
         return [*self.house.budgets, *unchecked]
 
     async def _keep_books(self) -> None:
@@ -218,6 +227,10 @@ class Engine:
         if inlet.is_ours(name):
             return name
         return f"{'assistants' if name in self.turns.reception.catalogue.assistants else 'models'}.{name}"
+
+    async def arrive(self, user: Mapping[str, Any]) -> tuple[Account, Plan]:
+        """A user's account and plan, in a closed house too. Raises Refusal, StoreDown."""
+        return await self.turns.reception.arrive(_guest(user))
 
     async def offers(self, user: Mapping[str, Any], key: Key | None) -> list[tuple[str, str]]:
         """What a user may use, as public ids and names: assistants first. Raises Refusal, StoreDown."""
@@ -279,7 +292,7 @@ class Engine:
         try:
             _, plan = await self.turns.reception.arrive(_guest(user or {}))
             record = strictest(self.house.record, plan.record)
-        except (StoreDown, UnknownModel):
+        except (StoreDown, UnknownModel, Forbidden):
             record = "none"
         self._witness.end(body, user or {}, datetime.now(UTC), record)
 
@@ -349,6 +362,7 @@ class Books:
         self._actions = PostgresActions(self._database)
         self.provider_keys = provider_keys(house, self._database)
         self._admission = Admission(RedisQuotaStore(self._valkey), self._ledger)
+        self.keys = Keys(PostgresKeys(self._database), lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
 
     async def migrate(self) -> list[str]:
         """Apply missing migrations; their names."""
@@ -386,6 +400,10 @@ class Books:
         """Make or change an account."""
         await self._accounts.put(account)
 
+    async def suspend(self, account: Account, *, suspended: bool) -> None:
+        """Refuse the account at every door from now on, or take it back."""
+        await self._accounts.suspend(account.user_id, suspended=suspended)
+
     async def find_account(self, who: str) -> Account | None:
         """The account with this e-mail or user id."""
         return await self._accounts.find(who)
@@ -408,11 +426,6 @@ class Books:
     async def rebuild(self) -> int:
         """Forget all live windows, so that each is loaded from the ledger again; how many there were."""
         return await self._admission.rebuild()
-
-    async def generate_key(self, key: Key) -> str:
-        """Write a new API key; its text, which nobody can read again."""
-        keys = Keys(PostgresKeys(self._database), lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
-        return await keys.generate(key)
 
     async def deposit(self, account: Account, amount: int, note: str) -> int:
         """Pay in (or take back) so much, in 10⁻⁹ of the currency; what was paid in altogether now."""

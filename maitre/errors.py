@@ -3,6 +3,7 @@
 MaitreError
 ├── ConfigError          the house's files are wrong: many problems at once, each `file: path: message`
 ├── HouseError           an operator's command cannot go on; the message is the sentence to print
+├── BadKey               a new API key cannot be as somebody wants it; the message says why
 ├── StoreDown            Postgres or Valkey does not answer
 ├── ValkeyError          Valkey answered a command with an error: a mistake of ours
 └── Refusal              a guest is told no, in one sentence from the catalogue
@@ -10,6 +11,7 @@ MaitreError
     ├── NoPlace          too many others wait just now, or for too long
     ├── Unavailable      ours to mend: a store or the provider is down
     ├── BadRequest       the request itself cannot be served
+    ├── Forbidden        this account, or this address, may not
     ├── UnknownModel     no such assistant or model, or it is not for this plan
     ├── Told             refused at an earlier place; the sentence is ready
     └── ProviderError    the upstream answered with an error
@@ -38,6 +40,10 @@ class ConfigError(MaitreError):
 
 class HouseError(MaitreError):
     """An operator's command cannot go on; the text is the one sentence that the operator reads."""
+
+
+class BadKey(MaitreError):
+    """An API key cannot be made or changed as somebody wants it; the text is one sentence that says why."""
 
 
 class StoreDown(MaitreError):
@@ -88,6 +94,13 @@ class Unavailable(Refusal):
 
 class BadRequest(Refusal):
     """The request itself cannot be served: empty, too long, malformed."""
+
+
+class Forbidden(Refusal):
+    """Who asks is known, and may not: a suspended account, or an address outside of a rule."""
+
+    status = 403
+    type = "permission_error"
 
 
 class UnknownModel(Refusal):

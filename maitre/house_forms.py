@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
 
 from maitre.assistants.assistant import OVERRIDABLE
+from maitre.keys.address import network_of
 from maitre.providers.provider import EMBEDDED, KINDS
 from maitre.quota.window import LARGEST, WINDOWS
 
@@ -136,6 +137,21 @@ class PricesForm(Form):
         return str(value)  # YAML reads 2026-11-01 as a date
 
 
+def _network(text: str) -> str:
+    network_of(text)
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class NetworksForm(Form):
+    """`networks` of a plan."""
+
+    allow: list[Network] = []
+    deny: list[Network] = []
+
+
 class PlanForm(LimitsForm):
     """One of `plans`: its limits are fields of its own."""
 
@@ -147,6 +163,7 @@ class PlanForm(LimitsForm):
     weight: int = Field(1, ge=1, le=1000)
     fail: Literal["closed", "open"] = "closed"
     prepaid: bool = False
+    networks: NetworksForm = NetworksForm()
 
 
 class UserForm(Form):
@@ -183,6 +200,8 @@ class HouseForm(Form):
     retention_days: int = Field(30, ge=1, le=36_500)
     task_max_tokens: int = Field(300, ge=1)
     max_turn_seconds: int = Field(600, ge=10, le=86_400)
+    trusted_proxies: list[Network] = []
+    wrong_keys_per_minute: int = Field(20, ge=1)
     limits: LimitsForm = LimitsForm()
     role_weights: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = {}
     providers: dict[Slug, ProviderForm]

@@ -19,6 +19,7 @@ from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
 from maitre.house_files import find_secret, read_files
 from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, limits_in
+from maitre.keys.networks import Networks
 from maitre.providers.alias import Alias, members
 from maitre.providers.provider import EMBEDDED, Model, Provider
 from maitre.queue.line import Capacity
@@ -35,6 +36,7 @@ GENERATED_SECRETS = (
     "metrics_key",
     "sealing_key",
     "user_jwt",
+    "key_tokens",
     "postgres_password",
     "valkey_password",
     "webui_secret_key",
@@ -86,6 +88,8 @@ class House:
     retention_days: int
     task_max_tokens: int
     max_turn_seconds: int
+    trusted_proxies: tuple[str, ...]  # networks whose X-Forwarded-For is believed
+    wrong_keys_per_minute: int  # of one address
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
     aliases: Mapping[str, Alias]
@@ -164,6 +168,8 @@ def load_house(directory: Path) -> House:
         retention_days=house.retention_days,
         task_max_tokens=house.task_max_tokens,
         max_turn_seconds=house.max_turn_seconds,
+        trusted_proxies=tuple(house.trusted_proxies),
+        wrong_keys_per_minute=house.wrong_keys_per_minute,
         providers={name: _provider(directory, name, form) for name, form in house.providers.items()},
         models={
             id: Model(id, form.name or id, provider, form.upstream or id, form.context, form.tools, form.embedding)
@@ -225,6 +231,7 @@ def _plan(slug: str, form: PlanForm, currency: str) -> Plan:
         weight=form.weight,
         fail=form.fail,
         prepaid=form.prepaid,
+        networks=Networks(tuple(form.networks.allow), tuple(form.networks.deny)),
     )
 
 

@@ -20,11 +20,13 @@ from pydantic import BaseModel
 from cli import app
 from commands import audit
 from commands.house_view import NAMES
+from commands.key import plain
 from devstack.checks import Finding
 from maitre import house_forms, settings
 from maitre.accounts.account import Account
 from maitre.billing.ledger_postgres import COLUMNS
 from maitre.billing.row import KINDS, STATUSES
+from maitre.keys.key import Key
 from maitre.quota.explain import explain
 from maitre.quota.plan import Plan
 from maitre.quota.store import Live
@@ -170,6 +172,13 @@ def test_the_form_of_seed() -> None:
         assert f"`{word}`" in page, word
 
 
+def test_the_form_of_key_list() -> None:
+    """A key has the documented fields, and each of its states is named."""
+    assert list(form("keys")[0]) == list(plain(Key("0" * 16, "u", "n", datetime.now(UTC)), ""))
+    page = section(text("cli.md"), "`cli key list [USER]`")
+    assert all(f"`{state}`" in page for state in ("live", "expired", "revoked"))
+
+
 def test_the_form_of_doctor() -> None:
     """A finding has the documented fields."""
     assert [set(finding) for finding in form("doctor")["findings"]] == [{one.name for one in fields(Finding)}] * 2
@@ -188,6 +197,7 @@ SECTIONS = {
     "PriceForm": "`prices.models.<id>`",
     "LimitsForm": "Limits",
     "PlanForm": "`plans.<slug>`",
+    "NetworksForm": "Networks",
     "UserForm": "`users[]`",
     "WebUIForm": "`open_webui`",
     "AssistantForm": "`assistants/*.md`",

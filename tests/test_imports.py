@@ -34,6 +34,8 @@ STORIES = {
     "maitre/actions/action.py",
     "maitre/actions/diary.py",
     "maitre/actions/actions_memory.py",
+    "maitre/keys/guesses.py",
+    "maitre/keys/guesses_memory.py",
     "maitre/queue/room.py",
     "maitre/chat/foreign.py",
     "maitre/chat/holds.py",

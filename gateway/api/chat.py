@@ -22,7 +22,7 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
         request,
         id=exchange.id,
         key=caller.key,
-        address=exchange.address,
+        address=caller.address,
         public=request.stamp is None,
         hears=exchange.waits,
     )

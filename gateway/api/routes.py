@@ -6,18 +6,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api import chat, docs, embeddings, health, metrics, models, usage
+from gateway.api import chat, docs, embeddings, health, keys, metrics, models, usage
 from gateway.api.api import Handler, OpenHandler
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path with `{names}`. Exactly one of the handlers is set; `anybody` asks for no key."""
+    """One method of one path with `{names}`. Exactly one of the handlers is set; `anybody` asks for no key. `welcomes`:
+    the handler itself takes the account through the reception, so that nobody needs to do it before."""
 
     method: str
     path: str
     handler: Handler | None = None
     anybody: OpenHandler | None = None
+    welcomes: bool = False
 
     def values(self, path: str) -> Mapping[str, str] | None:
         """The values of the path's names, or None when this exact path is not the route's."""
@@ -28,10 +30,15 @@ class Route:
 
 
 ROUTES = (
-    Route("POST", "/v1/chat/completions", chat.completions),
-    Route("POST", "/v1/embeddings", embeddings.create),
-    Route("GET", "/v1/models", models.every),
-    Route("GET", "/v1/usage", usage.windows),
+    Route("POST", "/v1/chat/completions", chat.completions, welcomes=True),
+    Route("POST", "/v1/embeddings", embeddings.create, welcomes=True),
+    Route("GET", "/v1/models", models.every, welcomes=True),
+    Route("POST", "/v1/key/generate", keys.generate, welcomes=True),
+    Route("GET", "/v1/key/list", keys.every, welcomes=True),
+    Route("POST", "/v1/key/revoke", keys.revoke, welcomes=True),
+    Route("POST", "/v1/key/rotate", keys.rotate, welcomes=True),
+    Route("POST", "/v1/token", keys.token),
+    Route("GET", "/v1/usage", usage.windows, welcomes=True),
     Route("GET", "/v1/usage/history", usage.history),
     Route("GET", "/v1/queue", usage.waiting),
     Route("GET", "/v1/queue/{id}", usage.whereabouts),

@@ -10,7 +10,8 @@ class Account:
     """Who a guest is. `plan` is None until somebody or the house's default gives one.
 
     `role` is the house's (admin, priority, tester, user), not Open WebUI's. `credit` is what was paid in, in 10⁻⁹ of
-    the currency; only plans that are prepaid ask for it.
+    the currency; only plans that are prepaid ask for it. A
+    suspended account is refused at every door.
     """
 
     user_id: str
@@ -19,3 +20,4 @@ class Account:
     role: str = "user"
     plan: str | None = None
     credit: int = 0
+    suspended: bool = False

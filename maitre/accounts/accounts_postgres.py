@@ -6,7 +6,7 @@ from maitre.accounts.account import Account
 from maitre.sql.postgres import Database
 
 _FIND = """
-select c.version, a.user_id, a.email, a.name, a.role, a.plan,
+select c.version, a.user_id, a.email, a.name, a.role, a.plan, a.suspended,
        (select coalesce(sum(amount), 0)::bigint from deposits d
         where d.user_id = $1 and d.currency = $2) as credit
 from catalogue c left join accounts a on a.user_id = $1
@@ -41,13 +41,15 @@ class PostgresAccounts:
             row["role"] or "user",
             row["plan"],
             row["credit"],
+            row["suspended"] or False,
         )
         return account, row["version"]
 
     async def find(self, who: str) -> Account | None:
         """The account with this Open WebUI user id or e-mail."""
         row = await self._database.fetchrow(
-            "select user_id, email, name, role, plan from accounts where user_id = $1 or lower(email) = lower($1)"
+            "select user_id, email, name, role, plan, suspended from accounts"
+            " where user_id = $1 or lower(email) = lower($1)"
             " order by user_id = $1 desc, created_at desc limit 1",
             who,
         )
@@ -55,9 +57,13 @@ class PostgresAccounts:
 
     async def all(self) -> dict[str, Account]:
         """Every account by its user id."""
-        rows = await self._database.fetch("select user_id, email, name, role, plan from accounts")
+        rows = await self._database.fetch("select user_id, email, name, role, plan, suspended from accounts")
         return {row["user_id"]: Account(**row) for row in rows}
 
     async def put(self, account: Account) -> None:
-        """Make the account or change it."""
+        """Make the account or change it; whether it is suspended stays."""
         await self._database.execute(_PUT, account.user_id, account.email, account.name, account.role, account.plan)
+
+    async def suspend(self, user_id: str, *, suspended: bool) -> None:
+        """Refuse the account at every door from now on, or take it back."""
+        await self._database.execute("update accounts set suspended = $2 where user_id = $1", user_id, suspended)

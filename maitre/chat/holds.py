@@ -152,7 +152,8 @@ class Holds:
                 return verdict
             told = asked if granted is None else asked.again(granted)
             refused = refusal(plan.name, replace(told, now=self._clock()), verdict)  # it may have waited since
-            if refused.key != "calls_now" or attempt == SETTLING:
+            mine = refused.values["resource"] == "calls" and refused.key in ("calls_now", "busy_key")
+            if not mine or attempt == SETTLING:
                 raise refused
             # A tool loop asks again as soon as it has read the answer, which may still be being settled.
             await asyncio.sleep(MOMENT)

@@ -15,7 +15,7 @@ from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
-from maitre.errors import BadRequest, StoreDown, Told, Unavailable, UnknownModel
+from maitre.errors import BadRequest, Forbidden, StoreDown, Told, Unavailable, UnknownModel
 from maitre.providers.alias import Alias, models_of
 from maitre.providers.provider import Model
 from maitre.providers.size import PER_IMAGE, Ratios, weigh
@@ -133,8 +133,8 @@ class Reception:
         return account, plan
 
     async def arrive(self, guest: Guest) -> tuple[Account, Plan]:
-        """The guest's account and plan, under the current catalogue. Raises UnknownModel without a plan; StoreDown,
-        unless the plan of a guest whom we know is served unchecked then."""
+        """The guest's account and plan, under the current catalogue. Raises Forbidden of a suspended one,
+        UnknownModel without a plan; StoreDown, unless the plan of a guest whom we know is served unchecked then."""
         try:
             account, version = await self._accounts.arrive(guest.user_id, guest.email, guest.name)
             if version != self.catalogue.version:
@@ -144,6 +144,9 @@ class Reception:
             if known is None or (plan := self._plan_of(known)) is None or plan.fail != "open":
                 raise
             return known, plan
+        if account.suspended:
+            self._known.pop(account.user_id, None)
+            raise Forbidden("suspended")
         plan = self._plan_of(account)
         if plan is None:
             raise UnknownModel("no_plan")

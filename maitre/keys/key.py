@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from maitre.keys.networks import Networks
+
 PREFIX = "mtr"
 
+_ID = re.compile(r"[0-9a-f]{16}")
 _TEXT = re.compile(r"mtr-([0-9a-f]{16})-([0-9a-zA-Z_-]{43})")
 
 
@@ -32,6 +35,8 @@ class Key:
     models: tuple[str, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)
     manages: bool = False  # whether it may make, list, rotate and revoke the account's keys
+    networks: Networks = Networks()  # from where it may be used
+    last_used_at: datetime | None = None  # to the minute, at best
 
     def live(self, now: datetime) -> bool:
         """Whether it opens anything."""
@@ -53,11 +58,22 @@ def split(text: str) -> tuple[str, str] | None:
     return None if match is None else (match[1], match[2])
 
 
+def is_id(text: str) -> bool:
+    """Whether a text can be a key's id."""
+    return _ID.fullmatch(text) is not None
+
+
 def digest(secret: str) -> bytes:
     """What is stored of a secret."""
     return hashlib.sha256(secret.encode()).digest()
 
 
-def same(secret: str, stored: bytes) -> bool:
-    """Whether a secret is the stored one, in a time that tells nothing."""
-    return hmac.compare_digest(digest(secret), stored)
+def mark(digest: bytes) -> str:
+    """A digest's own digest: what is compared, and what a short-lived token says of the secret that it was exchanged
+    for, so that it ends with that."""
+    return hashlib.sha256(b"mark:" + digest).hexdigest()[:32]
+
+
+def same(given: str, stored: str) -> bool:
+    """Whether two marks are equal, in a time that tells nothing."""
+    return hmac.compare_digest(given.encode(), stored.encode())

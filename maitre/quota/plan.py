@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from maitre.keys.networks import Networks
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -24,11 +26,12 @@ class Plan:
     weight: int = 1  # of its guests in a queue
     fail: str = "closed"  # when a store is down: closed (refuse), or open (serve unchecked, but never unrecorded)
     prepaid: bool = False  # what an account spends in all is limited by what was paid in
+    networks: Networks = Networks()  # from where the API keys of its accounts may be used
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Plan:
-        known = {**value, "models": tuple(value.get("models") or ())}  # type: ignore[arg-type]
-        return cls(**known)  # type: ignore[arg-type]
+        models, networks = tuple(value.get("models") or ()), Networks.from_json(value.get("networks") or {})  # type: ignore
+        return cls(**{**value, "models": models, "networks": networks})  # type: ignore[arg-type]

@@ -29,7 +29,8 @@ def diff(
         if there is None:
             changes.append(_create(user))
             continue
-        account = replace(_account(user), user_id=there.user_id, plan=user.plan or there.plan)
+        kept = {"user_id": there.user_id, "plan": user.plan or there.plan, "suspended": there.suspended}
+        account = replace(_account(user), **kept)  # type: ignore[arg-type]
         if account != there:
             sentence = f"Change the account of {user.email}: {fields_that_differ(there, account)}."
             changes.append(Change("accounts", "update", user.email, sentence, account))

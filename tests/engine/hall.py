@@ -184,7 +184,7 @@ class Hall:
     def key(self, guest: Mapping[str, str], **fields: Any) -> str:
         """The text of a fresh API key of the guest."""
         key = Key(secrets.token_hex(8), guest["id"], "test", datetime.now(UTC), **fields)
-        return self.ask(lambda books: books.generate_key(key))
+        return self.ask(lambda books: books.keys.add(key))
 
     def body(self, guest: Mapping[str, str], text: str = "hello", **more: Any) -> dict[str, Any]:
         """A chat completion's body."""

@@ -12,6 +12,7 @@ HOUSE = """\
 domain: localhost
 time_zone: Europe/Kyiv
 max_turn_seconds: 12
+trusted_proxies: [127.9.9.9]
 default_plan: free
 providers:
   scripted:

@@ -79,10 +79,13 @@ class Registry:
     def __init__(self) -> None:
         self.catalogue = Catalogue()
         self.plans_of: dict[str, str | None] = {}
+        self.suspended: set[str] = set()
         self.reads = 0
 
     async def arrive(self, user_id: str, email: str, name: str) -> tuple[Account, int]:
-        return Account(user_id, email, name, plan=self.plans_of.get(user_id)), self.catalogue.version
+        suspended = user_id in self.suspended
+        account = Account(user_id, email, name, plan=self.plans_of.get(user_id), suspended=suspended)
+        return account, self.catalogue.version
 
     async def read(self) -> Catalogue:
         self.reads += 1
