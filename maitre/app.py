@@ -39,6 +39,7 @@ from maitre.errors import BadRequest, StoreDown, UnknownModel
 from maitre.keys.key import Key
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
+from maitre.memory.sessions_postgres import PostgresSessions
 from maitre.providers.openai_http import OpenAIUpstream
 from maitre.queue.line import Snapshot
 from maitre.queue.redis_line import RedisLine
@@ -99,6 +100,7 @@ class Engine:
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
         self._accounts = PostgresAccounts(self._database, house.currency)
+        self.sessions = PostgresSessions(self._database)
         self.turns = Turns(
             terms=terms_of(house),
             accounts=self._accounts,
@@ -106,6 +108,7 @@ class Engine:
             store=self._store,
             line=RedisLine(self._valkey),
             ledger=self._ledger,
+            sessions=self.sessions,
             budgets=house.budgets,
             queues={name: one.queue for name, one in house.providers.items() if one.queue is not None},
             upstreams=self._upstreams,
@@ -163,6 +166,7 @@ class Engine:
     async def _keep_books(self) -> None:
         await self.turns.sweep()
         await self._books.forget(self._clock())
+        await self.sessions.forget(self._clock())
 
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""

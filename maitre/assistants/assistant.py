@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from maitre.memory.memory import Memory
+
 #: Request parameters that an operator can let a client set on an assistant (names of the OpenAI API).
 OVERRIDABLE = (
     "temperature",
@@ -45,6 +47,7 @@ class Assistant:
     language: str | None = None
     record: str = "full"
     limits: Mapping[str, int] = field(default_factory=dict)  # of all its guests together, by names of WINDOWS
+    memory: Memory | None = None
 
     def open_to(self, plan: str) -> bool:
         """Whether a guest on this plan may use the assistant."""
@@ -58,4 +61,5 @@ class Assistant:
         known = dict(value)
         for name in ("plans", "overrides"):
             known[name] = tuple(known.get(name) or ())  # type: ignore[arg-type]
+        known["memory"] = Memory.from_json(known.get("memory"))  # type: ignore[arg-type]
         return cls(**known)  # type: ignore[arg-type]

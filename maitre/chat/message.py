@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from maitre.keys.key import Key
@@ -52,6 +52,8 @@ class TurnRequest:
     address: str = ""  # the client's, where the door knows it
     chat_id: str = ""  # a session's or a chat's, for display; a stamp's own goes before it
     kind: str = "turn"  # turn | task; a stamp's own goes before it
+    session_id: str | None = None  # the client's word for its session; "": none yet; None: the door knows no sessions
+    notes: dict[str, str] = field(default_factory=dict)  # headers that the turn adds to its answer, until that begins
 
     @property
     def door(self) -> str:

@@ -13,6 +13,7 @@ from maitre.chat import prompt
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
+from maitre.chat.recall import Recall
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
 from maitre.errors import BadRequest, StoreDown, Told, Unavailable, UnknownModel
@@ -62,9 +63,10 @@ class Reception:
         ratios: Ratios,
         new_id: Callable[[], str],
         doubt: Callable[[Iterable[Subject]], None],
+        memory: Recall,
     ) -> None:
         self.catalogue = Catalogue()
-        self._doubt = doubt
+        self._doubt, self._memory = doubt, memory
         self._known: dict[str, Account] = {}  # the newest guests, for plans that are served while Postgres is down
         self._terms, self._accounts, self._source = terms, accounts, source
         self._upstreams, self._models, self._ratios = upstreams, models, ratios
@@ -100,14 +102,16 @@ class Reception:
             record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
             streamed=streamed,
         )
-        return await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
+        prepared = await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
+        return await self._memory.recall(prepared, self.sized)
 
     async def with_model(self, prepared: Prepared, model: Model, others: tuple[Model, ...]) -> Prepared:
         """The same turn for another model. Raises BadRequest when it is too long for that one."""
         request = prepared.request
         body = prompt.build(prepared.assistant, model, request.messages, request.params, kind=prepared.kind)
         again = prepared.again(model=model, others=others, body=body)
-        return await self.sized(again, prompt.wanted_tokens(prepared.assistant, request.params))
+        again = await self.sized(again, prompt.wanted_tokens(prepared.assistant, request.params))
+        return await self._memory.fit(again, self.sized)
 
     async def welcome(self, guest: Guest) -> tuple[Account, Plan]:
         """As `arrive`, but raises Told with the operator's sentence while the house is closed."""

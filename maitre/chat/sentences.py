@@ -58,6 +58,11 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Запит не вдається прочитати: у ньому забагато вкладень.",
         "ru": "Запрос не удаётся прочитать: в нём слишком много вложений.",
     },
+    "other_assistant": {
+        "en": "The session “{session}” belongs to another assistant.",
+        "uk": "Сесія «{session}» належить іншому асистентові.",
+        "ru": "Сессия «{session}» принадлежит другому ассистенту.",
+    },
     "nobody": {
         "en": "The request does not say who asks.",
         "uk": "Запит не каже, хто питає.",
