@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +25,9 @@ LAST_WORD = 0.5  # seconds for telling a client that its answer broke off becaus
 
 ENDING = Problem(503, "The server ends; ask again in a few seconds.", {"Retry-After": "5"})
 
+#: What is told of a chat completion.
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+
 
 class OwnTurns:
     """Serves the turns of one engine, and ends them with it."""
@@ -37,7 +41,7 @@ class OwnTurns:
         if request.params.get("stream") is True:
             await self._stream(request, receive, send)
         else:
-            await self._answer(request, receive, send)
+            await self.whole(request, receive, send)
 
     async def end(self, seconds: float) -> None:
         """Cancel every turn, and wait for them so long."""
@@ -54,7 +58,8 @@ class OwnTurns:
 
     # ── whole ──
 
-    async def _answer(self, request: TurnRequest, receive: Receive, send: Send) -> None:
+    async def whole(self, request: TurnRequest, receive: Receive, send: Send, shape: Shape = dict) -> None:
+        """Answer whole, in a shape of one's own."""
         turn = self._begin(self.engine.turns.answer(request))
         leaving = asyncio.create_task(left(receive))
         ending = False
@@ -72,7 +77,7 @@ class OwnTurns:
         elif isinstance(refused := turn.exception(), Refusal):
             await send_problem(send, problem_of(refused, self.engine.turns.sentence(refused, request)))
         else:
-            await send_json(send, turn.result())
+            await send_json(send, shape(turn.result()))
 
     # ── streamed ──
 

@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
 
 from maitre.assistants.assistant import OVERRIDABLE
+from maitre.assistants.variable import NAME
 from maitre.providers.provider import EMBEDDED
 from maitre.quota.window import LARGEST, WINDOWS
 
 #: One line that people read; Postgres holds no NUL, and a terminal no escape.
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+VariableName = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Language = Literal["en", "uk", "ru"]
 Record = Literal["full", "metadata", "none"]
@@ -141,6 +143,30 @@ class WebUIForm(Form):
     api_keys: bool = True
 
 
+class MemoryForm(Form):
+    """`memory`."""
+
+    load: Annotated[int, Field(ge=1, le=100)] = 10
+    keep: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class AssistantMemoryForm(Form):
+    """`memory` of an assistant."""
+
+    load: int | None = Field(None, ge=1, le=100)
+    keep: int | None = Field(None, ge=1, le=1000)
+    browser: bool = False
+
+
+class VariableForm(Form):
+    """One of an assistant's `variables`."""
+
+    description: str = ""
+    default: str = ""
+    required: bool = False
+    max_length: int = Field(200, ge=1, le=10_000)
+
+
 class HouseForm(Form):
     """`maitre.yaml`."""
 
@@ -154,6 +180,7 @@ class HouseForm(Form):
     task_max_tokens: int = Field(300, ge=1)
     max_turn_seconds: int = Field(600, ge=10, le=86_400)
     limits: LimitsForm = LimitsForm()
+    memory: MemoryForm = MemoryForm()
     role_weights: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = {}
     providers: dict[Slug, ProviderForm]
     prices: PricesForm
@@ -192,3 +219,10 @@ class AssistantForm(Form):
     language: Language | None = None
     record: Record = "full"
     limits: LimitsForm = LimitsForm()
+    memory: AssistantMemoryForm | None = None
+    variables: dict[VariableName, VariableForm] = {}
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _memory(cls, value: object) -> object:
+        return {} if value is True else None if value is False else value

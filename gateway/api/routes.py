@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api import chat, health, models
+from gateway.api import assistants, chat, health, models, sessions
 from gateway.api.api import Handler, OpenHandler
 
 
@@ -30,5 +30,11 @@ class Route:
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions),
     Route("GET", "/v1/models", models.every),
+    Route("GET", "/v1/sessions", sessions.listed),
+    Route("GET", "/v1/sessions/{id}", sessions.read),
+    Route("DELETE", "/v1/sessions/{id}", sessions.drop),
+    Route("POST", "/api/v1/assistants/{name}/chat", assistants.chat),
+    Route("POST", "/api/v1/assistants/{name}/invoke", assistants.post_invoke),
+    Route("GET", "/api/v1/assistants/{name}/invoke", assistants.get_invoke),
     Route("GET", "/healthz", anybody=health.alive),
 )

@@ -56,6 +56,11 @@ class TurnRequest:
     notes: dict[str, str] = field(default_factory=dict)  # headers that the turn adds to its answer, until that begins
 
     @property
+    def variables(self) -> object:
+        """What the client says for the variables of an assistant's prompt. Open WebUI means others by that word."""
+        return self.params.get("variables") or {} if self.stamp is None and self.kind == "turn" else {}
+
+    @property
     def door(self) -> str:
         """Which way the guest came: an API key at the gateway, the browser, Open WebUI's API, or its bare OpenAI
         pass-through."""

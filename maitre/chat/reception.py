@@ -82,6 +82,8 @@ class Reception:
         assistant, model = self._which(request.model, plan)
         if request.key is not None and not request.key.opens(request.model):
             raise UnknownModel("unknown_model", model=request.model)
+        if assistant is not None:
+            assistant = assistant.filled(request.variables)
         kind = stamp.kind if stamp else request.kind
         own_id = "" if stamp else request.id or self._new_id()
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)

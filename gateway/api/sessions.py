@@ -1,0 +1,86 @@
+"""`/v1/sessions`: an account's own sessions, listed, read and deleted. Whatever is not the account's is not there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from gateway.answers import Problem
+from gateway.api.api import Api
+from gateway.caller import Caller
+from gateway.exchange import Exchange
+from maitre.memory.session import Session
+
+#: Sessions in one page, where the client does not say, and at most.
+PAGE, LARGEST_PAGE = 20, 100
+
+#: More turns than any session keeps.
+ALL = 1_000
+
+_OURS = "assistants."
+
+
+async def listed(api: Api, exchange: Exchange, caller: Caller) -> None:
+    """The newest made first: `limit` of them, those after the session `after`."""
+    asked = dict(exchange.query)
+    limit = asked.get("limit", str(PAGE))
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= LARGEST_PAGE):
+        raise Problem(400, f"“limit” is a number from 1 to {LARGEST_PAGE}.")
+    size = int(limit)
+    found = await api.engine.sessions.of(caller.user["id"], size + 1, asked.get("after"), _assistants(caller))
+    if found is None:
+        raise Problem(400, "There is no session of that id to go on after.")
+    page = [_session(one) for one in found[:size]]
+    await exchange.answer({"object": "list", "data": page, "has_more": len(found) > size})
+
+
+async def read(api: Api, exchange: Exchange, caller: Caller) -> None:
+    """One session with its turns, the newest last."""
+    id = exchange.values["id"]
+    found = await api.engine.sessions.read(caller.user["id"], id, ALL)
+    if found is None or not _open(caller, found[0]):
+        raise _missing()
+    session, turns = found
+    told = [{"id": one.id, "created_at": _seconds(one.at), "messages": list(one.messages)} for one in turns]
+    await exchange.answer({**_session(session), "turns": told})
+
+
+async def drop(api: Api, exchange: Exchange, caller: Caller) -> None:
+    """Delete one session with its turns."""
+    id = exchange.values["id"]
+    found = await api.engine.sessions.read(caller.user["id"], id, 0)
+    if found is None or not _open(caller, found[0]) or not await api.engine.sessions.drop(caller.user["id"], id):
+        raise _missing()
+    await exchange.answer({"id": id, "object": "session.deleted", "deleted": True})
+
+
+def _assistants(caller: Caller) -> list[str] | None:
+    """The assistants whose sessions the caller's key may see; None: all."""
+    if caller.key is None or not caller.key.models:
+        return None
+    return [id.removeprefix(_OURS) for id in caller.key.models if id.startswith(_OURS)]
+
+
+def _open(caller: Caller, session: Session) -> bool:
+    assistants = _assistants(caller)
+    return assistants is None or session.assistant in assistants
+
+
+def _missing() -> Problem:
+    return Problem(404, "There is no such session.")
+
+
+def _session(one: Session) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "object": "session",
+        "assistant": _OURS + one.assistant,
+        "browser": one.browser,
+        "created_at": _seconds(one.created_at),
+        "used_at": _seconds(one.used_at),
+    }
+
+
+def _seconds(at: datetime) -> int:
+    """Seconds since the epoch, as OpenAI tells times."""
+    return int(at.timestamp())
