@@ -220,7 +220,7 @@ def _check_front(file: str, front: Mapping[str, Any], problems: list[str]) -> No
             problems.append(f"{file}: json_schema: {wrong}")
     if front.get("tools") and front.get("type") == "one-shot":
         problems.append(f"{file}: tools: a one-shot assistant hears no tool's answer")
-    if front.get("memory") and front.get("type") == "one-shot":
+    if front.get("memory") not in (None, False) and front.get("type") == "one-shot":
         problems.append(f"{file}: memory: a one-shot assistant hears nothing but the last message")
 
 

@@ -9,7 +9,8 @@ from gateway.answers import Problem
 from gateway.api.api import Api
 from gateway.caller import Caller
 from gateway.exchange import Exchange
-from maitre.memory.session import Session
+from maitre.chat.text import clean
+from maitre.memory.session import Session, SessionTurn
 
 #: Sessions in one page, where the client does not say, and at most.
 PAGE, LARGEST_PAGE = 20, 100
@@ -27,7 +28,8 @@ async def listed(api: Api, exchange: Exchange, caller: Caller) -> None:
     if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= LARGEST_PAGE):
         raise Problem(400, f"“limit” is a number from 1 to {LARGEST_PAGE}.")
     size = int(limit)
-    found = await api.engine.sessions.of(caller.user["id"], size + 1, asked.get("after"), _assistants(caller))
+    after = clean(asked["after"]) if "after" in asked else None
+    found = await api.engine.sessions.of(caller.user["id"], size + 1, after, _assistants(caller))
     if found is None:
         raise Problem(400, "There is no session of that id to go on after.")
     page = [_session(one) for one in found[:size]]
@@ -36,22 +38,27 @@ async def listed(api: Api, exchange: Exchange, caller: Caller) -> None:
 
 async def read(api: Api, exchange: Exchange, caller: Caller) -> None:
     """One session with its turns, the newest last."""
-    id = exchange.values["id"]
-    found = await api.engine.sessions.read(caller.user["id"], id, ALL)
-    if found is None or not _open(caller, found[0]):
-        raise _missing()
-    session, turns = found
+    session, turns = await _own(api, exchange, caller, ALL)
     told = [{"id": one.id, "created_at": _seconds(one.at), "messages": list(one.messages)} for one in turns]
     await exchange.answer({**_session(session), "turns": told})
 
 
 async def drop(api: Api, exchange: Exchange, caller: Caller) -> None:
     """Delete one session with its turns."""
-    id = exchange.values["id"]
-    found = await api.engine.sessions.read(caller.user["id"], id, 0)
-    if found is None or not _open(caller, found[0]) or not await api.engine.sessions.drop(caller.user["id"], id):
-        raise _missing()
-    await exchange.answer({"id": id, "object": "session.deleted", "deleted": True})
+    session, _ = await _own(api, exchange, caller, 0)
+    await api.engine.sessions.drop(caller.user["id"], session.id)
+    await exchange.answer({"id": session.id, "object": "session.deleted", "deleted": True})
+
+
+async def _own(api: Api, exchange: Exchange, caller: Caller, limit: int) -> tuple[Session, list[SessionTurn]]:
+    """The session that the path names, as it is when what was just said is kept. Raises Problem (404)."""
+    user_id, id = caller.user["id"], exchange.values["id"]
+    await api.engine.turns.keeping.done(user_id, id)
+    found = await api.engine.sessions.read(user_id, id, limit)
+    assistants = _assistants(caller)
+    if found is None or (assistants is not None and found[0].assistant not in assistants):
+        raise Problem(404, "There is no such session.")
+    return found
 
 
 def _assistants(caller: Caller) -> list[str] | None:
@@ -59,15 +66,6 @@ def _assistants(caller: Caller) -> list[str] | None:
     if caller.key is None or not caller.key.models:
         return None
     return [id.removeprefix(_OURS) for id in caller.key.models if id.startswith(_OURS)]
-
-
-def _open(caller: Caller, session: Session) -> bool:
-    assistants = _assistants(caller)
-    return assistants is None or session.assistant in assistants
-
-
-def _missing() -> Problem:
-    return Problem(404, "There is no such session.")
 
 
 def _session(one: Session) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from maitre.chat.message import TurnRequest
 from maitre.chat.prepared import Prepared
 from maitre.chat.recalled import Recalled
 from maitre.errors import BadRequest, StoreDown
-from maitre.memory.fitting import fitting, fresh, newly_asked, paired, plain, unheard
+from maitre.memory.fitting import fitting, fresh, latest, newly_asked, paired, plain, unheard
 from maitre.memory.memory import Memory
 from maitre.memory.session import Session, SessionTurn, of_chat
 from maitre.memory.sessions import Sessions
@@ -115,7 +115,7 @@ class Recall:
 
     async def _turns(self, user_id: str, session: Session, load: int) -> list[SessionTurn]:
         if session.browser:
-            return await self._sessions.elsewhere(user_id, session.assistant, session.id, load)
+            return list(latest(await self._sessions.elsewhere(user_id, session.assistant, session.id, load)))
         await self._keeping.done(user_id, session.id)
         found = await self._sessions.read(user_id, session.id, load)
         if found is None:

@@ -41,6 +41,12 @@ def unheard(turns: Sequence[SessionTurn], talk: Sequence[Message]) -> tuple[Sess
     return tuple(turn for turn in turns if not _end(turn.messages, talk))
 
 
+def latest(turns: Sequence[SessionTurn]) -> tuple[SessionTurn, ...]:
+    """Of turns that ask the same only the newest: a browser's guest lets an answer be written anew."""
+    by_question = {repr(turn.messages[:-1]): turn for turn in turns}
+    return tuple(turn for turn in turns if by_question[repr(turn.messages[:-1])] is turn)
+
+
 def newly_asked(talk: Sequence[Message]) -> tuple[Message, ...]:
     """What is new in a conversation that is sent whole: from the guest's last message on."""
     asked = [place for place, message in enumerate(talk) if message["role"] == "user"]

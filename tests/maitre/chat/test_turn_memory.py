@@ -3,56 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from maitre.assistants.assistant import Assistant
-from maitre.assistants.variable import Variable
 from maitre.chat import sse
-from maitre.chat.message import Guest, TurnRequest
+from maitre.chat.message import Guest
 from maitre.errors import BadRequest, ProviderError
 from maitre.memory.memory import Memory
+from tests.maitre.chat.diary import REMEMBERING, answer, asked, remember, sent, stored
 from tests.maitre.chat.kitchen import COACH, FREE, SMALL, Kitchen, Plate, Reply, error_of, text_in
-
-REMEMBERING = replace(COACH, memory=Memory())
-BROWSING = replace(COACH, memory=Memory(browser=True))
-
-
-def asked(kitchen: Kitchen, text: str = "Hello", *, session: str | None = "s1", **how: Any) -> TurnRequest:
-    """A request with a session's id."""
-    return replace(kitchen.request(text, **how), session_id=session)
-
-
-async def answer(kitchen: Kitchen, text: str = "Hello", **how: Any) -> dict[str, Any]:
-    """A whole answer, and everything settled."""
-    request = asked(kitchen, text, **how)
-    try:
-        return await kitchen.turns.answer(request)
-    finally:
-        await kitchen.settled()
-
-
-def sent(kitchen: Kitchen) -> list[str]:
-    """The texts that went upstream with the last call, after the system prompt."""
-    _, *talk = kitchen.model.calls[-1][1]["messages"]
-    return [message["content"] for message in talk]
-
-
-async def stored(kitchen: Kitchen, id: str = "s1", user: str = "u1") -> list[list[str]]:
-    """The texts of a session's turns."""
-    found = await kitchen.sessions.read(user, id, 100)
-    return [] if found is None else [[one["content"] for one in turn.messages] for turn in found[1]]
-
-
-def remember(kitchen: Kitchen, assistant: Assistant = REMEMBERING, **context: int) -> None:
-    """Offer an assistant with a memory."""
-    kitchen.registry.offer(assistant)
-    if context:
-        kitchen.models["small"] = replace(SMALL, **context)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -216,7 +178,8 @@ async def test_a_session_of_another_assistant_is_refused(kitchen: Kitchen) -> No
 
 @pytest.mark.parametrize(("context", "count"), [(None, 4), (182, 4), (181, 3), (146, 2), (128, 1), (127, 0), (30, 0)])
 async def test_the_newest_turns_that_fit_go_upstream(kitchen: Kitchen, context: int | None, count: int) -> None:
-    """Beside a prompt of 10 tokens and the largest answer of 100; a turn is estimated at 18. A context that is full without them has none."""
+    """Beside a prompt of 10 tokens and the largest answer of 100; a turn is estimated at 18, and a context that is full
+    without them has none."""
     remember(kitchen)
     for number in range(4):
         await answer(kitchen, f"{number}")
@@ -322,87 +285,3 @@ async def test_another_model_gets_the_session_too(kitchen: Kitchen) -> None:
         other = replace(SMALL, id="other", context=context)
         course = await kitchen.turns.reception.with_model(prepared, other, ())
         assert len(course.body["messages"]) == 1 + count
-
-
-# ── the browser ──
-
-
-def browsed(kitchen: Kitchen, chat: str, texts: Sequence[str], turn: str = "a", **more: Any) -> TurnRequest:
-    """A turn of the browser, which sends the whole chat."""
-    roles = ("user", "assistant")
-    messages = [{"role": roles[place % 2], "content": text} for place, text in enumerate(texts)]
-    stamp = kitchen.stamp(turn * 32, chat_id=chat, browser=True, **more)
-    return kitchen.request(messages=messages, stamp=stamp)
-
-
-async def chat(kitchen: Kitchen, id: str, *texts: str, **more: Any) -> None:
-    """Serve a turn of the browser."""
-    await kitchen.turns.stream(browsed(kitchen, id, texts, **more), Plate())
-    await kitchen.settled()
-    kitchen.clock.advance(1)
-
-
-async def test_the_browser_remembers_from_chat_to_chat(kitchen: Kitchen) -> None:
-    """A chat has the other chats' newest turns before it, with each of its turns, and never its own twice."""
-    remember(kitchen, BROWSING)
-    await chat(kitchen, "c1", "I am Fran.", turn="a")
-    await chat(kitchen, "c1", "I am Fran.", "Hello there", "I run.", turn="b")
-    assert sent(kitchen) == ["I am Fran.", "Hello there", "I run."]
-    await chat(kitchen, "c2", "Who am I?", turn="c")
-    assert sent(kitchen) == ["I am Fran.", "Hello there", "I run.", "Hello there", "Who am I?"]
-    await chat(kitchen, "c2", "Who am I?", "Hello there", "Sure?", turn="d")
-    others = ["I am Fran.", "Hello there", "I run.", "Hello there"]
-    assert sent(kitchen) == [*others, "Who am I?", "Hello there", "Sure?"]
-    assert await stored(kitchen, "chat:coach:c2") == [["Who am I?", "Hello there"], ["Sure?", "Hello there"]]
-
-
-async def test_a_copied_chat_is_not_put_before_itself(kitchen: Kitchen) -> None:
-    """Turns that stand in the chat are not recalled from the chat that it was copied from."""
-    remember(kitchen, BROWSING)
-    await chat(kitchen, "c1", "I am Fran.")
-    await chat(kitchen, "c2", "I am Fran.", "Hello there", "Who am I?", turn="b")
-    assert sent(kitchen) == ["I am Fran.", "Hello there", "Who am I?"]
-
-
-async def test_temporary_chats_and_tasks_have_no_memory(kitchen: Kitchen) -> None:
-    """They neither see nor leave anything; nor does an assistant whose memory is for the API only."""
-    remember(kitchen, BROWSING)
-    await chat(kitchen, "local:1", "secret", turn="b")
-    await chat(kitchen, "c2", "title?", turn="c", kind="task")
-    assert await kitchen.sessions.of("u1", 9, None, None) == []
-    await chat(kitchen, "c1", "I am Fran.")
-    await chat(kitchen, "local:1", "Who am I?", turn="d")
-    assert sent(kitchen) == ["Who am I?"]
-    remember(kitchen)
-    await chat(kitchen, "c3", "Who am I?", turn="e")
-    assert sent(kitchen) == ["Who am I?"]
-    assert len(await kitchen.sessions.of("u1", 9, None, None)) == 1
-
-
-async def test_a_tool_loop_of_the_browser_is_one_turn(kitchen: Kitchen) -> None:
-    """All its calls carry one stamp; what is kept grows with them."""
-    remember(kitchen, replace(BROWSING, tools=True))
-    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
-    kitchen.model.replies = [Reply(pieces=(), tool_calls=[{"index": 0, **call}], finish="tool_calls"), Reply()]
-    stamp = kitchen.stamp(chat_id="c1", browser=True)
-    talk: list[dict[str, Any]] = [{"role": "user", "content": "2+2?"}]
-    await kitchen.turns.stream(kitchen.request(messages=talk, stamp=stamp), Plate())
-    talk += [{"role": "assistant", "content": "", "tool_calls": [call]}]
-    talk += [{"role": "tool", "content": "4", "tool_call_id": "c1"}]
-    await kitchen.turns.stream(kitchen.request(messages=talk, stamp=stamp), Plate())
-    await kitchen.settled()
-    assert await stored(kitchen, "chat:coach:c1") == [["2+2?", "", "4", "Hello there"]]
-
-
-async def test_variables_stand_in_the_prompt(kitchen: Kitchen) -> None:
-    """What a client says for them, for the model that is asked instead, too; the browser's `variables` are others."""
-    kitchen.registry.offer(replace(COACH, prompt="You coach {{who}}.", variables={"who": Variable(default="all")}))
-    await kitchen.answer(variables={"who": "Fran"})
-    assert kitchen.model.calls[-1][1]["messages"][0]["content"] == "You coach Fran."
-    prepared = await kitchen.turns.reception.prepare(kitchen.request(variables={"who": "Fran"}), streamed=False)
-    other = await kitchen.turns.reception.with_model(prepared, replace(SMALL, id="other"), ())
-    assert json.dumps(other.body).count("You coach Fran.") == 1
-    await kitchen.answer(stamp=kitchen.stamp(), variables={"{{USER_NAME}}": "Fran"})
-    assert kitchen.model.calls[-1][1]["messages"][0]["content"] == "You coach all."
-    with pytest.raises(BadRequest, match="unknown_variable"):
-        await kitchen.answer(variables={"whom": "Fran"})
