@@ -30,7 +30,7 @@ async def test_migrations_are_applied_once(postgres_schema: str, closing: Closin
         closing(one.close)
     applied = await asyncio.gather(*(one.migrate() for one in databases))
     assert sorted(len(names) for names in applied)[:3] == [0, 0, 0]
-    assert max(applied, key=len) == ["0001_house.sql", "0002_admission.sql"]
+    assert max(applied, key=len)[:2] == ["0001_house.sql", "0002_admission.sql"]
     assert await databases[0].migrate() == []
 
 
