@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 LAST_WORD = 0.5  # seconds for telling a client that its answer broke off because the server ends
 
 ENDING = Problem(503, "The server ends; ask again in a few seconds.", {"Retry-After": "5"})
+
+#: What is told of a chat completion.
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class OwnTurns:
@@ -56,9 +59,14 @@ class OwnTurns:
     # ── whole ──
 
     async def whole(
-        self, request: TurnRequest, work: Coroutine[Any, Any, dict[str, Any]], receive: Receive, send: Send
+        self,
+        request: TurnRequest,
+        work: Coroutine[Any, Any, dict[str, Any]],
+        receive: Receive,
+        send: Send,
+        shape: Shape = dict,
     ) -> None:
-        """Answer with what the work for a request makes, or raises as a Refusal."""
+        """Answer with what the work for a request makes, or raises as a Refusal, in a shape of one's own."""
         turn = self._begin(work)
         leaving = asyncio.create_task(left(receive))
         ending = False
@@ -77,7 +85,7 @@ class OwnTurns:
             problem = problem_of(refused, self.engine.turns.sentence(refused, request))
             await send_problem(send, problem, public=request.strict)
         else:
-            await send_json(send, turn.result())
+            await send_json(send, shape(turn.result()))
 
     # ── streamed ──
 

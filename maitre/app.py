@@ -47,6 +47,7 @@ from maitre.keys.key import Key
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
 from maitre.keys.redis_guesses import RedisFailures
+from maitre.memory.sessions_postgres import PostgresSessions
 from maitre.providers.alias import on_the_menu
 from maitre.providers.keyring import Keyring
 from maitre.providers.kinds_http import upstream_of
@@ -124,6 +125,7 @@ class Engine:
         self.accounts = PostgresAccounts(self._database, house.currency)
         line = RedisLine(self._valkey)
         queues = {name: one.queue for name, one in house.providers.items() if one.queue is not None}
+        self.sessions = PostgresSessions(self._database)
         self.turns = Turns(
             terms=terms_of(house),
             accounts=self.accounts,
@@ -131,6 +133,7 @@ class Engine:
             store=self._store,
             line=line,
             ledger=self._ledger,
+            sessions=self.sessions,
             budgets=house.budgets,
             queues=queues,
             upstreams=self._upstreams,
@@ -207,6 +210,7 @@ class Engine:
         await self.turns.sweep()
         await self._books.forget(self._clock(), timedelta(days=self.house.retention_days))
         await self.diary.forget()
+        await self.sessions.forget(self._clock())
 
     def offered(self, door: str) -> list[dict[str, str]]:
         """The models of a manifold (`assistants` or `models`) as the Pipelines server lists them; from memory."""

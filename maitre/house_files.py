@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from maitre.assistants.answer_jsonschema import schema_problem
+from maitre.assistants.variable import TAKEN, places
 from maitre.house_forms import AssistantForm, HouseForm
 from maitre.providers.alias import loop
 
@@ -141,6 +142,7 @@ def _read_assistant(file: Path, files: Files) -> Mapping[str, Any]:
             files.problems.append(f"{name}: slug: “{slug}” is taken by {files.assistants[slug][0]}")
         else:
             files.assistants[slug] = (name, front, prompt)
+        _check_variables(name, front, prompt, files.problems)
     return _dict(written)
 
 
@@ -255,6 +257,22 @@ def _check_front(file: str, front: Mapping[str, Any], problems: list[str]) -> No
             problems.append(f"{file}: json_schema: {wrong}")
     if front.get("tools") and front.get("type") == "one-shot":
         problems.append(f"{file}: tools: a one-shot assistant hears no tool's answer")
+    if front.get("memory") not in (None, False) and front.get("type") == "one-shot":
+        problems.append(f"{file}: memory: a one-shot assistant hears nothing but the last message")
+
+
+def _check_variables(file: str, front: AssistantForm, prompt: str, problems: list[str]) -> None:
+    standing = places(prompt)
+    for name, variable in front.variables.items():
+        where = f"{file}: variables.{name}"
+        if name in TAKEN:
+            problems.append(f"{where}: the name is the API's own")
+        if name not in standing:
+            problems.append(f"{where}: the prompt has no {{{{{name}}}}}")
+        if variable.required and variable.default:
+            problems.append(f"{where}: what is required needs no default")
+        if len(variable.default) > variable.max_length:
+            problems.append(f"{where}.default: is longer than max_length")
 
 
 def _dict(value: object) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
 
 from maitre.assistants.assistant import OVERRIDABLE
+from maitre.assistants.variable import NAME
 from maitre.keys.address import network_of
 from maitre.providers.provider import EMBEDDED, KINDS
 from maitre.quota.window import LARGEST, WINDOWS
@@ -17,6 +18,7 @@ from maitre.quota.window import LARGEST, WINDOWS
 #: One line that people read; Postgres holds no NUL, and a terminal no escape.
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+VariableName = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Language = Literal["en", "uk", "ru"]
 Record = Literal["full", "metadata", "none"]
@@ -188,6 +190,30 @@ class WebUIForm(Form):
     api_keys: bool = True
 
 
+class MemoryForm(Form):
+    """`memory`."""
+
+    load: Annotated[int, Field(ge=1, le=100)] = 10
+    keep: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class AssistantMemoryForm(Form):
+    """`memory` of an assistant."""
+
+    load: int | None = Field(None, ge=1, le=100)
+    keep: int | None = Field(None, ge=1, le=1000)
+    browser: bool = False
+
+
+class VariableForm(Form):
+    """One of an assistant's `variables`."""
+
+    description: str = ""
+    default: str = ""
+    required: bool = False
+    max_length: int = Field(200, ge=1, le=10_000)
+
+
 class HouseForm(Form):
     """`maitre.yaml`."""
 
@@ -203,6 +229,7 @@ class HouseForm(Form):
     trusted_proxies: list[Network] = []
     wrong_keys_per_minute: int = Field(20, ge=1)
     limits: LimitsForm = LimitsForm()
+    memory: MemoryForm = MemoryForm()
     role_weights: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = {}
     providers: dict[Slug, ProviderForm]
     models: dict[str, AliasForm] = {}
@@ -242,3 +269,10 @@ class AssistantForm(Form):
     language: Language | None = None
     record: Record = "full"
     limits: LimitsForm = LimitsForm()
+    memory: AssistantMemoryForm | None = None
+    variables: dict[VariableName, VariableForm] = {}
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _memory(cls, value: object) -> object:
+        return {} if value is True else None if value is False else value

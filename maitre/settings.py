@@ -15,11 +15,21 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from maitre.assistants.assistant import Assistant
+from maitre.assistants.variable import Variable
 from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
 from maitre.house_files import find_secret, read_files
-from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, limits_in
+from maitre.house_forms import (
+    AssistantForm,
+    AssistantMemoryForm,
+    HouseForm,
+    MemoryForm,
+    PlanForm,
+    ProviderForm,
+    limits_in,
+)
 from maitre.keys.networks import Networks
+from maitre.memory.memory import Memory
 from maitre.providers.alias import Alias, members
 from maitre.providers.provider import EMBEDDED, Model, Provider
 from maitre.queue.line import Capacity
@@ -190,7 +200,9 @@ def load_house(directory: Path) -> House:
             User(user.email.lower(), user.name, user.role, user.plan, tuple(user.groups), user.demo)
             for user in house.users
         ),
-        assistants={slug: _assistant(slug, front, prompt) for slug, (_, front, prompt) in files.assistants.items()},
+        assistants={
+            slug: _assistant(slug, front, prompt, house.memory) for slug, (_, front, prompt) in files.assistants.items()
+        },
         webui=WebUI(**house.open_webui.model_dump()),
     )
 
@@ -243,7 +255,16 @@ def _budgets(house: HouseForm) -> dict[Subject, dict[str, int]]:
     return {subject: limits for subject, form in every.items() if (limits := limits_in(form))}
 
 
-def _assistant(slug: str, front: AssistantForm, prompt: str) -> Assistant:
-    fields = front.model_dump(exclude={"slug", "limits"})
+def _assistant(slug: str, front: AssistantForm, prompt: str, memory: MemoryForm) -> Assistant:
+    fields = front.model_dump(exclude={"slug", "limits", "memory", "variables"})
+    fields["memory"] = _memory(front.memory, memory)
+    fields["variables"] = {name: Variable(**one.model_dump()) for name, one in front.variables.items()}
     fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
     return Assistant(slug=slug, prompt=prompt, **fields)
+
+
+def _memory(own: AssistantMemoryForm | None, house: MemoryForm) -> Memory | None:
+    """An assistant's memory: the house's, but for what it says itself."""
+    if own is None:
+        return None
+    return Memory(own.load or house.load, own.keep or house.keep, own.browser)

@@ -201,6 +201,9 @@ SECTIONS = {
     "UserForm": "`users[]`",
     "WebUIForm": "`open_webui`",
     "AssistantForm": "`assistants/*.md`",
+    "MemoryForm": "`memory`",
+    "AssistantMemoryForm": "`memory` of an assistant",
+    "VariableForm": "`variables.<name>` of an assistant",
 }
 
 
@@ -210,10 +213,12 @@ def fields_of(name: str) -> dict[str, Any]:
     return {field: info for field, info in every.items() if name != "PlanForm" or field not in WINDOWS}
 
 
+#: Those that are front matter, and no part of maitre.yaml.
+OF_ASSISTANTS = ("AssistantForm", "AssistantMemoryForm", "VariableForm")
 FIELDS = [pytest.param(name, field, id=f"{name}.{field}") for name in SECTIONS for field in fields_of(name)]
 #: Defaults that are told in words.
 WORDED = {
-    None: {"none", "unknown", "unlimited", "the id", "the file's name", "the provider's", "the plan's"},
+    None: {"none", "unknown", "unlimited", "the id", "the file's name", "the provider's", "the plan's", "the house's"},
     "": {"empty"},
 }
 
@@ -254,7 +259,7 @@ def test_configuration_md_describes_no_field_that_is_not_there(name: str) -> Non
     assert set(rows(section(text("configuration.md"), SECTIONS[name]))) == known
 
 
-@pytest.mark.parametrize(("name", "field"), [one for one in FIELDS if one.values[0] != "AssistantForm"])
+@pytest.mark.parametrize(("name", "field"), [one for one in FIELDS if one.values[0] not in OF_ASSISTANTS])
 def test_every_field_stands_in_the_example_house(name: str, field: str) -> None:
     """maitre.yaml shows each of its fields, if only in a comment; of the limits it shows some."""
     if name == "LimitsForm":

@@ -10,12 +10,19 @@ from gateway.answers import Problem
 from gateway.api.api import Api
 from gateway.caller import Caller
 from gateway.exchange import Exchange
+from gateway.session_id import session_of
+from maitre.chat.message import TurnRequest
 from maitre.chat.parameters import CHAT, MODEL, Kind, mistake
 
 
 async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
     """A chat completion, whole or streamed."""
-    body = await exchange.body()
+    request = asked(api, exchange, caller, await exchange.body())
+    await api.turns.serve(request, exchange.receive, exchange.send)
+
+
+def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any]) -> TurnRequest:
+    """The turn that a body asks for. Raises Problem (400)."""
     check(body, MODEL, "model")
     request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body)
     request = replace(
@@ -25,10 +32,12 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
         address=caller.address,
         public=request.stamp is None,
         hears=exchange.waits,
+        session_id=session_of(exchange, body) if caller.key is not None else None,
+        notes=exchange.headers,
     )
     if request.strict:
         check(body, CHAT, "messages")
-    await api.turns.serve(request, exchange.receive, exchange.send)
+    return request
 
 
 def check(body: Mapping[str, Any], table: Mapping[str, Kind], *needed: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api import chat, docs, embeddings, health, keys, metrics, models, usage
+from gateway.api import assistants, chat, docs, embeddings, health, keys, metrics, models, sessions, usage
 from gateway.api.api import Handler, OpenHandler
 
 
@@ -33,6 +33,12 @@ ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions, welcomes=True),
     Route("POST", "/v1/embeddings", embeddings.create, welcomes=True),
     Route("GET", "/v1/models", models.every, welcomes=True),
+    Route("GET", "/v1/sessions", sessions.listed),
+    Route("GET", "/v1/sessions/{id}", sessions.read),
+    Route("DELETE", "/v1/sessions/{id}", sessions.drop),
+    Route("POST", "/api/v1/assistants/{name}/chat", assistants.chat, welcomes=True),
+    Route("POST", "/api/v1/assistants/{name}/invoke", assistants.post_invoke, welcomes=True),
+    Route("GET", "/api/v1/assistants/{name}/invoke", assistants.get_invoke, welcomes=True),
     Route("POST", "/v1/key/generate", keys.generate, welcomes=True),
     Route("GET", "/v1/key/list", keys.every, welcomes=True),
     Route("POST", "/v1/key/revoke", keys.revoke, welcomes=True),

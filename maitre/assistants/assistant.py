@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from maitre.assistants.variable import Variable, filled
+from maitre.memory.memory import Memory
 
 #: Request parameters that an operator can let a client set on an assistant (names of the OpenAI API).
 OVERRIDABLE = (
@@ -45,10 +49,18 @@ class Assistant:
     language: str | None = None
     record: str = "full"
     limits: Mapping[str, int] = field(default_factory=dict)  # of all its guests together, by names of WINDOWS
+    memory: Memory | None = None
+    variables: Mapping[str, Variable] = field(default_factory=dict)  # what stands as {{name}} in the prompt
 
     def open_to(self, plan: str) -> bool:
         """Whether a guest on this plan may use the assistant."""
         return self.enabled and (not self.plans or plan in self.plans)
+
+    def filled(self, given: object) -> Assistant:
+        """The assistant with the client's values in its prompt. Raises BadRequest."""
+        if not self.variables and not given:
+            return self
+        return replace(self, prompt=filled(self.prompt, self.variables, given))
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -58,4 +70,7 @@ class Assistant:
         known = dict(value)
         for name in ("plans", "overrides"):
             known[name] = tuple(known.get(name) or ())  # type: ignore[arg-type]
+        known["memory"] = Memory.from_json(known.get("memory"))  # type: ignore[arg-type]
+        variables: Any = known.get("variables") or {}
+        known["variables"] = {name: Variable(**one) for name, one in variables.items()}
         return cls(**known)  # type: ignore[arg-type]

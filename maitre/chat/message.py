@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from maitre.keys.key import Key
@@ -69,6 +69,14 @@ class TurnRequest:
             return None
         options = self.params.get("stream_options")
         return isinstance(options, Mapping) and options.get("include_usage") is True
+
+    session_id: str | None = None  # the client's word for its session; "": none yet; None: the door knows no sessions
+    notes: dict[str, str] = field(default_factory=dict)  # headers that the turn adds to its answer, until that begins
+
+    @property
+    def variables(self) -> object:
+        """What the client says for the variables of an assistant's prompt. Open WebUI means others by that word."""
+        return self.params.get("variables") or {} if self.stamp is None and self.kind == "turn" else {}
 
     @property
     def door(self) -> str:

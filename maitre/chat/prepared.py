@@ -8,6 +8,7 @@ from typing import Any
 from maitre.accounts.account import Account
 from maitre.assistants.assistant import Assistant
 from maitre.chat.message import TurnRequest
+from maitre.chat.recalled import Recalled
 from maitre.providers.provider import Model
 from maitre.quota.plan import Plan
 
@@ -35,6 +36,7 @@ class Prepared:
     repeated: bool = False  # whether it is asked again because a call failed; then it is no further request
     request_id: str = ""  # of its first upstream call, where the turn's own id can be that; of later ones a new one
     variant: str = ""  # which way of an A/B split the turn went
+    recalled: Recalled | None = None  # its session, where the assistant remembers
 
     def again(self, **changes: Any) -> Prepared:
         """The same turn's next upstream call."""

@@ -13,6 +13,7 @@ from maitre.chat import prompt
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
+from maitre.chat.recall import Recall
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
 from maitre.errors import BadRequest, Forbidden, StoreDown, Told, Unavailable, UnknownModel
@@ -64,9 +65,10 @@ class Reception:
         ratios: Ratios,
         new_id: Callable[[], str],
         doubt: Callable[[Iterable[Subject]], None],
+        memory: Recall,
     ) -> None:
         self.catalogue = Catalogue()
-        self._doubt = doubt
+        self._doubt, self._memory = doubt, memory
         self._known: dict[str, Account] = {}  # the newest guests, for plans that are served while Postgres is down
         self._terms, self._accounts, self._source = terms, accounts, source
         self._upstreams, self._models, self._aliases, self._ratios = upstreams, models, aliases, ratios
@@ -84,6 +86,8 @@ class Reception:
             raise UnknownModel("unknown_model", model=request.model)
         if model.embedding:
             raise BadRequest("only_embeddings", model=model.name)
+        if assistant is not None:
+            assistant = assistant.filled(request.variables)
         kind = stamp.kind if stamp else request.kind
         own_id = "" if stamp else request.id or self._new_id()
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)
@@ -106,24 +110,27 @@ class Reception:
             others=tuple(others),
         )
         try:
-            return await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
+            prepared = await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
         except BadRequest:
             if not others:
                 raise
-            return await self.for_the_next(prepared)
+            prepared = await self.for_the_next(prepared)
+        return await self._memory.recall(prepared, self.sized)
 
     async def for_the_next(self, prepared: Prepared) -> Prepared:
-        """The same call for the first of its other models that it is not too long for. Raises BadRequest when it is
-        too long for all of them."""
+        """The same call for the first of its other models that it is not too long for, with as much of its memory as
+        fits there. Raises BadRequest when it is too long for all of them."""
         wanted = prompt.wanted_tokens(prepared.assistant, prepared.request.params)
         model, *others = prepared.others
-        instead = replace(prepared, model=model, others=tuple(others), body=prompt.for_model(prepared.body, model))
+        alone = self._memory.without(prepared)
+        instead = replace(alone, model=model, others=tuple(others), body=prompt.for_model(alone.body, model))
         try:
-            return await self.sized(instead, wanted)
+            instead = await self.sized(instead, wanted)
         except BadRequest:
             if not others:
                 raise
             return await self.for_the_next(instead)
+        return await self._memory.fit(instead, self.sized)
 
     async def welcome(self, guest: Guest) -> tuple[Account, Plan]:
         """As `arrive`, but raises Told with the operator's sentence while the house is closed."""

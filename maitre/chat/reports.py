@@ -22,6 +22,8 @@ def of_call(prepared: Prepared, call: Call, settled: Settlement, answer: Answer,
     full = prepared.record == "full"
     kinds = str | int | float if full else int | float  # a guest's own words may stand in `stop`
     parameters = {name: value for name, value in prepared.body.items() if isinstance(value, kinds)}
+    if prepared.recalled is not None:
+        parameters["memory"] = prepared.recalled.note
     messages: Any = prepared.body["messages"] if len(spoken) <= TRACED else spoken[:TRACED]
     return Report(
         trace_id=call.trace_id,

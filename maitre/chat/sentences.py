@@ -73,6 +73,36 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Запит не вдається прочитати: у ньому забагато вкладень.",
         "ru": "Запрос не удаётся прочитать: в нём слишком много вложений.",
     },
+    "other_assistant": {
+        "en": "The session “{session}” belongs to another assistant.",
+        "uk": "Сесія «{session}» належить іншому асистентові.",
+        "ru": "Сессия «{session}» принадлежит другому ассистенту.",
+    },
+    "bad_variables": {
+        "en": "The request cannot be read: “variables” are names with their values.",
+        "uk": "Запит не вдається прочитати: «variables» — це назви з їхніми значеннями.",
+        "ru": "Запрос не удаётся прочитать: «variables» — это имена с их значениями.",
+    },
+    "unknown_variable": {
+        "en": "This assistant has no variable “{variable}”.",
+        "uk": "Цей асистент не має змінної «{variable}».",
+        "ru": "У этого ассистента нет переменной «{variable}».",
+    },
+    "missing_variable": {
+        "en": "This assistant needs a value for the variable “{variable}”.",
+        "uk": "Цьому асистентові потрібне значення змінної «{variable}».",
+        "ru": "Этому ассистенту нужно значение переменной «{variable}».",
+    },
+    "bad_variable": {
+        "en": "The value of the variable “{variable}” must be a text or a number.",
+        "uk": "Значення змінної «{variable}» має бути текстом або числом.",
+        "ru": "Значение переменной «{variable}» должно быть текстом или числом.",
+    },
+    "long_variable": {
+        "en": "The value of the variable “{variable}” is too long (limit: {limit} characters).",
+        "uk": "Значення змінної «{variable}» задовге (ліміт символів: {limit}).",
+        "ru": "Значение переменной «{variable}» слишком длинное (лимит символов: {limit}).",
+    },
     "nobody": {
         "en": "The request does not say who asks.",
         "uk": "Запит не каже, хто питає.",

@@ -9,7 +9,8 @@
     7 settle    exactly once, always, off the guest's path: usage from the upstream, else counted and so marked
     8 trace     bounded, never fatal
 
-(The place of memory and knowledge is before 3.)
+An assistant's memory goes into the prompt with 3, and the turn into the memory after 6 (`chat/recall.py`). (The place
+of knowledge is before 3.)
 
 Cancelling the task of a turn (Stop, a reader who left) ends the upstream call; what was relayed is settled.
 Everything here sees Protocols only; `maitre.app` decides what stands behind them.
@@ -22,7 +23,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from maitre.billing.ledger_journaled import JournaledLedger
@@ -31,9 +32,12 @@ from maitre.chat import openai_wire, prompt
 from maitre.chat.calls import Calls
 from maitre.chat.fallback import Fallback
 from maitre.chat.holds import Holds
+from maitre.chat.keeping import Keeping
+from maitre.chat.listener import listening, over
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
+from maitre.chat.recall import Recall
 from maitre.chat.reception import Accounts, CatalogueSource, Reception
 from maitre.chat.refused import RefusedChats
 from maitre.chat.reports import of_refusal
@@ -44,6 +48,7 @@ from maitre.chat.terms import Terms
 from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
+from maitre.memory.sessions import Sessions
 from maitre.providers import fault_outline
 from maitre.providers.alias import Alias
 from maitre.providers.health import Health
@@ -80,6 +85,7 @@ class Turns:
         store: QuotaStore,
         line: Line,
         ledger: JournaledLedger,
+        sessions: Sessions,
         budgets: Mapping[Subject, Mapping[str, int]],
         queues: Mapping[str, Capacity],
         upstreams: Mapping[str, Upstream],
@@ -103,8 +109,10 @@ class Turns:
         self.settlements = Settlements(
             terms, store, ledger, upstreams, prices, ratios, lengths, self.pulse, tracer, clock
         )
+        self.keeping = Keeping(sessions, timedelta(days=terms.retention_days))
+        recall = Recall(sessions, self.keeping, ratios, clock, new_id)
         self.reception = Reception(
-            terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt
+            terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt, recall
         )
         self.room = WaitingRoom(line, clock)
         self.admission = Admission(store, ledger)
@@ -135,6 +143,7 @@ class Turns:
                     await sink.emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
                 prepared = await self.reception.prepare(request, streamed=True)
+                sink = listening(prepared, sink)
                 wait = WaitAloud(request, sink, self._language(request))
                 story = self._stream_checked if prepared.checked else self.calls.relay
                 used = await story(prepared, sink, wait, limit)
@@ -144,6 +153,8 @@ class Turns:
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             await sink.refuse(refused, self.sentence(refused, request))
+        finally:
+            over(sink, self.keeping)
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
         """Serve a turn whole. Raises Refusal; its sentence is `sentence()`'s."""
@@ -156,9 +167,11 @@ class Turns:
                 wait = Unheard(request)
                 if prepared.checked:
                     text, usage = await self._checked_answer(prepared, wait, limit)
-                    return openai_wire.completion(prepared.answer_id, request.model, self._created(), text, usage)
-                whole, _ = await self.calls.whole(prepared, wait, limit)
-                return whole
+                    id, created = prepared.answer_id, self._created()
+                    whole = openai_wire.completion(id, request.model, created, text, usage)
+                else:
+                    whole, _ = await self.calls.whole(prepared, wait, limit)
+                return self.keeping.told(prepared, whole)
         except Exception as fault:
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
@@ -249,7 +262,7 @@ class Turns:
     async def drain(self, seconds: float) -> None:
         """Wait for what is being settled and given back, so long each; what is left the sweep will charge, and the
         leases of the line will free."""
-        await self.settlements.drain(seconds)
+        await asyncio.gather(self.settlements.drain(seconds), self.keeping.drain(seconds))
         with suppress(TimeoutError):
             await asyncio.wait_for(self.room.close(), seconds)
 

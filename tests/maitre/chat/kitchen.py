@@ -24,6 +24,7 @@ from maitre.chat.openai_wire import error_chunk
 from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
 from maitre.errors import Refusal
+from maitre.memory.sessions_memory import MemorySessions
 from maitre.providers.alias import Alias
 from maitre.providers.health import Health
 from maitre.providers.provider import Model
@@ -184,6 +185,7 @@ class Kitchen:
         self.true_store, self.books = MemoryQuotaStore(), MemoryLedger(PRICES)
         self.store, self.ledger = Shaky(self.true_store), Shaky(self.books)
         self.line, self.journals = MemoryLine(), MemoryJournals()
+        self.sessions = Shaky(MemorySessions())
         self.budgets: dict[Subject, Mapping[str, int]] = {}
         self.queues: dict[str, Capacity] = {}
         self.models = {"small": SMALL}
@@ -200,6 +202,7 @@ class Kitchen:
             store=self.store,
             line=self.line,
             ledger=JournaledLedger(self.ledger, self.journals, self.true_store.unload),
+            sessions=self.sessions,
             budgets=self.budgets,
             queues=self.queues,
             upstreams=self.upstreams,

@@ -1,0 +1,153 @@
+"""An assistant's memory before a turn: what its session holds goes before the guest's messages.
+
+A memory that does not answer within a second is done without, and the answer says so (`X-Memory: unavailable`).
+
+Words are kept only where house, plan and assistant all allow it (`record: full`); otherwise, and with `store: false`,
+the turn stands alone (`X-Memory: off`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from maitre.chat.keeping import Keeping
+from maitre.chat.message import TurnRequest
+from maitre.chat.prepared import Prepared
+from maitre.chat.recalled import Recalled
+from maitre.errors import BadRequest, StoreDown
+from maitre.memory.fitting import fitting, fresh, latest, newly_asked, paired, plain, unheard
+from maitre.memory.memory import Memory
+from maitre.memory.session import Session, SessionTurn, of_chat
+from maitre.memory.sessions import Sessions
+from maitre.providers.size import Ratios, weigh
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a turn waits for its memory.
+PATIENCE = 1.0
+
+#: Tokens of what a repair adds to the prompt, besides the answer that it mends.
+REPAIR = 256
+
+SESSION, MEMORY = "X-Session-Id", "X-Memory"
+
+#: Gives a turn its size, and its largest answer, at most so many tokens. Raises BadRequest when it is too long.
+Sized = Callable[[Prepared, int | None], Awaitable[Prepared]]
+
+
+class Recall:
+    """The memory of all assistants. One for a process, used on one event loop."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        keeping: Keeping,
+        ratios: Ratios,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._sessions, self._keeping, self._ratios = sessions, keeping, ratios
+        self._clock, self._new_id = clock, new_id
+
+    async def recall(self, prepared: Prepared, sized: Sized) -> Prepared:
+        """The turn with what its session holds. Raises BadRequest when the session is another assistant's."""
+        assistant, request = prepared.assistant, prepared.request
+        if assistant is None or assistant.memory is None:
+            return _off(prepared) if request.session_id else prepared
+        session = self._session(assistant.slug, assistant.memory, request)
+        if session is None or prepared.kind != "turn":
+            return prepared
+        if prepared.record != "full" or request.params.get("store") is False:
+            return _off(prepared)
+        recalled = await self._read(prepared, assistant.memory, session)
+        if not recalled.read:
+            request.notes[MEMORY] = "unavailable"
+        if recalled.shown:
+            request.notes[SESSION] = recalled.shown
+            request = replace(request, chat_id=recalled.shown)
+        return await self.fit(replace(prepared, request=request, recalled=recalled), sized)
+
+    async def fit(self, prepared: Prepared, sized: Sized) -> Prepared:
+        """The turn with as many of its session's newest turns as fit beside the prompt and the largest answer."""
+        recalled = prepared.recalled
+        if recalled is None or not recalled.turns:
+            return prepared
+        system, *talk = prepared.body["messages"]
+        turns = fitting(recalled.turns, lambda turn: self._size(prepared, turn), _room(prepared))
+        while turns := paired(turns, talk):
+            before = [dict(message) for turn in turns for message in turn.messages]
+            body = {**prepared.body, "messages": [system, *before, *talk]}
+            told = replace(recalled, taken=len(turns), messages=len(before))
+            with suppress(BadRequest):  # the estimate was too low
+                full = await sized(replace(prepared, body=body, recalled=told), prepared.max_tokens)
+                if full.max_tokens >= prepared.max_tokens:
+                    return full
+            turns = turns[1:]
+        return prepared
+
+    def without(self, prepared: Prepared) -> Prepared:
+        """The turn without what it was given of its session."""
+        recalled = prepared.recalled
+        if recalled is None or not recalled.messages:
+            return prepared
+        system, *rest = prepared.body["messages"]
+        body = {**prepared.body, "messages": [system, *rest[recalled.messages :]]}
+        return replace(prepared, body=body, recalled=replace(recalled, taken=0, messages=0))
+
+    def _session(self, slug: str, memory: Memory, request: TurnRequest) -> Session | None:
+        """The turn's session, whether it is there already or not."""
+        now, stamp = self._clock(), request.stamp
+        if stamp is None:
+            known = request.session_id is not None
+            return Session(request.session_id or self._new_id(), slug, now, now) if known else None
+        # A temporary chat (`local:`) is one that its guest wants forgotten.
+        if memory.browser and stamp.browser and stamp.chat_id and not stamp.chat_id.startswith("local:"):
+            return Session(of_chat(slug, stamp.chat_id), slug, now, now, browser=True)
+        return None
+
+    async def _read(self, prepared: Prepared, memory: Memory, session: Session) -> Recalled:
+        talk, turns, read = plain(prepared.body["messages"]), list[SessionTurn](), True
+        if session.browser or prepared.request.session_id:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    turns = await self._turns(prepared.account.user_id, session, memory.load)
+            except (StoreDown, TimeoutError) as down:
+                log.warning("A turn goes on without its memory: %s", str(down) or "the store does not answer in time")
+                read = False
+        said = newly_asked(talk) if session.browser else fresh(turns, talk)
+        return Recalled(memory, session, unheard(turns, talk), said, read=read)
+
+    async def _turns(self, user_id: str, session: Session, load: int) -> list[SessionTurn]:
+        if session.browser:
+            return list(latest(await self._sessions.elsewhere(user_id, session.assistant, session.id, load)))
+        await self._keeping.done(user_id, session.id)
+        found = await self._sessions.read(user_id, session.id, load)
+        if found is None:
+            return []
+        if found[0].assistant != session.assistant:
+            raise BadRequest("other_assistant", session=session.id)
+        return found[1]
+
+    def _size(self, prepared: Prepared, turn: SessionTurn) -> int:
+        weight, extra = weigh({"messages": turn.messages})
+        return self._ratios.tokens(prepared.model.id, weight) + extra
+
+
+def _off(prepared: Prepared) -> Prepared:
+    """The turn on its own; the client's id of a session still groups its rows and traces."""
+    request = prepared.request
+    request.notes[MEMORY] = "off"
+    return replace(prepared, request=replace(request, chat_id=request.session_id or request.chat_id))
+
+
+def _room(prepared: Prepared) -> int | None:
+    """Tokens that the turn leaves free in its model's context; None when nobody knows."""
+    if prepared.model.context is None:
+        return None
+    answers = 2 * prepared.max_tokens + REPAIR if prepared.checked else prepared.max_tokens
+    return prepared.model.context - prepared.prompt_tokens - answers
