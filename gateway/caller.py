@@ -25,6 +25,7 @@ class Caller:
 
     user: dict[str, str]
     key: Key | None
+    groups: tuple[str, ...] = ()  # Open WebUI's of the user, where its connection tells them
 
 
 class Callers:
@@ -41,7 +42,7 @@ class Callers:
         told = header(exchange.scope, b"authorization")
         if right_key(told, self._house_key):
             claims = identity.who(exchange.scope, self._secret, self._replays, time.time())
-            return Caller(claims.user(), None)
+            return Caller(claims.user(), None, identity.groups(exchange.scope))
         if len(told) != 1 or told[0][:7].lower() != b"bearer ":
             raise Problem(401, MISSING, {"WWW-Authenticate": "Bearer"})
         key = await self._engine.keys.check(told[0][7:].decode("latin-1").strip())

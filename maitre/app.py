@@ -76,6 +76,8 @@ def terms_of(house: House) -> Terms:
         record=house.record,
         retention_days=house.retention_days,
         role_weights=house.role_weights,
+        groups={user.email: user.groups for user in house.users if user.groups},
+        show_route=house.webui.show_route,
     )
 
 

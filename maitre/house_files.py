@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from maitre.assistants.answer_jsonschema import schema_problem
-from maitre.house_forms import AssistantForm, HouseForm
+from maitre.house_forms import AssistantForm, HouseForm, RouterForm
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,7 +28,7 @@ class Files:
     """What the files hold, and what is wrong with them. Assistants are by slug: file, front matter, prompt."""
 
     house: HouseForm | None = None
-    assistants: dict[str, tuple[str, AssistantForm, str]] = field(default_factory=dict)
+    assistants: dict[str, tuple[str, AssistantForm | RouterForm, str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -122,13 +122,17 @@ def _read_assistant(file: Path, files: Files) -> Mapping[str, Any]:
         files.problems.append(f"{name}: the file: must begin with front matter between two lines of ---")
         return {}
     written = _yaml(name, parts[1], files.problems)
-    front = _parse(AssistantForm, written, name, files.problems)
+    router = _dict(written).get("type") == "router"
+    form: type[AssistantForm | RouterForm] = RouterForm if router else AssistantForm
+    front = _parse(form, written, name, files.problems)
     try:
         prompt = parts[2].decode("utf-8").strip()
     except UnicodeDecodeError:
         files.problems.append(f"{name}: the prompt: is not UTF-8 text")
         return _dict(written)
-    if not prompt:
+    if router and prompt:
+        files.problems.append(f"{name}: the prompt: a router has none; write it into the assistants that it leads to")
+    if not prompt and not router:
         files.problems.append(f"{name}: the prompt: is empty; write it below the front matter")
     if front is not None:
         slug = front.slug or file.stem
@@ -176,9 +180,16 @@ def _check(
         if email and email in seen:
             problems.append(f"maitre.yaml: users.{index}.email: “{_dict(user)['email']}” is there twice")
         seen.add(email)
+    slugs = {str(front.get("slug") or Path(file).stem): front.get("type") == "router" for file, front in fronts.items()}
     for file, front in fronts.items():
         known(f"{file}: model", [front.get("model")], models, "model")
         known(f"{file}: plans", _list(front.get("plans")), plans, "plan")
+        for where, slug in _ways(front) if front.get("type") == "router" else ():
+            known(f"{file}: {where}", [slug], slugs, "assistant")
+            if isinstance(slug, str) and slugs.get(slug):
+                problems.append(f"{file}: {where}: “{slug}” is a router itself")
+        for index, route in enumerate(_list(front.get("routes"))):
+            known(f"{file}: routes.{index}.plans", _list(_dict(route).get("plans")), plans, "plan")
 
 
 def _models(providers: Mapping[str, Any], problems: list[str]) -> dict[str, str]:
@@ -218,6 +229,15 @@ def _check_front(file: str, front: Mapping[str, Any], problems: list[str]) -> No
             problems.append(f"{file}: json_schema: {wrong}")
     if front.get("tools") and front.get("type") == "one-shot":
         problems.append(f"{file}: tools: a one-shot assistant hears no tool's answer")
+
+
+def _ways(front: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Where a router leads to, and where that is written."""
+    yield "default", front.get("default")
+    for index, route in enumerate(_list(front.get("routes"))):
+        yield f"routes.{index}.assistant", _dict(route).get("assistant")
+        for variant, way in _dict(_dict(route).get("split")).items():
+            yield f"routes.{index}.split.{variant}.assistant", _dict(way).get("assistant")
 
 
 def _dict(value: object) -> Mapping[str, Any]:

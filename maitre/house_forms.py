@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator, model_validator
 
 from maitre.assistants.assistant import OVERRIDABLE
 from maitre.providers.provider import EMBEDDED
 from maitre.quota.window import LARGEST, WINDOWS
+from maitre.routing.words import says_something
 
 #: One line that people read; Postgres holds no NUL, and a terminal no escape.
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -139,6 +140,7 @@ class WebUIForm(Form):
     tags_generation: bool = False
     follow_up_generation: bool = False
     api_keys: bool = True
+    show_route: bool = False
 
 
 class HouseForm(Form):
@@ -192,3 +194,47 @@ class AssistantForm(Form):
     language: Language | None = None
     record: Record = "full"
     limits: LimitsForm = LimitsForm()
+
+
+class WayForm(Form):
+    """One way of a router's `split`."""
+
+    assistant: str
+    weight: int = Field(1, ge=1, le=1000)
+
+
+class RouteForm(Form):
+    """One of a router's `routes`: its conditions, and an assistant or a split."""
+
+    contains: list[Annotated[str, StringConstraints(max_length=200)]] = []
+    plans: list[str] = []
+    groups: list[str] = []
+    languages: list[Language] = []
+    assistant: str | None = None
+    split: dict[Slug, WayForm] | None = None
+
+    @field_validator("contains")
+    @classmethod
+    def _words(cls, value: list[str]) -> list[str]:
+        if empty := [phrase for phrase in value if not says_something(phrase)]:
+            raise ValueError(f"“{empty[0]}” is no word")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RouteForm:
+        if (self.assistant is None) == (not self.split):
+            raise ValueError("needs either an assistant or a split")
+        return self
+
+
+class RouterForm(Form):
+    """The front matter of an assistant with `type: router`."""
+
+    name: Name
+    type: Literal["router"]
+    default: str
+    slug: Slug | None = None
+    description: str = ""
+    enabled: bool = True
+    plans: list[str] = []
+    routes: list[RouteForm] = []

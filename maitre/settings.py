@@ -18,11 +18,12 @@ from maitre.assistants.assistant import Assistant
 from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
 from maitre.house_files import find_secret, read_files
-from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, limits_in
+from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, RouterForm, limits_in
 from maitre.providers.provider import EMBEDDED, Model, Provider
 from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
 from maitre.quota.subject import HOUSE, Subject
+from maitre.routing.routing import Routing, Rule, Way
 
 Endpoint = Literal["open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces"]
 
@@ -67,6 +68,7 @@ class WebUI:
     tags_generation: bool
     follow_up_generation: bool
     api_keys: bool
+    show_route: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,20 @@ def _budgets(house: HouseForm) -> dict[Subject, dict[str, int]]:
     return {subject: limits for subject, form in every.items() if (limits := limits_in(form))}
 
 
-def _assistant(slug: str, front: AssistantForm, prompt: str) -> Assistant:
+def _assistant(slug: str, front: AssistantForm | RouterForm, prompt: str) -> Assistant:
+    if isinstance(front, RouterForm):
+        fields = front.model_dump(exclude={"slug", "routes", "default"}) | {"plans": tuple(front.plans)}
+        return Assistant(slug=slug, model="", prompt="", routing=_routing(slug, front), **fields)
     fields = front.model_dump(exclude={"slug", "limits"})
     fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
     return Assistant(slug=slug, prompt=prompt, **fields)
+
+
+def _routing(slug: str, front: RouterForm) -> Routing:
+    rules = []
+    for route in front.routes:
+        split = (route.split or {}).items()
+        ways = tuple(Way(way.assistant, f"{slug}:{name}", way.weight) for name, way in split)
+        conditions = {name: tuple(getattr(route, name)) for name in ("contains", "plans", "groups", "languages")}
+        rules.append(Rule(ways or (Way(route.assistant or ""),), **conditions))
+    return Routing((*rules, Rule((Way(front.default),))))

@@ -27,6 +27,7 @@ STORIES = {
     "maitre/chat/wait.py",
     "maitre/chat/calls.py",
     "maitre/chat/fallback.py",
+    "maitre/chat/introduced.py",
     "maitre/keys/keys.py",
     "maitre/keys/keys_memory.py",
     "maitre/queue/room.py",

@@ -17,5 +17,5 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
     if not isinstance(model, str) or not model:
         raise Problem(400, "The request does not say which model: “model” is missing.")
     request = api.engine.request_of(caller.user, api.engine.public_id(model), body)
-    request = replace(request, id=exchange.id, key=caller.key)
+    request = replace(request, id=exchange.id, key=caller.key, groups=caller.groups)
     await api.turns.serve(request, exchange.receive, exchange.send)

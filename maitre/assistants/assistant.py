@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from maitre.routing.routing import Routing
+
 #: Request parameters that an operator can let a client set on an assistant (names of the OpenAI API).
 OVERRIDABLE = (
     "temperature",
@@ -22,9 +24,9 @@ OVERRIDABLE = (
 class Assistant:
     """One assistant.
 
-    `plans` empty means every plan. `type` is "chat" (the whole conversation goes upstream) or "one-shot"
-    (only the guest's last message). With `json_answer` the answer is held until it is valid JSON, against
-    `json_schema` when there is one.
+    `plans` empty means every plan. `type` is "chat" (the whole conversation goes upstream), "one-shot" (only the
+    guest's last message), or "router" (without a model of its own: its `routing` says who answers). With `json_answer`
+    the answer is held until it is valid JSON, against `json_schema` when there is one.
     """
 
     slug: str
@@ -45,6 +47,9 @@ class Assistant:
     language: str | None = None
     record: str = "full"
     limits: Mapping[str, int] = field(default_factory=dict)  # of all its guests together, by names of WINDOWS
+    server_tools: tuple[str, ...] = ()  # tools that the house runs for it: `calculator`, `crm.findCustomer`
+    tool_rounds: int = 5  # how often in a turn the model may ask for them
+    routing: Routing | None = None
 
     def open_to(self, plan: str) -> bool:
         """Whether a guest on this plan may use the assistant."""
@@ -56,6 +61,8 @@ class Assistant:
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Assistant:
         known = dict(value)
-        for name in ("plans", "overrides"):
+        for name in ("plans", "overrides", "server_tools"):
             known[name] = tuple(known.get(name) or ())  # type: ignore[arg-type]
+        if known.get("routing"):
+            known["routing"] = Routing.from_json(known["routing"])  # type: ignore[arg-type]
         return cls(**known)  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ _TYPES = {
     "held_cost": "bigint",
     "key_id": "text",
     "relayed": "bigint",
+    "variant": "text",
 }
 _OPEN = f"""
 insert into ledger ({", ".join(_TYPES)}, status)
@@ -40,7 +41,7 @@ on conflict (request_id) do nothing
 _FIND_OPEN = """
 select request_id, turn_id, chat_id, trace_id, at, user_id, plan, door, assistant, provider, model, kind,
        counted = 1 as counted, held_prompt, held_completion, expires_at, currency, held_cost, key_id as key,
-       relayed is not null as streamed
+       relayed is not null as streamed, variant
 from ledger
 where user_id = $1 and door = $2 and model = $3 and status = 'open' and ($4::text is null or turn_id = $4)
 order by id limit 1
@@ -93,4 +94,5 @@ def _values(call: Call, relayed: int) -> tuple[object, ...]:
         call.held_cost,
         call.key,
         relayed if call.streamed else None,
+        call.variant,
     )

@@ -43,6 +43,7 @@ class Call:
     held_cost: int = 0  # what the hold costs at most, in 10⁻⁹ of the currency
     key: str = ""  # the id of the API key that asked, if one did
     streamed: bool = True  # whether what is relayed can be checkpointed
+    variant: str = ""  # which way of a router's split the turn went: `auto:b`
 
     @property
     def subjects(self) -> tuple[Subject, ...]:

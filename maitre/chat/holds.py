@@ -206,6 +206,7 @@ class Holds:
             currency=self._terms.currency,
             streamed=prepared.streamed,
             key=prepared.request.key.id if prepared.request.key else "",
+            variant=prepared.variant,
         )
 
     async def _seat(self, prepared: Prepared, call: Call, told: Told) -> Seat | None:

@@ -52,6 +52,7 @@ class TurnRequest:
     address: str = ""  # the client's, where the door knows it
     chat_id: str = ""  # a session's or a chat's, for display; a stamp's own goes before it
     kind: str = "turn"  # turn | task; a stamp's own goes before it
+    groups: tuple[str, ...] = ()  # Open WebUI's groups of the guest, as its connection tells them
 
     @property
     def door(self) -> str:

@@ -13,6 +13,7 @@ from maitre.chat import prompt
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
+from maitre.chat.route import route
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
 from maitre.errors import BadRequest, StoreDown, Told, Unavailable, UnknownModel
@@ -77,7 +78,8 @@ class Reception:
             raise Told(stamp.refusal, stamp.refusal_status)
         fits(request.messages, {name: value for name, value in request.params.items() if name != "messages"})
         account, plan = await self.welcome(guest)
-        assistant, model = self._which(request.model, plan)
+        way = route(request, self._groups(request, account), account, plan, self.catalogue)
+        assistant, model = self._which(f"assistants.{way.assistant}" if way else request.model, plan)
         if request.key is not None and not request.key.opens(request.model):
             raise UnknownModel("unknown_model", model=request.model)
         kind = stamp.kind if stamp else request.kind
@@ -99,6 +101,7 @@ class Reception:
             max_tokens=0,
             record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
             streamed=streamed,
+            variant=way.variant if way else "",
         )
         return await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
 
@@ -161,6 +164,9 @@ class Reception:
         self._known[account.user_id] = account
         if len(self._known) > KNOWN:
             self._known.pop(next(iter(self._known)))
+
+    def _groups(self, request: TurnRequest, account: Account) -> tuple[str, ...]:
+        return request.groups or self._terms.groups.get(account.email.lower(), ())
 
     def _which(self, public: str, plan: Plan) -> tuple[Assistant | None, Model]:
         door, _, name = public.partition(".")

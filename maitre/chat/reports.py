@@ -50,6 +50,7 @@ def of_call(prepared: Prepared, call: Call, settled: Settlement, answer: Answer,
         cost=Decimal(settled.cost) / Decimal(10**9),
         currency=call.currency,
         problem=clean(answer.error or "the upstream failed")[:500] if settled.status == "error" else "",
+        variant=call.variant,
     )
 
 
@@ -83,4 +84,5 @@ def of_refusal(prepared: Prepared, refused: Refusal, currency: str, now: datetim
         cost=Decimal(0),
         currency=currency,
         problem=refused.key,
+        variant=prepared.variant,
     )

@@ -31,6 +31,7 @@ from maitre.chat import openai_wire, prompt
 from maitre.chat.calls import Calls, Sink
 from maitre.chat.fallback import Fallback
 from maitre.chat.holds import Holds
+from maitre.chat.introduced import introduced
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
@@ -128,6 +129,7 @@ class Turns:
                     await sink.emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
                 prepared = await self.reception.prepare(request, streamed=True)
+                sink = introduced(prepared, sink, self.terms.show_route)
                 wait = WaitAloud(request, sink, self._language(request))
                 if prepared.checked:
                     await self._stream_checked(prepared, sink, wait, limit)

@@ -129,6 +129,8 @@ class LangfuseTracer:
         tags = [f"door:{report.door}", f"plan:{report.plan}", f"kind:{report.kind}"]
         if report.assistant:
             tags.append(f"assistant:{report.assistant}")
+        if report.variant:
+            tags.append(f"variant:{report.variant}")
         metadata = {
             "email": report.email,
             "verdict": report.verdict,

@@ -42,6 +42,7 @@ class Report:
     cost: Decimal
     currency: str
     problem: str  # empty when all went well
+    variant: str = ""  # which way of a router's split the turn went
 
 
 class Tracer(Protocol):

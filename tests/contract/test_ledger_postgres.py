@@ -25,6 +25,7 @@ OPENED = (
     "plan",
     "door",
     "assistant",
+    "variant",
     "provider",
     "model",
     "kind",
