@@ -51,6 +51,9 @@ from maitre.quota.window import periods
 from maitre.rounds import Rounds
 from maitre.settings import House
 from maitre.sql.postgres import Database
+from maitre.tools import arguments_jsonschema
+from maitre.tools.toolbox import Toolbox
+from maitre.tools.tools_http import HttpTools
 from maitre.tracing.langfuse_tracer import LangfuseTracer
 from maitre.tracing.redis_counters import RedisCounters
 from maitre.tracing.witness import Witness
@@ -101,6 +104,7 @@ class Engine:
         self._journals = FileJournals(house.state / "journal", self._id)
         self._ledger = JournaledLedger(self._books, self._journals, self._store.unload)
         self._accounts = PostgresAccounts(self._database, house.currency)
+        self._tools = HttpTools(house.tools)
         self.turns = Turns(
             terms=terms_of(house),
             accounts=self._accounts,
@@ -114,6 +118,7 @@ class Engine:
             models=house.models,
             prices=house.prices,
             check=answer_jsonschema.problem,
+            tools=Toolbox(arguments_jsonschema.problem, self._tools.tools()),
             tracer=self._tracer,
             clock=self._clock,
             new_id=lambda: uuid.uuid4().hex,
@@ -273,6 +278,7 @@ class Engine:
         await asyncio.gather(self.turns.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
+        await self._tools.close()
         await self._journals.close()
         await self._valkey.close()
         await self._database.close()

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from maitre.assistants.answer_jsonschema import schema_problem
 from maitre.house_forms import AssistantForm, HouseForm, RouterForm
+from maitre.house_tools import LARGEST, front_problems, read_tools
+from maitre.tools.openapi import Operation
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,6 +31,7 @@ class Files:
 
     house: HouseForm | None = None
     assistants: dict[str, tuple[str, AssistantForm | RouterForm, str]] = field(default_factory=dict)
+    operations: dict[str, tuple[Operation, ...]] = field(default_factory=dict)  # by the name of their tool
     problems: list[str] = field(default_factory=list)
 
 
@@ -42,6 +45,13 @@ def read_files(directory: Path) -> Files:
         fronts[f"assistants/{file.name}"] = _read_assistant(file, files)
     # References are checked on what was written, so that a mistake of form does not hide them.
     _check(directory, _dict(raw), fronts, files.problems)
+    files.operations = read_tools(
+        _dict(_dict(raw).get("tools")),
+        lambda name: _yaml(name, _bytes(directory / name, name, files.problems, LARGEST), files.problems),
+        lambda name: find_secret(directory, name),
+        schema_problem,
+        files.problems,
+    )
     return files
 
 
@@ -71,12 +81,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _bytes(file: Path, name: str, problems: list[str]) -> bytes | None:
+def _bytes(file: Path, name: str, problems: list[str], largest: int | None = None) -> bytes | None:
     try:
-        return file.read_bytes()
+        raw = file.read_bytes()
     except OSError as bad:
         problems.append(f"{name}: the file: cannot be read ({bad.strerror})")
         return None
+    if largest is not None and len(raw) > largest:
+        problems.append(f"{name}: the file: is larger than {largest} bytes")
+        return None
+    return raw
 
 
 def _yaml(name: str, raw: bytes | None, problems: list[str]) -> Any:
@@ -168,6 +182,15 @@ def _check(
         _check_key(directory, str(name), _dict(provider).get("api_key"), problems)
     for file, front in fronts.items():
         _check_front(file, front, problems)
+    tools = _dict(house.get("tools"))
+    toolless = {
+        str(id)
+        for provider in _dict(house.get("providers")).values()
+        for id, model in _dict(_dict(provider).get("models")).items()
+        if _dict(model).get("tools") is False
+    }
+    for file, front in fronts.items():
+        problems += [f"{file}: server_tools: {wrong}" for wrong in front_problems(front, tools, toolless)]
     known("maitre.yaml: default_plan", [house.get("default_plan")], plans, "plan")
     known("maitre.yaml: prices.models", _dict(_dict(house.get("prices")).get("models")), models, "model")
     for slug, plan in (plans or {}).items():

@@ -120,6 +120,23 @@ class PlanForm(LimitsForm):
     prepaid: bool = False
 
 
+class ToolForm(Form):
+    """One of `tools`: a server whose operations an assistant may use."""
+
+    openapi: str
+    base_url: str
+    allow: Annotated[list[str], Field(min_length=1)]
+    headers: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")], Name] = {}
+    timeout_seconds: float = Field(10, gt=0, le=120)
+    max_bytes: int = Field(20_000, ge=100, le=1_000_000)
+    private: bool = False
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return value.rstrip("/")
+
+
 class UserForm(Form):
     """One of `users`."""
 
@@ -161,6 +178,7 @@ class HouseForm(Form):
     prices: PricesForm
     plans: dict[Slug, PlanForm]
     groups: dict[str, str] = {}
+    tools: dict[Slug, ToolForm] = {}
     users: list[UserForm] = []
     open_webui: WebUIForm = WebUIForm()
 
@@ -194,6 +212,8 @@ class AssistantForm(Form):
     language: Language | None = None
     record: Record = "full"
     limits: LimitsForm = LimitsForm()
+    server_tools: list[str] = []
+    tool_rounds: int = Field(5, ge=1, le=30)
 
 
 class WayForm(Form):

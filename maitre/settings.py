@@ -18,12 +18,15 @@ from maitre.assistants.assistant import Assistant
 from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
 from maitre.house_files import find_secret, read_files
-from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, RouterForm, limits_in
+from maitre.house_forms import AssistantForm, HouseForm, PlanForm, ProviderForm, RouterForm, ToolForm, limits_in
+from maitre.house_tools import header_parts
 from maitre.providers.provider import EMBEDDED, Model, Provider
 from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
 from maitre.quota.subject import HOUSE, Subject
 from maitre.routing.routing import Routing, Rule, Way
+from maitre.tools.openapi import Operation
+from maitre.tools.source import Source
 
 Endpoint = Literal["open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces"]
 
@@ -95,6 +98,7 @@ class House:
     users: tuple[User, ...]
     assistants: Mapping[str, Assistant]
     webui: WebUI
+    tools: tuple[Source, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -182,6 +186,7 @@ def load_house(directory: Path) -> House:
         ),
         assistants={slug: _assistant(slug, front, prompt) for slug, (_, front, prompt) in files.assistants.items()},
         webui=WebUI(**house.open_webui.model_dump()),
+        tools=tuple(_source(directory, name, form, files.operations[name]) for name, form in house.tools.items()),
     )
 
 
@@ -194,6 +199,25 @@ def _provider(directory: Path, name: str, form: ProviderForm) -> Provider:
             name, form.max_concurrent, form.max_tokens_in_flight, form.max_waiting_per_user, form.max_wait_seconds
         )
     return Provider(name, form.kind, form.base_url, key, queue)
+
+
+def _source(directory: Path, name: str, form: ToolForm, operations: tuple[Operation, ...]) -> Source:
+    headers, secrets = {}, []
+    for header, value in form.headers.items():
+        text, wanted = header_parts(value)
+        secret = (find_secret(directory, wanted) or "") if wanted else ""
+        headers[header] = text + secret
+        secrets += [secret] if secret else []
+    return Source(
+        name=name,
+        base_url=form.base_url,
+        operations=operations,
+        headers=headers,
+        secrets=tuple(secrets),
+        timeout_seconds=form.timeout_seconds,
+        max_bytes=form.max_bytes,
+        private=form.private,
+    )
 
 
 def _plan(slug: str, form: PlanForm, currency: str) -> Plan:
@@ -226,6 +250,7 @@ def _assistant(slug: str, front: AssistantForm | RouterForm, prompt: str) -> Ass
         return Assistant(slug=slug, model="", prompt="", routing=_routing(slug, front), **fields)
     fields = front.model_dump(exclude={"slug", "limits"})
     fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
+    fields |= {"server_tools": tuple(front.server_tools)}
     return Assistant(slug=slug, prompt=prompt, **fields)
 
 

@@ -179,6 +179,7 @@ SECTIONS = {
     "PriceForm": "`prices.models.<id>`",
     "LimitsForm": "Limits",
     "PlanForm": "`plans.<slug>`",
+    "ToolForm": "`tools.<slug>`",
     "UserForm": "`users[]`",
     "WebUIForm": "`open_webui`",
     "AssistantForm": "`assistants/*.md`",

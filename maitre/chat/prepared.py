@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maitre.accounts.account import Account
 from maitre.assistants.assistant import Assistant
-from maitre.chat.message import TurnRequest
+from maitre.chat.message import Message, TurnRequest
 from maitre.providers.provider import Model
 from maitre.quota.plan import Plan
 
@@ -33,6 +34,8 @@ class Prepared:
     others: tuple[Model, ...] = ()  # to be asked instead when this one fails before anything was shown
     request_id: str = ""  # of its first upstream call, where the turn's own id can be that; of later ones a new one
     variant: str = ""  # which way of an A/B split the turn went
+    tools: Mapping[str, Any] = field(default_factory=dict)  # the body's fields for tools that the house runs
+    said: tuple[Message, ...] = ()  # what the model asked of them in this turn, and their answers
 
     def again(self, **changes: Any) -> Prepared:
         """The same turn's next upstream call."""

@@ -109,6 +109,7 @@ class Reception:
         """The same turn for another model. Raises BadRequest when it is too long for that one."""
         request = prepared.request
         body = prompt.build(prepared.assistant, model, request.messages, request.params, kind=prepared.kind)
+        body = prompt.with_tools(body, prepared.tools, prepared.said)
         again = prepared.again(model=model, others=others, body=body)
         return await self.sized(again, prompt.wanted_tokens(prepared.assistant, request.params))
 

@@ -41,6 +41,7 @@ from maitre.chat.reports import of_refusal
 from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.terms import Terms
+from maitre.chat.tool_loop import ToolLoop
 from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
@@ -54,6 +55,7 @@ from maitre.queue.room import WaitingRoom
 from maitre.quota.admission import Admission
 from maitre.quota.store import QuotaStore
 from maitre.quota.subject import Subject
+from maitre.tools.toolbox import Toolbox
 from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class Turns:
         models: Mapping[str, Model],
         prices: PriceTable,
         check: AnswerCheck,
+        tools: Toolbox,
         tracer: Tracer,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -106,7 +109,7 @@ class Turns:
             terms, self.admission, self.room, ledger, prices, lengths, budgets, queues,
             self.settlements, self.pulse, clock, new_id,
         )  # fmt: skip
-        self.calls = Calls(
+        calls = Calls(
             holds=self.holds,
             room=self.room,
             pulse=self.pulse,
@@ -116,6 +119,7 @@ class Turns:
             clock=clock,
             admitted=self._admitted,
         )
+        self.calls = ToolLoop(calls, self.reception, tools, tracer, clock)
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
