@@ -57,7 +57,7 @@ class ToolLoop:
             heard.next_round()
         if calls and not heard.spoken:
             raise ProviderError("no_answer", status=502)
-        id, model, created = heard.id, prepared.request.model, int(self._clock().timestamp())
+        id, model, created = heard.id or prepared.turn_id, prepared.request.model, int(self._clock().timestamp())
         await sink.emit(openai_wire.chunk(id, model, created, {}, _finish(heard.finish)))
         if heard.used is not None:
             await sink.emit(openai_wire.usage_chunk(id, model, created, heard.used))

@@ -24,6 +24,8 @@ def is_address(host: str) -> bool:
 
 
 def _open(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -46,11 +46,13 @@ class Toolbox:
     def __init__(self, check: Check, tools: Iterable[tuple[Tool, Use]] = ()) -> None:
         self._check = check
         every = [(calculator.TOOL, _calculate), *tools]
+        self._missed: set[str] = set()  # what was asked for and is not there; said once
         self._kept = {tool.name: _Kept(tool, use) for tool, use in every}
 
     def tools(self, names: Sequence[str]) -> list[Tool]:
         """Those of the named ones that there are."""
-        if missing := [name for name in names if name not in self._kept]:
+        if missing := [name for name in names if name not in self._kept and name not in self._missed]:
+            self._missed.update(missing)
             log.warning("There is no tool %s; `cli seed` tells the database what the files say.", ", ".join(missing))
         return [self._kept[name].tool for name in names if name in self._kept]
 
