@@ -32,6 +32,7 @@ class Caller:
     address: str = ""
     mark: str = ""  # of the key's secret
     token: bool = False  # a token was shown, not the key itself
+    groups: tuple[str, ...] = ()  # Open WebUI's of the user, where its connection tells them
 
 
 class Callers:
@@ -52,7 +53,7 @@ class Callers:
             user = identity.who(exchange.scope, self._user_jwt, self._replays, time.time()).user()
             if not welcomed:
                 await self._engine.arrive(user)
-            return Caller(user, None)
+            return Caller(user, None, groups=identity.groups(exchange.scope))
         address = self._address(exchange.scope)
         if wait := self._engine.guesses.wait(address):
             raise _too_many(wait)

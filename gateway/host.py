@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gateway import bodies, identity
@@ -71,6 +72,7 @@ class Host:
         identity.same_user(body, claims)
         if isinstance(model := body.get("model"), str) and is_ours(model):
             request = self.turns.engine.request_of(claims.user(), model, body)
+            request = replace(request, groups=identity.groups(scope))
             await self.turns.serve(request, receive, send)
             return
         theirs = json.dumps(for_plugins(body, claims)).encode()

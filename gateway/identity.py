@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from gateway.answers import Problem
 from gateway.asgi import Scope, header
@@ -11,6 +12,8 @@ from gateway.replays import Replays
 from gateway.user_jwt import BadToken, Claims, verify
 
 TOKEN = b"x-openwebui-user-jwt"
+
+GROUPS = b"x-maitre-groups"
 
 #: What Open WebUI sends when it cannot sign; anybody can write them.
 UNSIGNED = tuple(b"x-openwebui-user-" + name for name in (b"id", b"email", b"name", b"role"))
@@ -31,6 +34,14 @@ def who(scope: Scope, secret: str, replays: Replays, now: float) -> Claims:
     if replays.replayed(token, claims.issued_at, now):
         raise Problem(401, "The signed user token is refused: it was used before.")
     return claims
+
+
+def groups(scope: Scope) -> tuple[str, ...]:
+    """The user's groups as Open WebUI's connection tells them: `{{USER_GROUPS}}`, names between commas, percent-encoded
+    where they are not ASCII. To be asked only of a request whose connection key is right."""
+    told = header(scope, GROUPS)
+    names = told[0].decode("latin-1").split(",") if len(told) == 1 else ()
+    return tuple(name for part in names if (name := unquote(part.strip())))
 
 
 def same_user(body: Mapping[str, Any], claims: Claims) -> None:

@@ -66,6 +66,9 @@ from maitre.quota.window import periods
 from maitre.rounds import Rounds
 from maitre.settings import House
 from maitre.sql.postgres import Database
+from maitre.tools import arguments_jsonschema
+from maitre.tools.toolbox import Toolbox
+from maitre.tools.tools_http import HttpTools
 from maitre.tracing.langfuse_tracer import LangfuseTracer
 from maitre.tracing.redis_counters import RedisCounters
 from maitre.tracing.witness import Witness
@@ -91,6 +94,8 @@ def terms_of(house: House) -> Terms:
         record=house.record,
         retention_days=house.retention_days,
         role_weights=house.role_weights,
+        groups={user.email: user.groups for user in house.users if user.groups},
+        show_route=house.webui.show_route,
     )
 
 
@@ -126,6 +131,7 @@ class Engine:
         line = RedisLine(self._valkey)
         queues = {name: one.queue for name, one in house.providers.items() if one.queue is not None}
         self.sessions = PostgresSessions(self._database)
+        self._tools = HttpTools(house.tools)
         self.turns = Turns(
             terms=terms_of(house),
             accounts=self.accounts,
@@ -142,6 +148,7 @@ class Engine:
             health=self._upstreams,
             prices=house.prices,
             check=answer_jsonschema.problem,
+            tools=Toolbox(arguments_jsonschema.problem, self._tools.tools()),
             tracer=self._tracer,
             clock=self._clock,
             new_id=lambda: uuid.uuid4().hex,
@@ -339,6 +346,7 @@ class Engine:
         await asyncio.gather(self.turns.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
+        await self._tools.close()
         await self._journals.close()
         await self._valkey.close()
         await self._database.close()

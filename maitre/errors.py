@@ -5,6 +5,7 @@ MaitreError
 ├── HouseError           an operator's command cannot go on; the message is the sentence to print
 ├── BadKey               a new API key cannot be as somebody wants it; the message says why
 ├── StoreDown            Postgres or Valkey does not answer
+├── ToolFault            a tool cannot do what a model asks; the model reads the text
 ├── ValkeyError          Valkey answered a command with an error: a mistake of ours
 └── Refusal              a guest is told no, in one sentence from the catalogue
     ├── QuotaExceeded    a window is full; knows when it resets
@@ -52,6 +53,10 @@ class StoreDown(MaitreError):
 
 class ValkeyError(MaitreError):
     """Valkey answered a command with an error; the text is its reply, such as `WRONGTYPE …`."""
+
+
+class ToolFault(MaitreError):
+    """A tool cannot do what a model asks of it; the text is the sentence that the model reads."""
 
 
 class Refusal(MaitreError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from maitre.assistants.answer_jsonschema import schema_problem
 from maitre.assistants.variable import TAKEN, places
-from maitre.house_forms import AssistantForm, HouseForm
+from maitre.house_forms import AssistantForm, HouseForm, RouterForm
+from maitre.house_tools import LARGEST, front_problems, read_tools
 from maitre.providers.alias import loop
+from maitre.tools.openapi import Operation
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -30,7 +32,8 @@ class Files:
     """What the files hold, and what is wrong with them. Assistants are by slug: file, front matter, prompt."""
 
     house: HouseForm | None = None
-    assistants: dict[str, tuple[str, AssistantForm, str]] = field(default_factory=dict)
+    assistants: dict[str, tuple[str, AssistantForm | RouterForm, str]] = field(default_factory=dict)
+    operations: dict[str, tuple[Operation, ...]] = field(default_factory=dict)  # by the name of their tool
     problems: list[str] = field(default_factory=list)
 
 
@@ -44,6 +47,13 @@ def read_files(directory: Path) -> Files:
         fronts[f"assistants/{file.name}"] = _read_assistant(file, files)
     # References are checked on what was written, so that a mistake of form does not hide them.
     _check(directory, _dict(raw), fronts, files.problems)
+    files.operations = read_tools(
+        _dict(_dict(raw).get("tools")),
+        lambda name: _yaml(name, _bytes(directory / name, name, files.problems, LARGEST), files.problems),
+        lambda name: find_secret(directory, name),
+        schema_problem,
+        files.problems,
+    )
     return files
 
 
@@ -73,12 +83,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _bytes(file: Path, name: str, problems: list[str]) -> bytes | None:
+def _bytes(file: Path, name: str, problems: list[str], largest: int | None = None) -> bytes | None:
     try:
-        return file.read_bytes()
+        raw = file.read_bytes()
     except OSError as bad:
         problems.append(f"{name}: the file: cannot be read ({bad.strerror})")
         return None
+    if largest is not None and len(raw) > largest:
+        problems.append(f"{name}: the file: is larger than {largest} bytes")
+        return None
+    return raw
 
 
 def _yaml(name: str, raw: bytes | None, problems: list[str]) -> Any:
@@ -124,13 +138,17 @@ def _read_assistant(file: Path, files: Files) -> Mapping[str, Any]:
         files.problems.append(f"{name}: the file: must begin with front matter between two lines of ---")
         return {}
     written = _yaml(name, parts[1], files.problems)
-    front = _parse(AssistantForm, written, name, files.problems)
+    router = _dict(written).get("type") == "router"
+    form: type[AssistantForm | RouterForm] = RouterForm if router else AssistantForm
+    front = _parse(form, written, name, files.problems)
     try:
         prompt = parts[2].decode("utf-8").strip()
     except UnicodeDecodeError:
         files.problems.append(f"{name}: the prompt: is not UTF-8 text")
         return _dict(written)
-    if not prompt:
+    if router and prompt:
+        files.problems.append(f"{name}: the prompt: a router has none; write it into the assistants that it leads to")
+    if not prompt and not router:
         files.problems.append(f"{name}: the prompt: is empty; write it below the front matter")
     if front is not None:
         slug = front.slug or file.stem
@@ -142,7 +160,8 @@ def _read_assistant(file: Path, files: Files) -> Mapping[str, Any]:
             files.problems.append(f"{name}: slug: “{slug}” is taken by {files.assistants[slug][0]}")
         else:
             files.assistants[slug] = (name, front, prompt)
-        _check_variables(name, front, prompt, files.problems)
+        if isinstance(front, AssistantForm):
+            _check_variables(name, front, prompt, files.problems)
     return _dict(written)
 
 
@@ -169,6 +188,15 @@ def _check(
         _check_key(directory, str(name), _dict(provider).get("api_key"), problems)
     for file, front in fronts.items():
         _check_front(file, front, problems)
+    tools = _dict(house.get("tools"))
+    toolless = {
+        str(id)
+        for provider in _dict(house.get("providers")).values()
+        for id, model in _dict(_dict(provider).get("models")).items()
+        if _dict(model).get("tools") is False
+    }
+    for file, front in fronts.items():
+        problems += [f"{file}: server_tools: {wrong}" for wrong in front_problems(front, tools, toolless)]
     known("maitre.yaml: default_plan", [house.get("default_plan")], plans, "plan")
     known("maitre.yaml: prices.models", _dict(_dict(house.get("prices")).get("models")), models, "model")
     for id, use in aliases.items():
@@ -184,11 +212,18 @@ def _check(
             problems.append(f"maitre.yaml: users.{index}.email: “{_dict(user)['email']}” is there twice")
         seen.add(email)
     embedders = _embedders(_dict(house.get("providers")), problems)
+    slugs = {str(front.get("slug") or Path(file).stem): front.get("type") == "router" for file, front in fronts.items()}
     for file, front in fronts.items():
         known(f"{file}: model", [front.get("model")], public, "model")
         if front.get("model") in embedders:
             problems.append(f"{file}: model: “{front['model']}” makes embeddings and cannot chat")
         known(f"{file}: plans", _list(front.get("plans")), plans, "plan")
+        for where, slug in _ways(front) if front.get("type") == "router" else ():
+            known(f"{file}: {where}", [slug], slugs, "assistant")
+            if isinstance(slug, str) and slugs.get(slug):
+                problems.append(f"{file}: {where}: “{slug}” is a router itself")
+        for index, route in enumerate(_list(front.get("routes"))):
+            known(f"{file}: routes.{index}.plans", _list(_dict(route).get("plans")), plans, "plan")
 
 
 def _models(providers: Mapping[str, Any], problems: list[str]) -> dict[str, str]:
@@ -273,6 +308,15 @@ def _check_variables(file: str, front: AssistantForm, prompt: str, problems: lis
             problems.append(f"{where}: what is required needs no default")
         if len(variable.default) > variable.max_length:
             problems.append(f"{where}.default: is longer than max_length")
+
+
+def _ways(front: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Where a router leads to, and where that is written."""
+    yield "default", front.get("default")
+    for index, route in enumerate(_list(front.get("routes"))):
+        yield f"routes.{index}.assistant", _dict(route).get("assistant")
+        for variant, way in _dict(_dict(route).get("split")).items():
+            yield f"routes.{index}.split.{variant}.assistant", _dict(way).get("assistant")
 
 
 def _dict(value: object) -> Mapping[str, Any]:

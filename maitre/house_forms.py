@@ -7,13 +7,23 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from maitre.assistants.assistant import OVERRIDABLE
 from maitre.assistants.variable import NAME
 from maitre.keys.address import network_of
 from maitre.providers.provider import EMBEDDED, KINDS
 from maitre.quota.window import LARGEST, WINDOWS
+from maitre.routing.words import says_something
 
 #: One line that people read; Postgres holds no NUL, and a terminal no escape.
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -168,6 +178,23 @@ class PlanForm(LimitsForm):
     networks: NetworksForm = NetworksForm()
 
 
+class ToolForm(Form):
+    """One of `tools`: a server whose operations an assistant may use."""
+
+    openapi: str
+    base_url: str
+    allow: Annotated[list[str], Field(min_length=1)]
+    headers: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")], Name] = {}
+    timeout_seconds: float = Field(10, gt=0, le=120)
+    max_bytes: int = Field(20_000, ge=100, le=1_000_000)
+    private: bool = False
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return value.rstrip("/")
+
+
 class UserForm(Form):
     """One of `users`."""
 
@@ -188,6 +215,7 @@ class WebUIForm(Form):
     tags_generation: bool = False
     follow_up_generation: bool = False
     api_keys: bool = True
+    show_route: bool = False
 
 
 class MemoryForm(Form):
@@ -236,6 +264,7 @@ class HouseForm(Form):
     prices: PricesForm
     plans: dict[Slug, PlanForm]
     groups: dict[str, str] = {}
+    tools: dict[Slug, ToolForm] = {}
     users: list[UserForm] = []
     open_webui: WebUIForm = WebUIForm()
 
@@ -269,6 +298,8 @@ class AssistantForm(Form):
     language: Language | None = None
     record: Record = "full"
     limits: LimitsForm = LimitsForm()
+    server_tools: list[str] = []
+    tool_rounds: int = Field(5, ge=1, le=30)
     memory: AssistantMemoryForm | None = None
     variables: dict[VariableName, VariableForm] = {}
 
@@ -276,3 +307,47 @@ class AssistantForm(Form):
     @classmethod
     def _memory(cls, value: object) -> object:
         return {} if value is True else None if value is False else value
+
+
+class WayForm(Form):
+    """One way of a router's `split`."""
+
+    assistant: str
+    weight: int = Field(1, ge=1, le=1000)
+
+
+class RouteForm(Form):
+    """One of a router's `routes`: its conditions, and an assistant or a split."""
+
+    contains: list[Annotated[str, StringConstraints(max_length=200)]] = []
+    plans: list[str] = []
+    groups: list[str] = []
+    languages: list[Language] = []
+    assistant: str | None = None
+    split: dict[Slug, WayForm] | None = None
+
+    @field_validator("contains")
+    @classmethod
+    def _words(cls, value: list[str]) -> list[str]:
+        if empty := [phrase for phrase in value if not says_something(phrase)]:
+            raise ValueError(f"“{empty[0]}” is no word")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RouteForm:
+        if (self.assistant is None) == (not self.split):
+            raise ValueError("needs either an assistant or a split")
+        return self
+
+
+class RouterForm(Form):
+    """The front matter of an assistant with `type: router`."""
+
+    name: Name
+    type: Literal["router"]
+    default: str
+    slug: Slug | None = None
+    description: str = ""
+    enabled: bool = True
+    plans: list[str] = []
+    routes: list[RouteForm] = []

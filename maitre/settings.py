@@ -26,8 +26,11 @@ from maitre.house_forms import (
     MemoryForm,
     PlanForm,
     ProviderForm,
+    RouterForm,
+    ToolForm,
     limits_in,
 )
+from maitre.house_tools import header_parts
 from maitre.keys.networks import Networks
 from maitre.memory.memory import Memory
 from maitre.providers.alias import Alias, members
@@ -35,6 +38,9 @@ from maitre.providers.provider import EMBEDDED, Model, Provider
 from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
 from maitre.quota.subject import HOUSE, Subject
+from maitre.routing.routing import Routing, Rule, Way
+from maitre.tools.openapi import Operation
+from maitre.tools.source import Source
 
 Endpoint = Literal["open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces"]
 
@@ -82,6 +88,7 @@ class WebUI:
     tags_generation: bool
     follow_up_generation: bool
     api_keys: bool
+    show_route: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,7 @@ class House:
     users: tuple[User, ...]
     assistants: Mapping[str, Assistant]
     webui: WebUI
+    tools: tuple[Source, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -204,6 +212,7 @@ def load_house(directory: Path) -> House:
             slug: _assistant(slug, front, prompt, house.memory) for slug, (_, front, prompt) in files.assistants.items()
         },
         webui=WebUI(**house.open_webui.model_dump()),
+        tools=tuple(_source(directory, name, form, files.operations[name]) for name, form in house.tools.items()),
     )
 
 
@@ -227,6 +236,25 @@ def _provider(directory: Path, name: str, form: ProviderForm) -> Provider:
         slots=first[1],
         more=tuple(more),
         timeout=form.timeout_seconds,
+    )
+
+
+def _source(directory: Path, name: str, form: ToolForm, operations: tuple[Operation, ...]) -> Source:
+    headers, secrets = {}, []
+    for header, value in form.headers.items():
+        text, wanted = header_parts(value)
+        secret = (find_secret(directory, wanted) or "") if wanted else ""
+        headers[header] = text + secret
+        secrets += [secret] if secret else []
+    return Source(
+        name=name,
+        base_url=form.base_url,
+        operations=operations,
+        headers=headers,
+        secrets=tuple(secrets),
+        timeout_seconds=form.timeout_seconds,
+        max_bytes=form.max_bytes,
+        private=form.private,
     )
 
 
@@ -255,11 +283,15 @@ def _budgets(house: HouseForm) -> dict[Subject, dict[str, int]]:
     return {subject: limits for subject, form in every.items() if (limits := limits_in(form))}
 
 
-def _assistant(slug: str, front: AssistantForm, prompt: str, memory: MemoryForm) -> Assistant:
+def _assistant(slug: str, front: AssistantForm | RouterForm, prompt: str, memory: MemoryForm) -> Assistant:
+    if isinstance(front, RouterForm):
+        fields = front.model_dump(exclude={"slug", "routes", "default"}) | {"plans": tuple(front.plans)}
+        return Assistant(slug=slug, model="", prompt="", routing=_routing(slug, front), **fields)
     fields = front.model_dump(exclude={"slug", "limits", "memory", "variables"})
     fields["memory"] = _memory(front.memory, memory)
     fields["variables"] = {name: Variable(**one.model_dump()) for name, one in front.variables.items()}
     fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
+    fields |= {"server_tools": tuple(front.server_tools)}
     return Assistant(slug=slug, prompt=prompt, **fields)
 
 
@@ -268,3 +300,13 @@ def _memory(own: AssistantMemoryForm | None, house: MemoryForm) -> Memory | None
     if own is None:
         return None
     return Memory(own.load or house.load, own.keep or house.keep, own.browser)
+
+
+def _routing(slug: str, front: RouterForm) -> Routing:
+    rules = []
+    for route in front.routes:
+        split = (route.split or {}).items()
+        ways = tuple(Way(way.assistant, f"{slug}:{name}", way.weight) for name, way in split)
+        conditions = {name: tuple(getattr(route, name)) for name in ("contains", "plans", "groups", "languages")}
+        rules.append(Rule(ways or (Way(route.assistant or ""),), **conditions))
+    return Routing((*rules, Rule((Way(front.default),))))

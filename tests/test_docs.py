@@ -198,13 +198,20 @@ SECTIONS = {
     "LimitsForm": "Limits",
     "PlanForm": "`plans.<slug>`",
     "NetworksForm": "Networks",
+    "ToolForm": "`tools.<slug>`",
     "UserForm": "`users[]`",
     "WebUIForm": "`open_webui`",
     "AssistantForm": "`assistants/*.md`",
     "MemoryForm": "`memory`",
     "AssistantMemoryForm": "`memory` of an assistant",
     "VariableForm": "`variables.<name>` of an assistant",
+    "RouterForm": "Routers",
+    "RouteForm": "`routes[]` of a router",
+    "WayForm": "`split` of a route",
 }
+
+#: Sections of the assistants' files, not of maitre.yaml.
+OF_ASSISTANTS = ("AssistantForm", "RouterForm", "RouteForm", "WayForm")
 
 
 def fields_of(name: str) -> dict[str, Any]:

@@ -16,7 +16,18 @@ TECHNOLOGY = ("redis_", "postgres", "http", "langfuse", "jsonschema", "jsonl", "
 #: Files of `maitre` that are neither pure nor adapters: the edge, the roots, and the async stories over Protocols.
 EDGE = {
     f"maitre/{name}.py"
-    for name in ("settings", "house_files", "house_forms", "app", "portal", "channel", "room", "seats", "door")
+    for name in (
+        "settings",
+        "house_files",
+        "house_forms",
+        "house_tools",
+        "app",
+        "portal",
+        "channel",
+        "room",
+        "seats",
+        "door",
+    )
 }
 #: Those of the edge that the operator's side may see.
 SHOWN = {"maitre/settings.py", "maitre/house_files.py", "maitre/app.py"}
@@ -34,6 +45,10 @@ STORIES = {
     "maitre/chat/recall.py",
     "maitre/memory/sessions.py",
     "maitre/memory/sessions_memory.py",
+    "maitre/chat/introduced.py",
+    "maitre/chat/tool_loop.py",
+    "maitre/chat/tool_sink.py",
+    "maitre/tools/toolbox.py",
     "maitre/keys/keys.py",
     "maitre/keys/keys_memory.py",
     "maitre/actions/action.py",

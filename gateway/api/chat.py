@@ -34,6 +34,7 @@ def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any])
         hears=exchange.waits,
         session_id=session_of(exchange, body) if caller.key is not None else None,
         notes=exchange.headers,
+        groups=caller.groups,
     )
     if request.strict:
         check(body, CHAT, "messages")

@@ -8,6 +8,7 @@ from typing import Any
 
 from maitre.assistants.variable import Variable, filled
 from maitre.memory.memory import Memory
+from maitre.routing.routing import Routing
 
 #: Request parameters that an operator can let a client set on an assistant (names of the OpenAI API).
 OVERRIDABLE = (
@@ -26,9 +27,9 @@ OVERRIDABLE = (
 class Assistant:
     """One assistant.
 
-    `plans` empty means every plan. `type` is "chat" (the whole conversation goes upstream) or "one-shot"
-    (only the guest's last message). With `json_answer` the answer is held until it is valid JSON, against
-    `json_schema` when there is one.
+    `plans` empty means every plan. `type` is "chat" (the whole conversation goes upstream), "one-shot" (only the
+    guest's last message), or "router" (without a model of its own: its `routing` says who answers). With `json_answer`
+    the answer is held until it is valid JSON, against `json_schema` when there is one.
     """
 
     slug: str
@@ -51,6 +52,9 @@ class Assistant:
     limits: Mapping[str, int] = field(default_factory=dict)  # of all its guests together, by names of WINDOWS
     memory: Memory | None = None
     variables: Mapping[str, Variable] = field(default_factory=dict)  # what stands as {{name}} in the prompt
+    server_tools: tuple[str, ...] = ()  # tools that the house runs for it: `calculator`, `crm.findCustomer`
+    tool_rounds: int = 5  # how often in a turn the model may ask for them
+    routing: Routing | None = None
 
     def open_to(self, plan: str) -> bool:
         """Whether a guest on this plan may use the assistant."""
@@ -68,9 +72,11 @@ class Assistant:
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Assistant:
         known = dict(value)
-        for name in ("plans", "overrides"):
+        for name in ("plans", "overrides", "server_tools"):
             known[name] = tuple(known.get(name) or ())  # type: ignore[arg-type]
         known["memory"] = Memory.from_json(known.get("memory"))  # type: ignore[arg-type]
         variables: Any = known.get("variables") or {}
         known["variables"] = {name: Variable(**one) for name, one in variables.items()}
+        if known.get("routing"):
+            known["routing"] = Routing.from_json(known["routing"])  # type: ignore[arg-type]
         return cls(**known)  # type: ignore[arg-type]

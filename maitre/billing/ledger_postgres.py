@@ -23,7 +23,8 @@ from maitre.sql.postgres import Database
 #: The public names of a row's fields, in the order of `cli usage --json`.
 COLUMNS = (
     'id, request_id, turn_id, chat_id, trace_id, at, ended_at, first_token_ms, user_id as "user", email, key_id as key,'
-    " l.plan, door, address, assistant, provider, model, kind, counted, prompt_tokens, completion_tokens, estimated,"
+    " l.plan, door, address, assistant, variant, provider, model, kind, counted, prompt_tokens, completion_tokens,"
+    " estimated,"
     " cost, currency, price_version, status"
 )
 

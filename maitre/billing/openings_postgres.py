@@ -32,6 +32,7 @@ _TYPES = {
     "key_id": "text",
     "relayed": "bigint",
     "address": "text",
+    "variant": "text",
 }
 _OPEN = f"""
 insert into ledger ({", ".join(_TYPES)}, status)
@@ -41,7 +42,7 @@ on conflict (request_id) do nothing
 _FIND_OPEN = """
 select request_id, turn_id, chat_id, trace_id, at, user_id, plan, door, assistant, provider, model, kind,
        counted = 1 as counted, held_prompt, held_completion, expires_at, currency, held_cost, key_id as key,
-       relayed is not null as streamed, address
+       relayed is not null as streamed, address, variant
 from ledger
 where user_id = $1 and door = $2 and model = $3 and status = 'open' and ($4::text is null or turn_id = $4)
 order by id limit 1
@@ -95,4 +96,5 @@ def _values(call: Call, relayed: int) -> tuple[object, ...]:
         call.key,
         relayed if call.streamed else None,
         call.address,
+        call.variant,
     )

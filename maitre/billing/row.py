@@ -45,6 +45,7 @@ class Call:
     key: str = ""  # the id of the API key that asked, if one did
     streamed: bool = True  # whether what is relayed can be checkpointed
     address: str = ""  # the client's, where the door knows it
+    variant: str = ""  # which way of a router's split the turn went: `auto:b`
 
     @property
     def subjects(self) -> tuple[Subject, ...]:

@@ -210,6 +210,7 @@ class Holds:
             streamed=prepared.streamed,
             key=prepared.request.key.id if prepared.request.key else "",
             address=prepared.request.address,
+            variant=prepared.variant,
         )
 
     async def _seat(self, prepared: Prepared, call: Call, told: Told) -> Seat | None:

@@ -55,6 +55,9 @@ class TurnRequest:
     kind: str = "turn"  # turn | task; a stamp's own goes before it
     public: bool = False  # whether a client of the public API asks, and not Open WebUI for a chat of its own
     hears: Callable[[Waiting], None] | None = None  # hears of a wait, before the guest does
+    session_id: str | None = None  # the client's word for its session; "": none yet; None: the door knows no sessions
+    notes: dict[str, str] = field(default_factory=dict)  # headers that the turn adds to its answer, until that begins
+    groups: tuple[str, ...] = ()  # Open WebUI's groups of the guest, as its connection tells them
 
     @property
     def strict(self) -> bool:
@@ -69,9 +72,6 @@ class TurnRequest:
             return None
         options = self.params.get("stream_options")
         return isinstance(options, Mapping) and options.get("include_usage") is True
-
-    session_id: str | None = None  # the client's word for its session; "": none yet; None: the door knows no sessions
-    notes: dict[str, str] = field(default_factory=dict)  # headers that the turn adds to its answer, until that begins
 
     @property
     def variables(self) -> object:

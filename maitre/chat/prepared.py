@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maitre.accounts.account import Account
 from maitre.assistants.assistant import Assistant
-from maitre.chat.message import TurnRequest
+from maitre.chat.message import Message, TurnRequest
 from maitre.chat.recalled import Recalled
 from maitre.providers.provider import Model
 from maitre.quota.plan import Plan
@@ -37,6 +38,8 @@ class Prepared:
     request_id: str = ""  # of its first upstream call, where the turn's own id can be that; of later ones a new one
     variant: str = ""  # which way of an A/B split the turn went
     recalled: Recalled | None = None  # its session, where the assistant remembers
+    tools: Mapping[str, Any] = field(default_factory=dict)  # the body's fields for tools that the house runs
+    said: tuple[Message, ...] = ()  # what the model asked of them in this turn, and their answers
 
     def again(self, **changes: Any) -> Prepared:
         """The same turn's next upstream call."""

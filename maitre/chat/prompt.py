@@ -92,6 +92,11 @@ def repair(body: Mapping[str, Any], answer: str, problem: str) -> dict[str, Any]
     return {**body, "messages": [*body["messages"], *again]}
 
 
+def with_tools(body: Mapping[str, Any], tools: Mapping[str, Any], said: Sequence[Message]) -> dict[str, Any]:
+    """The body with the fields for the house's tools, and what was said of them so far."""
+    return {**body, **tools, "messages": [*body["messages"], *said]} if tools else dict(body)
+
+
 def _under(assistant: Assistant, spoken: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     talk = [message for message in spoken if message["role"] not in ("system", "developer")]
     theirs = [message for message in spoken if message["role"] in ("system", "developer")]

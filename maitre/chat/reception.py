@@ -14,6 +14,7 @@ from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.recall import Recall
+from maitre.chat.route import route
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
 from maitre.errors import BadRequest, Forbidden, StoreDown, Told, Unavailable, UnknownModel
@@ -81,7 +82,8 @@ class Reception:
             raise Told(stamp.refusal, stamp.refusal_status)
         fits(request.messages, {name: value for name, value in request.params.items() if name != "messages"})
         account, plan = await self.welcome(guest)
-        assistant, (model, *others) = self._which(request.model, plan)
+        way = route(request, self._groups(request, account), account, plan, self.catalogue)
+        assistant, (model, *others) = self._which(f"assistants.{way.assistant}" if way else request.model, plan)
         if request.key is not None and not request.key.opens(request.model):
             raise UnknownModel("unknown_model", model=request.model)
         if model.embedding:
@@ -108,6 +110,7 @@ class Reception:
             record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
             streamed=streamed,
             others=tuple(others),
+            variant=way.variant if way else "",
         )
         try:
             prepared = await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
@@ -187,6 +190,9 @@ class Reception:
         self._known[account.user_id] = account
         if len(self._known) > KNOWN:
             self._known.pop(next(iter(self._known)))
+
+    def _groups(self, request: TurnRequest, account: Account) -> tuple[str, ...]:
+        return request.groups or self._terms.groups.get(account.email.lower(), ())
 
     def _which(self, public: str, plan: Plan) -> tuple[Assistant | None, tuple[Model, ...]]:
         """The assistant, if it is one, and its models, the one to ask first before the others."""

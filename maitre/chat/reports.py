@@ -11,7 +11,8 @@ from maitre.chat.openai_wire import Answer
 from maitre.chat.prepared import Prepared
 from maitre.chat.text import clean
 from maitre.errors import QuotaExceeded, Refusal
-from maitre.tracing.trace import Report
+from maitre.tools.tool import Outcome, Tool
+from maitre.tracing.trace import Report, ToolReport
 
 #: Characters of an input or an output that a trace keeps.
 TRACED = 32_000
@@ -52,6 +53,31 @@ def of_call(prepared: Prepared, call: Call, settled: Settlement, answer: Answer,
         cost=Decimal(settled.cost) / Decimal(10**9),
         currency=call.currency,
         problem=clean(answer.error or "the upstream failed")[:500] if settled.status == "error" else "",
+        variant=call.variant,
+    )
+
+
+def of_tool(
+    prepared: Prepared, tool: Tool | None, arguments: str, outcome: Outcome, began: datetime, ended: datetime
+) -> ToolReport:
+    """The report of one use of a tool."""
+    stamp, full = prepared.request.stamp, prepared.record == "full"
+    return ToolReport(
+        trace_id=prepared.turn_id,
+        tool=tool.name if tool else "unknown tool",
+        name=prepared.name,
+        door=prepared.request.door,
+        user_id=prepared.account.user_id,
+        session_id=stamp.chat_id if stamp else prepared.request.chat_id,
+        plan=prepared.plan.slug,
+        assistant=prepared.assistant.slug if prepared.assistant else "",
+        started=began,
+        ended=ended,
+        failed=outcome.failed,
+        arguments_size=len(arguments),
+        result_size=len(outcome.text),
+        arguments=clean(arguments[:TRACED]) if full else None,
+        result=clean(outcome.text[:TRACED]) if full else None,
     )
 
 
@@ -85,4 +111,5 @@ def of_refusal(prepared: Prepared, refused: Refusal, currency: str, now: datetim
         cost=Decimal(0),
         currency=currency,
         problem=refused.key,
+        variant=prepared.variant,
     )

@@ -183,6 +183,11 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "Моделі не вдалося відповісти в потрібній формі навіть із другої спроби. Спробуйте інше запитання.",
         "ru": "Модели не удалось ответить в нужной форме даже со второй попытки. Попробуйте другой вопрос.",
     },
+    "no_answer": {
+        "en": "The model kept asking for its tools and gave no answer. Ask in another way.",
+        "uk": "Модель знову й знову зверталася до інструментів і не відповіла. Запитайте інакше.",
+        "ru": "Модель снова и снова обращалась к инструментам и не ответила. Спросите иначе.",
+    },
     "internal": {
         "en": "Something went wrong in the house. Try again, or tell the administrator this number: {number}.",
         "uk": "Щось пішло не так. Спробуйте ще раз або назвіть адміністраторові це число: {number}.",

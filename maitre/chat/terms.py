@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,8 @@ class Terms:
     record: str
     retention_days: int
     role_weights: Mapping[str, int]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the house's users, by e-mail
+    show_route: bool = False  # whether a browser shows which assistant a router chose
 
     @property
     def foreign_ttl(self) -> timedelta:

@@ -32,6 +32,7 @@ from maitre.chat import openai_wire, prompt
 from maitre.chat.calls import Calls
 from maitre.chat.fallback import Fallback
 from maitre.chat.holds import Holds
+from maitre.chat.introduced import introduced
 from maitre.chat.keeping import Keeping
 from maitre.chat.listener import listening, over
 from maitre.chat.message import TurnRequest, Usage
@@ -45,6 +46,7 @@ from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.shown import Sink
 from maitre.chat.terms import Terms
+from maitre.chat.tool_loop import ToolLoop
 from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
@@ -61,6 +63,7 @@ from maitre.queue.room import WaitingRoom
 from maitre.quota.admission import Admission
 from maitre.quota.store import QuotaStore
 from maitre.quota.subject import Subject
+from maitre.tools.toolbox import Toolbox
 from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
@@ -94,6 +97,7 @@ class Turns:
         health: Mapping[str, Health],
         prices: PriceTable,
         check: AnswerCheck,
+        tools: Toolbox,
         tracer: Tracer,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -130,6 +134,7 @@ class Turns:
             clock=clock,
             admitted=self._admitted,
         )
+        self._loop = ToolLoop(self.calls, self.reception, tools, tracer, clock)
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
@@ -143,9 +148,9 @@ class Turns:
                     await sink.emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
                 prepared = await self.reception.prepare(request, streamed=True)
-                sink = listening(prepared, sink)
+                sink = introduced(prepared, listening(prepared, sink), self.terms.show_route)
                 wait = WaitAloud(request, sink, self._language(request))
-                story = self._stream_checked if prepared.checked else self.calls.relay
+                story = self._stream_checked if prepared.checked else self._loop.relay
                 used = await story(prepared, sink, wait, limit)
                 if used is not None:
                     await sink.emit(self.calls.disguise(prepared).used(used))
@@ -170,7 +175,7 @@ class Turns:
                     id, created = prepared.answer_id, self._created()
                     whole = openai_wire.completion(id, request.model, created, text, usage)
                 else:
-                    whole, _ = await self.calls.whole(prepared, wait, limit)
+                    whole, _ = await self._loop.whole(prepared, wait, limit)
                 return self.keeping.told(prepared, whole)
         except Exception as fault:
             refused = self.refusal_of(fault)
@@ -208,7 +213,7 @@ class Turns:
         assert prepared.assistant is not None
         used = Usage(0, 0)
         for attempt in ("answer", "repair"):
-            whole, _ = await self.calls.whole(prepared, wait, limit)
+            whole, _ = await self._loop.whole(prepared, wait, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))
             counts = whole["usage"]
             used = Usage(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from maitre.chat import sse
 from maitre.chat.message import TurnRequest
-from maitre.chat.waiting import queue_line
+from maitre.chat.waiting import queue_line, tool_line
 from maitre.queue.line import Waiting
 
 #: Seconds after which an API client that waits hears its place again: many give up on a silent connection.
@@ -35,6 +35,9 @@ class Wait(Protocol):
     def audible(self) -> AbstractAsyncContextManager[None]:
         """Within, whoever waits is not left without a word for long."""
 
+    async def using(self, tools: Sequence[str]) -> None:
+        """Tell which tools the house is using now."""
+
     async def over(self) -> None:
         """The wait is over, one way or another."""
 
@@ -48,6 +51,9 @@ class Unheard:
     async def told(self, waiting: Waiting) -> None:
         if self._hears is not None:
             self._hears(waiting)
+
+    async def using(self, tools: Sequence[str]) -> None:
+        return
 
     @asynccontextmanager
     async def audible(self) -> AsyncIterator[None]:
@@ -75,6 +81,14 @@ class WaitAloud:
         else:
             eta = "" if waiting.eta is None else f" eta={round(waiting.eta)}"
             self._comment = f"queue position={waiting.position}{eta}"
+            await self._hearer.comment(self._comment)
+
+    async def using(self, tools: Sequence[str]) -> None:
+        if self._browser:
+            self._told = True
+            await self._hearer.emit(_status(tool_line(tools, self._language), done=False))
+        else:
+            self._comment = f"tools {', '.join(tools)}"
             await self._hearer.comment(self._comment)
 
     @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from maitre.queue.shown import in_steps
 
@@ -12,6 +12,7 @@ _PLACE = {
     "uk": "Ваше місце в черзі — {place}",
     "ru": "Ваше место в очереди — {place}",
 }
+_USING = {"en": "Using {tools}…", "uk": "Використовую {tools}…", "ru": "Использую {tools}…"}
 _SOON = {"en": "less than 10 seconds", "uk": "менше ніж 10 секунд", "ru": "меньше 10 секунд"}
 _ABOUT = {"en": "about", "uk": "приблизно", "ru": "примерно"}
 
@@ -36,6 +37,11 @@ def queue_line(position: int, eta: float | None, code: str) -> str:
     known is left out. `code` is one of ours."""
     place = _NEXT[code] if position <= 1 else _PLACE[code].format(place=ordinal(position, code))
     return f"{place}." if eta is None else f"{place}, {duration(eta, code)}."
+
+
+def tool_line(tools: Sequence[str], code: str) -> str:
+    """What the house is doing for an answer, by the names of its tools. `code` is one of ours."""
+    return _USING[code].format(tools=", ".join(tools))
 
 
 def duration(seconds: float, code: str) -> str:

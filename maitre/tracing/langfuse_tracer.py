@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from langfuse import Langfuse, LangfuseGeneration, LangfuseSpan, propagate_attributes
+from langfuse import Langfuse, LangfuseGeneration, LangfuseSpan, LangfuseTool, propagate_attributes
 from opentelemetry import trace as otel
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from maitre.faults import outline
-from maitre.tracing.trace import Report
+from maitre.tracing.trace import Report, ToolReport
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class LangfuseTracer:
     """A Tracer that keeps the book in Langfuse."""
 
     def __init__(self, url: str, public_key: str, secret_key: str) -> None:
-        self._queue: queue.Queue[Report] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Report | ToolReport] = queue.Queue(WAITING)
         self._sent = self._dropped = 0
         self._spans: list[ReadableSpan] = []
         self._closing = threading.Event()
@@ -68,7 +68,7 @@ class LangfuseTracer:
         self._thread = threading.Thread(target=self._work, name="maitre-tracing", daemon=True)
         self._thread.start()
 
-    def report(self, report: Report) -> None:
+    def report(self, report: Report | ToolReport) -> None:
         try:
             self._queue.put_nowait(report)
         except queue.Full:
@@ -92,8 +92,8 @@ class LangfuseTracer:
             elif self._closing.is_set():
                 return
 
-    def _next(self) -> list[Report]:
-        batch: list[Report] = []
+    def _next(self) -> list[Report | ToolReport]:
+        batch: list[Report | ToolReport] = []
         try:
             batch.append(self._queue.get(timeout=0.2))
             while len(batch) < BATCH:
@@ -102,10 +102,13 @@ class LangfuseTracer:
             pass
         return batch
 
-    def _deliver(self, batch: Sequence[Report]) -> None:
+    def _deliver(self, batch: Sequence[Report | ToolReport]) -> None:
         try:
             for report in batch:
-                self._spell(report)
+                if isinstance(report, ToolReport):
+                    self._spell_tool(report)
+                else:
+                    self._spell(report)
             delivered = self._exporter.export(list(self._spans)) is SpanExportResult.SUCCESS
         except Exception as fault:  # noqa: BLE001 - whatever it is, tracing never hurts
             log.warning("Traces could not be written: %s", outline(fault))
@@ -129,6 +132,8 @@ class LangfuseTracer:
         tags = [f"door:{report.door}", f"plan:{report.plan}", f"kind:{report.kind}"]
         if report.assistant:
             tags.append(f"assistant:{report.assistant}")
+        if report.variant:
+            tags.append(f"variant:{report.variant}")
         metadata = {
             "email": report.email,
             "verdict": report.verdict,
@@ -155,6 +160,24 @@ class LangfuseTracer:
             if report.model:
                 self._generation(report, span, level)
             root.end(end_time=ended)
+
+    def _spell_tool(self, report: ToolReport) -> None:
+        with propagate_attributes(
+            user_id=report.user_id[:200],
+            session_id=report.session_id[:200] or None,
+            tags=[f"door:{report.door}", f"plan:{report.plan}", f"assistant:{report.assistant}"],
+            trace_name=report.name[:200],
+        ):
+            self._ids.next_trace = int(report.trace_id, 16)
+            span = self._tracer.start_span(report.tool, start_time=_ns(report.started))
+            LangfuseTool(
+                otel_span=span,
+                langfuse_client=self._langfuse,
+                input=_cut(report.arguments),
+                output=_cut(report.result),
+                level="WARNING" if report.failed else "DEFAULT",
+                metadata={"arguments_size": report.arguments_size, "result_size": report.result_size},
+            ).end(end_time=_ns(report.ended))
 
     def _generation(self, report: Report, parent: otel.Span, level: Any) -> None:
         first = report.first_token_at

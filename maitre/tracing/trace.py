@@ -42,12 +42,35 @@ class Report:
     cost: Decimal
     currency: str
     problem: str  # empty when all went well
+    variant: str = ""  # which way of a router's split the turn went
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReport:
+    """One use of a tool that the house ran between two calls of a turn. `arguments` and `result` are None where
+    recording them is not allowed; their sizes are in characters."""
+
+    trace_id: str
+    tool: str
+    name: str
+    door: str
+    user_id: str
+    session_id: str
+    plan: str
+    assistant: str
+    started: datetime
+    ended: datetime
+    failed: bool
+    arguments_size: int
+    result_size: int
+    arguments: str | None
+    result: str | None
 
 
 class Tracer(Protocol):
     """Hears of every call. Never raises, never blocks, never grows without bound."""
 
-    def report(self, report: Report) -> None:
+    def report(self, report: Report | ToolReport) -> None:
         """Take the report, or drop and count it."""
 
     def counters(self) -> Mapping[str, int]:

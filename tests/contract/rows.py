@@ -42,6 +42,7 @@ def call(request_id: str = "r1", **changed: Any) -> Call:
         currency="USD",
         held_cost=170_000,
         key="k1",
+        variant="auto:b",
     )
     return replace(known, **changed)
 

@@ -27,6 +27,7 @@ OPENED = (
     "plan",
     "door",
     "assistant",
+    "variant",
     "provider",
     "model",
     "kind",

@@ -18,6 +18,7 @@ from maitre.assistants.assistant import Assistant
 from maitre.errors import ConfigError, HouseError
 from maitre.quota.plan import Plan
 from maitre.quota.window import WINDOWS
+from maitre.routing.routing import Routing, Rule, Way
 from maitre.settings import find_house, load_house
 
 ROOT = Path(__file__).parents[2]
@@ -215,3 +216,26 @@ def test_no_field_of_the_files_gets_lost(edge: type[BaseModel], noun: Any) -> No
     """Whatever an operator can write arrives in the noun."""
     known = {field.name for field in fields(noun)}
     assert set(edge.model_fields) <= known | (set(WINDOWS) if "limits" in known else set())
+
+
+def test_a_router_is_read_whole(tmp_path: Path) -> None:
+    """Its rules stand in their order, the default last; a way of a split is named after the router."""
+    front = (
+        "name: Auto\ntype: router\ndefault: general\nplans: [pro]\nroutes:\n"
+        "  - { contains: [code], groups: [coaches], languages: [uk], plans: [free], assistant: general }\n"
+        "  - split: { a: { assistant: general, weight: 9 }, b: { assistant: general } }\n"
+    )
+    house = load_house(write(tmp_path, {"files": {"assistants/auto.md": f"---\n{front}---\n"}}))
+    auto = house.assistants["auto"]
+    assert (auto.type, auto.plans, auto.routing) == (
+        "router",
+        ("pro",),
+        Routing(
+            (
+                Rule((Way("general"),), ("code",), ("free",), ("coaches",), ("uk",)),
+                Rule((Way("general", "auto:a", 9), Way("general", "auto:b", 1))),
+                Rule((Way("general"),)),
+            )
+        ),
+    )
+    assert Assistant.from_json(json.loads(json.dumps(auto.to_json()))) == auto

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,9 @@ from maitre.queue.memory_line import MemoryLine
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
+from maitre.tools import arguments_jsonschema
+from maitre.tools.tool import Tool
+from maitre.tools.toolbox import Toolbox, Use
 from tests.maitre.chat.pantry import Clock, Heard, Registry, Shaky
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
@@ -178,7 +181,7 @@ def limited(plan: Plan, **limits: int | None) -> Plan:
 class Kitchen:
     """The turn engine with everything around it. Ask it; then look at the books."""
 
-    def __init__(self, **terms: Any) -> None:
+    def __init__(self, tools: Iterable[tuple[Tool, Use]] = (), **terms: Any) -> None:
         self.clock, self.model, self.tracer, self.registry = Clock(), ScriptedModel(), Heard(), Registry()
         self.cooks = [self.model]  # every upstream there is
         self.registry.offer(FREE, COACH)
@@ -211,6 +214,7 @@ class Kitchen:
             aliases=self.aliases,
             prices=PRICES,
             check=problem,
+            tools=Toolbox(arguments_jsonschema.problem, tools),
             tracer=self.tracer,
             clock=self.clock,
             new_id=lambda: f"{next(numbers):032x}",

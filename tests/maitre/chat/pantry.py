@@ -13,7 +13,7 @@ from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue import Catalogue
 from maitre.errors import StoreDown
 from maitre.quota.plan import Plan
-from maitre.tracing.trace import Report
+from maitre.tracing.trace import Report, ToolReport
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -65,9 +65,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
+        self.tools: list[ToolReport] = []
 
-    def report(self, report: Report) -> None:
-        self.reports.append(report)
+    def report(self, report: Report | ToolReport) -> None:
+        if isinstance(report, ToolReport):
+            self.tools.append(report)
+        else:
+            self.reports.append(report)
 
     def counters(self) -> Mapping[str, int]:
         return {}

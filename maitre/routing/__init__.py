@@ -1,0 +1,1 @@
+"""Which assistant answers when a guest leaves the choice to the house."""

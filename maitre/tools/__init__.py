@@ -1,0 +1,1 @@
+"""Tools that the house itself runs for an assistant."""
