@@ -31,7 +31,7 @@ def seeds() -> list[tuple[str, str, Any]]:
     """Method, path and body of every example in the document."""
     found = []
     for path, methods in document()["paths"].items():
-        for method, operation in methods.items():
+        for method, operation in ((name, one) for name, one in methods.items() if name != "parameters"):
             for media in operation.get("requestBody", {}).get("content", {}).values():
                 for example in media.get("examples", {}).values():
                     found.append((method.upper(), path, example["value"]))
