@@ -175,7 +175,7 @@ DOORS = {f"maitre/{name}.py" for name in ("app", "portal", "room", "settings")}
 TOOLS = {"jwt", "prometheus_client", "yaml"}
 
 #: Files of `gateway` that decide without a clock, a loop or a socket; a signature is checked by PyJWT.
-DECISIONS = {f"gateway/{name}.py" for name in ("keys", "paths", "replays", "user_jwt")}
+DECISIONS = {f"gateway/{name}.py" for name in ("key_tokens", "keys", "paths", "replays", "user_jwt")}
 
 
 def test_a_door_over_http_imports_the_app_the_portal_and_pure_files() -> None:
