@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import provider, quota
+from commands import importing, provider, quota
 from commands.closing import close, open_again
 from commands.credit import credit
 from commands.doctor import doctor
@@ -46,6 +46,7 @@ for command in (init, up, down, status, seed, usage, queue, close, open_again, c
     app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
 app.add_typer(provider.app, name="provider")
+app.add_typer(importing.app, name="import")
 
 
 def main() -> None:
