@@ -24,7 +24,7 @@ UNKNOWN = "http://unknown.invalid/v1"
 
 @dataclass(slots=True)
 class Imported:
-    """The sections; the secrets that they need, and the keys that the config itself holds; and what is left, in sentences."""
+    """The sections; the secrets they need, and the keys that the config itself holds; what is left, in sentences."""
 
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -17,6 +17,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 WORDS = [
     ("Incorrect API key provided: sk-proj-ab12****wxyz.", "Incorrect API key provided: [key]."),
+    ("key sk-123 at 10.0.0.7", "key [key] at [address]"),
     (f"Bad key {KEY}!", "Bad key [key]!"),
     ("Authorization: Bearer abc.def-123 failed", "Authorization: [key] failed"),
     ("x-api-key: sk-ant-api03-xyz_123 is invalid", "[key] is invalid"),
