@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import key, provider, quota
+from commands import importing, key, provider, quota
 from commands.audit import audit
 from commands.closing import close, open_again
 from commands.credit import credit
@@ -52,6 +52,7 @@ for command in COMMANDS:
 app.add_typer(quota.app, name="quota")
 app.add_typer(key.app, name="key")
 app.add_typer(provider.app, name="provider")
+app.add_typer(importing.app, name="import")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from maitre.chat.openai_wire import count
 from maitre.providers.chunks import Head, folded, tool_call, usage_of
+from maitre.providers.content import mapping
 
 FINISHED = {
     "max_tokens": "length",
@@ -37,24 +38,24 @@ class Reader:
     def __init__(self, head: Head, *, by_tool: bool) -> None:
         self._head, self._by_tool = head, by_tool
         self._usage: dict[str, int] = {}
-        self._calls: dict[object, int] = {}  # blocks that are tool calls: their number
-        self._silent: dict[object, str] = {}  # those of them that no input has come for: what they began with
+        self._calls: dict[str, int] = {}  # blocks that are tool calls: their number
+        self._silent: dict[str, str] = {}  # those of them that no input has come for: what they began with
 
     def read(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The chunks that an event makes; none for a ping or an event that nobody knows yet."""
         match event.get("type"):
             case "message_start":
-                self._count(_object(_object(event.get("message")).get("usage")))
+                self._count(mapping(mapping(event.get("message")).get("usage")))
                 return [{**self._head.chunk({"role": "assistant", "content": ""}), "usage": self._told()}]
             case "content_block_start":
-                return self._begin(event.get("index"), _object(event.get("content_block")))
+                return self._begin(str(event.get("index")), mapping(event.get("content_block")))
             case "content_block_delta":
-                return self._go_on(event.get("index"), _object(event.get("delta")))
+                return self._go_on(str(event.get("index")), mapping(event.get("delta")))
             case "content_block_stop":
-                return self._close(event.get("index"))
+                return self._close(str(event.get("index")))
             case "message_delta":
-                self._count(_object(event.get("usage")))
-                return self._finish(_object(event.get("delta")).get("stop_reason"))
+                self._count(mapping(event.get("usage")))
+                return self._finish(mapping(event.get("delta")).get("stop_reason"))
             case "message_stop":
                 return [self._head.usage(self._told())]
             case "error":
@@ -73,7 +74,7 @@ class Reader:
         chunks += self._finish(message.get("stop_reason")) + self.read({"type": "message_stop"})
         return folded(chunks, self._head)
 
-    def _begin(self, index: object, block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _begin(self, index: str, block: Mapping[str, Any]) -> list[dict[str, Any]]:
         match block.get("type"):
             case "text":
                 return self._text("content", block.get("text"))
@@ -81,13 +82,13 @@ class Reader:
                 return self._text("reasoning_content", block.get("thinking"))
             case "tool_use":
                 number = self._calls[index] = len(self._calls)
-                self._silent[index] = json.dumps(_object(block.get("input")), ensure_ascii=False)
+                self._silent[index] = json.dumps(mapping(block.get("input")), ensure_ascii=False)
                 if self._by_tool:
                     return []
                 return [self._call(tool_call(number, block.get("id"), block.get("name"), ""))]
         return []
 
-    def _go_on(self, index: object, delta: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _go_on(self, index: str, delta: Mapping[str, Any]) -> list[dict[str, Any]]:
         match delta.get("type"):
             case "text_delta":
                 return self._text("content", delta.get("text"))
@@ -98,11 +99,11 @@ class Reader:
                 return self._input(index, str(delta["partial_json"]))
         return []
 
-    def _close(self, index: object) -> list[dict[str, Any]]:
+    def _close(self, index: str) -> list[dict[str, Any]]:
         # A tool without parameters gets no input at all; OpenAI's clients parse "{}", and not "".
         return self._input(index, self._silent.pop(index)) if index in self._silent else []
 
-    def _input(self, index: object, text: str) -> list[dict[str, Any]]:
+    def _input(self, index: str, text: str) -> list[dict[str, Any]]:
         if self._by_tool:
             return self._text("content", text)
         return [self._call({"index": self._calls[index], "function": {"arguments": text}})]
@@ -132,10 +133,6 @@ class Reader:
 
 def error_of(event: Mapping[str, Any]) -> dict[str, Any]:
     """An error event as OpenAI's error object; its code is the HTTP status that it would have had."""
-    error = _object(event.get("error"))
+    error = mapping(event.get("error"))
     kind = str(error.get("type") or "api_error")
     return {"message": str(error.get("message") or ""), "type": kind, "code": STATUSES.get(kind, 502)}
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maitre.errors import BadRequest
-from maitre.providers.content import json_object, parts_of, picture, text_of
+from maitre.providers.content import json_object, mapping, mappings, parts_of, picture, text_of
 
 #: The API wants one; every turn brings its own.
 MAX_TOKENS = 1024
@@ -27,13 +27,13 @@ def request(body: Mapping[str, Any], *, streamed: bool) -> dict[str, Any]:
     """The body for /v1/messages. Raises BadRequest for a part that the API cannot read."""
     wanted: dict[str, Any] = {"model": body["model"], "max_tokens": body.get("max_tokens") or MAX_TOKENS}
     wanted["messages"], system = _talk(body["messages"])
-    tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
+    tools = [_tool(tool) for tool in mappings(body.get("tools"))]
     choice = _choice(body)
     if answers_by_tool(body):
         schema = _schema(body)
         tools = [{"name": ANSWER, "description": "Give the answer.", "input_schema": schema}]
         choice = {"type": "tool", "name": ANSWER, "disable_parallel_tool_use": True}
-    elif (form := body.get("response_format") or {}).get("type") == "json_object":
+    elif (form := mapping(body.get("response_format"))).get("type") == "json_object":
         system.append(JSON_ONLY)
     elif form.get("type") == "json_schema":
         system.append(BY_SCHEMA + json.dumps(_schema(body), ensure_ascii=False))
@@ -47,7 +47,8 @@ def request(body: Mapping[str, Any], *, streamed: bool) -> dict[str, Any]:
         wanted["temperature"] = min(max(body["temperature"], 0), 1)  # OpenAI's goes up to 2
     elif body.get("top_p") is not None:  # newer models refuse both at once
         wanted["top_p"] = body["top_p"]
-    stops = [body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop") or []
+    stops = [body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop")
+    stops = stops if isinstance(stops, list) else []
     if stops := [stop for stop in stops if isinstance(stop, str) and stop.strip()]:  # blank ones are refused
         wanted["stop_sequences"] = stops
     return {**wanted, "stream": True} if streamed else wanted
@@ -61,13 +62,12 @@ def to_count(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def answers_by_tool(body: Mapping[str, Any]) -> bool:
     """Whether the answer comes as the input of a forced tool: a schema of an object, and no tools of the client's."""
-    form = body.get("response_format") or {}
+    form = mapping(body.get("response_format"))
     return form.get("type") == "json_schema" and not body.get("tools") and _schema(body).get("type") == "object"
 
 
 def _schema(body: Mapping[str, Any]) -> dict[str, Any]:
-    schema = (body["response_format"].get("json_schema") or {}).get("schema")
-    return dict(schema) if isinstance(schema, Mapping) else {"type": "object"}
+    return dict(mapping(mapping(body["response_format"].get("json_schema")).get("schema"))) or {"type": "object"}
 
 
 def _choice(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,8 +85,7 @@ def _choice(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    function = tool.get("function") if isinstance(tool.get("function"), Mapping) else {}
-    assert isinstance(function, Mapping)
+    function = mapping(tool.get("function"))
     made = {"name": function.get("name"), "input_schema": function.get("parameters") or {"type": "object"}}
     return {**made, "description": function["description"]} if function.get("description") else made
 
@@ -121,8 +120,8 @@ def _blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
         result = {"type": "tool_result", "tool_use_id": str(message.get("tool_call_id") or "")}
         return [{**result, "content": text_of(message)}]
     blocks = [_block(part) for part in parts_of(message)]
-    for call in message.get("tool_calls") or ():
-        function = call.get("function") or {}
+    for call in mappings(message.get("tool_calls")):
+        function = mapping(call.get("function"))
         use = {"type": "tool_use", "id": call.get("id"), "name": function.get("name")}
         blocks.append({**use, "input": json_object(function.get("arguments"))})
     return blocks

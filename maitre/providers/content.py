@@ -12,6 +12,16 @@ from maitre.chat.openai_wire import IMAGES
 _DATA = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
 
 
+def mapping(value: object) -> Mapping[str, Any]:
+    """The object that somebody else sent; empty where it is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    """The objects in a list that somebody else sent."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
 def parts_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The parts of a message's content; texts that are empty are left out."""
     content = message.get("content")

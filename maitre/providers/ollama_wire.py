@@ -15,7 +15,7 @@ from typing import Any
 from maitre.chat.openai_wire import count
 from maitre.errors import BadRequest
 from maitre.providers.chunks import Head, folded, tool_call, usage_of
-from maitre.providers.content import json_object, parts_of, picture, text_of
+from maitre.providers.content import json_object, mapping, mappings, parts_of, picture, text_of
 
 #: A line larger than this is not one of a chat stream; the upstream is at fault. Bytes.
 MAX_LINE = 8 * 1024 * 1024
@@ -52,7 +52,7 @@ def request(body: Mapping[str, Any], *, streamed: bool) -> dict[str, Any]:
 
 
 def _talk(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    tools: dict[object, object] = {}  # what a tool's answer is to: the names by the ids of the calls
+    tools: dict[str, object] = {}  # what a tool's answer is to: the names by the ids of the calls
     talk = []
     for message in messages:
         role = "system" if message["role"] == "developer" else message["role"]
@@ -60,14 +60,16 @@ def _talk(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if images := [_image(part) for part in parts_of(message) if part["type"] != "text"]:
             told["images"] = images
         calls = []
-        for call in message.get("tool_calls") or ():
-            function = call.get("function") or {}
-            tools[call.get("id")] = function.get("name")
+        for call in mappings(message.get("tool_calls")):
+            function = mapping(call.get("function"))
+            tools[str(call.get("id"))] = function.get("name")
             arguments = json_object(function.get("arguments"))
             calls.append({"function": {"name": function.get("name"), "arguments": arguments}})
         if calls:
             told["tool_calls"] = calls
-        if role in ("tool", "function") and (name := message.get("name") or tools.get(message.get("tool_call_id"))):
+        if role in ("tool", "function") and (
+            name := message.get("name") or tools.get(str(message.get("tool_call_id")))
+        ):
             told |= {"role": "tool", "tool_name": name}
         talk.append(told)
     return talk
@@ -120,7 +122,7 @@ class Reader:
         if line.get("error"):
             return [{"error": {"message": str(line["error"]), "type": "api_error", "code": 502}}]
         message = line.get("message")
-        told = message if isinstance(message, Mapping) else {}
+        told = mapping(message)
         delta: dict[str, Any] = {} if self._began else {"role": "assistant", "content": ""}
         for name, known in (("reasoning_content", "thinking"), ("content", "content")):
             if isinstance(told.get(known), str) and told[known]:
@@ -146,9 +148,8 @@ class Reader:
         return folded(chunks, self._head)
 
     def _call(self, call: object) -> dict[str, Any]:
-        told: Mapping[str, Any] = call if isinstance(call, Mapping) else {}
-        function = told.get("function")
-        function = function if isinstance(function, Mapping) else {}
+        told = mapping(call)
+        function = mapping(told.get("function"))
         number, self._calls = self._calls, self._calls + 1
         arguments = json.dumps(json_object(function.get("arguments")), ensure_ascii=False)
         # Older servers give calls no id.

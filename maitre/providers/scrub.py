@@ -15,7 +15,7 @@ ADDRESS = "[address]"
 #: follows “Bearer” or “x-api-key”.
 _KEYS = re.compile(
     r"(?i)\bbearer\s+[^\s\"',;]+|\bx-api-key\s*[:=]\s*[^\s\"',;]+"
-    r"|\b(?:sk|pk|rk|gsk|xai|hf|key|api)[-_](?=[\w*.-]*[\d*])[\w*.-]{6,}|\bAIza[\w*-]{10,}"
+    r"|\b(?:sk|pk|rk|gsk|xai|hf)[-_](?=[\w*.-]*[\d*])[\w*.-]{2,}[\w*]|\bAIza[\w*-]{10,}"
 )
 #: URLs, addresses of IPv4 and IPv6, and names of hosts that have a port or a usual ending.
 _ADDRESSES = re.compile(

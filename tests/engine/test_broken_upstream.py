@@ -81,7 +81,7 @@ def test_what_the_upstream_says_of_itself_stays_here(hall: Hall) -> None:
     ]
     assert [text for text in told if "sk-123" in text] == []
     assert "sk-123" not in log(), "the guest said it: it stands in the script"
-    assert hall.chat(hall.guest(), script(status=500)).status_code == 502
+    assert hall.chat(hall.guest(), script(status=500)).status_code == 500
     assert "The upstream failed: provider_error" in log()
 
 
