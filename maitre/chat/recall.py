@@ -59,7 +59,8 @@ class Recall:
         assistant, request = prepared.assistant, prepared.request
         if assistant is None or assistant.memory is None:
             return _off(prepared) if request.session_id else prepared
-        session = self._session(assistant.slug, assistant.memory, request)
+        # What the guest asked for, not whom a router picked: the session goes on whoever answers next.
+        session = self._session(request.model.partition(".")[2], assistant.memory, request)
         if session is None or prepared.kind != "turn":
             return prepared
         if prepared.record != "full" or request.params.get("store") is False:
