@@ -210,9 +210,6 @@ SECTIONS = {
     "WayForm": "`split` of a route",
 }
 
-#: Sections of the assistants' files, not of maitre.yaml.
-OF_ASSISTANTS = ("AssistantForm", "RouterForm", "RouteForm", "WayForm")
-
 
 def fields_of(name: str) -> dict[str, Any]:
     """The fields that a section describes: a plan's limits stand in their own."""
@@ -221,7 +218,7 @@ def fields_of(name: str) -> dict[str, Any]:
 
 
 #: Those that are front matter, and no part of maitre.yaml.
-OF_ASSISTANTS = ("AssistantForm", "AssistantMemoryForm", "VariableForm")
+OF_ASSISTANTS = ("AssistantForm", "AssistantMemoryForm", "VariableForm", "RouterForm", "RouteForm", "WayForm")
 FIELDS = [pytest.param(name, field, id=f"{name}.{field}") for name in SECTIONS for field in fields_of(name)]
 #: Defaults that are told in words.
 WORDED = {

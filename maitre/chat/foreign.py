@@ -83,7 +83,7 @@ class ForeignTurns:
         """Put an assistant's prompt before the messages, where the operator asked for it (`model=slug, …`)."""
         pairs = dict(pair.strip().split("=", 1) for pair in assistant_for.split(",") if "=" in pair)
         assistant = self._turns.reception.catalogue.assistants.get(pairs.get(model, "").strip())
-        if assistant is None or not assistant.enabled:
+        if assistant is None or not assistant.enabled or assistant.routing is not None:
             return body
         ours = {"role": "system", "content": prompt.system_text(assistant)}
         return {**body, "messages": [ours, *(body.get("messages") or [])]}

@@ -82,7 +82,7 @@ class Reception:
             raise Told(stamp.refusal, stamp.refusal_status)
         fits(request.messages, {name: value for name, value in request.params.items() if name != "messages"})
         account, plan = await self.welcome(guest)
-        way = route(request, self._groups(request, account), account, plan, self.catalogue)
+        way = route(request, self._terms.groups, account, plan, self.catalogue)
         assistant, (model, *others) = self._which(f"assistants.{way.assistant}" if way else request.model, plan)
         if request.key is not None and not request.key.opens(request.model):
             raise UnknownModel("unknown_model", model=request.model)
@@ -190,9 +190,6 @@ class Reception:
         self._known[account.user_id] = account
         if len(self._known) > KNOWN:
             self._known.pop(next(iter(self._known)))
-
-    def _groups(self, request: TurnRequest, account: Account) -> tuple[str, ...]:
-        return request.groups or self._terms.groups.get(account.email.lower(), ())
 
     def _which(self, public: str, plan: Plan) -> tuple[Assistant | None, tuple[Model, ...]]:
         """The assistant, if it is one, and its models, the one to ask first before the others."""

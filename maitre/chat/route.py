@@ -15,10 +15,14 @@ from maitre.routing.routing import Way
 
 
 def route(
-    request: TurnRequest, groups: Sequence[str], account: Account, plan: Plan, catalogue: Catalogue
+    request: TurnRequest,
+    groups: Mapping[str, Sequence[str]],
+    account: Account,
+    plan: Plan,
+    catalogue: Catalogue,
 ) -> Way | None:
-    """Where the router that was asked for sends the turn; None when it was no router. Raises UnknownModel when it is
-    not in the plan, or leads to no assistant that is."""
+    """Where the router that was asked for sends the turn; None when it was no router. `groups` are those of the
+    house's users, by e-mail. Raises UnknownModel when it is not in the plan, or leads to no assistant that is."""
     slug = request.model.removeprefix("assistants.")
     router = catalogue.assistants.get(slug) if slug != request.model else None
     if router is None or router.routing is None or not router.enabled:
@@ -27,7 +31,8 @@ def route(
         raise UnknownModel("not_in_plan", model=router.name, plan=plan.name)
     stamp = request.stamp
     language = (stamp.language if stamp else "")[:2].lower()
-    facts = Facts(account.user_id, plan.slug, groups, last_words(request), language)
+    theirs = request.groups or groups.get(account.email.lower(), ())
+    facts = Facts(account.user_id, plan.slug, theirs, last_words(request), language)
 
     def open_to(name: str) -> bool:
         assistant = catalogue.assistants.get(name)

@@ -124,10 +124,9 @@ def rows_and_calls(
     calls = sorted((one for one in upstream.calls if one.request_id in ids), key=lambda one: one.number)
     assert [one.request_id for one in calls] == ids
     for row, call in zip(rows, calls, strict=True):
-        assert (row["prompt_tokens"], row["completion_tokens"]) == (
-            call.usage["prompt_tokens"],
-            call.usage["completion_tokens"],
-        )
+        counts = {name: row[name] for name in ("prompt_tokens", "completion_tokens")}
+        assert call.usage is not None
+        assert row["estimated"] or counts.items() <= call.usage.items()
     return rows, calls
 
 
@@ -137,10 +136,12 @@ def test_a_turn_with_two_tools(
 ) -> None:
     """Both tools answer, the guest reads one answer with the sum of the usage, and the plan counts one request."""
     server.seen.clear()
-    asked = script(("calculator", {"expression": "2+2"}), ("crm_find", {"id": "a b"}))
+    # So short that the upstream's count, one token a tool call, is believed.
+    asked = script(("calculator", '{"expression":"-4"}'), ("crm_find", '{"id":"a"}'))
     answer = client.chat(asked, model="assistants.helped", stream=streamed, stream_options={"include_usage": True})
     assert answer.status_code == 200, answer.text
     rows, calls = rows_and_calls(client, upstream, eventually, 2)
+    assert not any(row["estimated"] for row in rows)
     spent = sum(row["prompt_tokens"] + row["completion_tokens"] for row in rows)
     if streamed:
         told = chunks(answer)
@@ -158,13 +159,13 @@ def test_a_turn_with_two_tools(
     assert [(row["kind"], row["counted"], row["status"]) for row in rows] == [("turn", 1, "done"), ("tool", 0, "done")]
     assert {row["turn_id"] for row in rows} == {answer.headers["x-router-log-id"]}
     assert [one["content"] for one in calls[1].body["messages"] if one["role"] == "tool"] == [
-        "4",
-        '{"path": "/v1/guests/a%20b"}',
+        "-4",
+        '{"path": "/v1/guests/a"}',
     ]
     (seen,) = server.seen
     assert (seen.method, seen.path, seen.headers["Authorization"]) == (
         "GET",
-        "/v1/guests/a%20b",
+        "/v1/guests/a",
         "Bearer s3cret-of-the-house",
     )
     assert client.hall.windows(client.guest)["requests", "month"]["used"] == 1
@@ -200,7 +201,7 @@ def test_a_model_that_asks_for_ever(
         ("crm_find", {"id": "redirect"}, "is not followed"),
         ("crm_find", {"id": "huge"}, "[cut: the answer is longer]"),
         ("crm_find", {"id": "silent"}, "did not answer within 1 seconds"),
-        ("crm_find", {"id": "slow"}, "x"),
+        ("crm_find", {"id": "slow"}, "did not answer within 1 seconds"),
         ("crm_find", {"id": "error"}, "HTTP 404"),
         ("crm_find", {"id": "echo"}, "you sent Bearer [REDACTED]"),
         ("inside_find", {"id": "x"}, "The tool does not answer."),

@@ -175,3 +175,20 @@ async def test_the_token_is_the_guest() -> None:
             "user": FRAN,
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "groups"),
+    [
+        ([], ()),
+        ([("X-Maitre-Groups", "")], ()),
+        ([("X-Maitre-Groups", "coaches, plan-free")], ("coaches", "plan-free")),
+        ([("X-Maitre-Groups", "%D0%A2%D1%80%D0%B5%D0%BD%D0%B5%D1%80%D0%B8")], ("Тренери",)),
+        ([("X-Maitre-Groups", "a"), ("X-Maitre-Groups", "b")], ()),
+    ],
+)
+async def test_groups_are_what_the_connection_tells(lines: list[tuple[str, str]], groups: tuple[str, ...]) -> None:
+    """Names between commas, percent-encoded where they are not ASCII; a header that is there twice says nothing."""
+    house = House()
+    await house.ask(client("POST", CHAT, [*signed().items(), *lines], asked()))
+    assert house.turns.requests[0].groups == groups

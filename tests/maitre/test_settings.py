@@ -239,3 +239,34 @@ def test_a_router_is_read_whole(tmp_path: Path) -> None:
         ),
     )
     assert Assistant.from_json(json.loads(json.dumps(auto.to_json()))) == auto
+
+
+def test_a_tool_is_read_whole(tmp_path: Path) -> None:
+    """Its operations come from the document, its secret from where secrets are; nothing prints it."""
+    written = {
+        "openapi": "tools/crm.yaml",
+        "base_url": "https://crm.example.com/api/",
+        "allow": ["find"],
+        "headers": {"Authorization": "Bearer secret:crm", "X-Tenant": "demo"},
+        "timeout_seconds": 2,
+        "max_bytes": 500,
+        "private": True,
+    }
+    document = "openapi: 3.1.0\npaths: {/x: {get: {operationId: find}, put: {operationId: change}}}\n"
+    (tmp_path / "tools").mkdir()
+    files = {"tools/crm.yaml": document, ".maitre/secrets/crm": "s3cret\n"}
+    front = "name: Coach\nmodel: small\nserver_tools: [calculator, crm.find]\ntool_rounds: 3\n"
+    files["assistants/coach.md"] = f"---\n{front}---\nCoach.\n"
+    house = load_house(write(tmp_path, {"set": {"tools": {"crm": written}}, "files": files}))
+    (crm,) = house.tools
+    assert (crm.name, crm.base_url, [one.id for one in crm.operations]) == (
+        "crm",
+        "https://crm.example.com/api",
+        ["find"],
+    )
+    assert (crm.headers, crm.secrets) == ({"Authorization": "Bearer s3cret", "X-Tenant": "demo"}, ("s3cret",))
+    assert (crm.timeout_seconds, crm.max_bytes, crm.private) == (2, 500, True)
+    assert "s3cret" not in repr(house)
+    coach = house.assistants["coach"]
+    assert (coach.server_tools, coach.tool_rounds) == (("calculator", "crm.find"), 3)
+    assert Assistant.from_json(json.loads(json.dumps(coach.to_json()))) == coach
