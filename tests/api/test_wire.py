@@ -173,7 +173,7 @@ def test_who_waits_is_told_the_place(client: Client, eventually: Callable[..., A
     """The headers tell the place in the line; a stream's come with its first comment."""
     hangs = {"model": "narrow", "messages": [{"role": "user", "content": script(hang_after=1)}], "stream": True}
     first = client.post("/v1/chat/completions", hangs, stream=True)
-    lines = first.iter_lines()  # its end would be the connection's
+    lines: Any = first.iter_lines()  # its end would be the connection's
     next(lines)
     got: list[RawAnswer | requests.Response] = []
 
