@@ -18,7 +18,7 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
     body = await exchange.body()
     check(body, MODEL, "model")
     request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body)
-    request = replace(request, id=exchange.id, key=caller.key, public=request.stamp is None, hears=exchange.waits)
+    request = replace(request, id=exchange.id, key=caller.key, public=request.stamp is None, notes=exchange.headers)
     if request.strict:
         check(body, CHAT, "messages")
     await api.turns.serve(request, exchange.receive, exchange.send)

@@ -16,5 +16,5 @@ async def create(api: Api, exchange: Exchange, caller: Caller) -> None:
     body = await exchange.body()
     check(body, EMBEDDING, "model", "input")
     request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body)
-    request = replace(request, id=exchange.id, key=caller.key, kind="embedding", public=True, hears=exchange.waits)
-    await api.turns.whole(request, api.engine.embeddings.answer(request), exchange.receive, exchange.send)
+    request = replace(request, id=exchange.id, key=caller.key, kind="embedding", public=True, notes=exchange.headers)
+    await api.turns.whole(request, exchange.receive, exchange.send, api.engine.embeddings.answer(request))
