@@ -59,7 +59,7 @@ browser: # what the browser tests need from the system
 	else echo "Chromium is missing (Debian: chromium, fonts-liberation); the browser tests will be skipped."; fi
 
 node: install # what the conformance tests of the Node client need
-	@$(BIN)/python -m tests.conformance.node_package >/dev/null
+	@$(BIN)/python -m tests.conformance.node_package
 
 clean: down ## remove the environments and caches; houses keep their data
 	rm -rf .venv .venv-open-webui .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build *.egg-info
