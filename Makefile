@@ -9,7 +9,7 @@ CLI := $(BIN)/cli
 UV := requirements/uv.sh
 LOCKED := pip install --quiet --no-deps --require-hashes
 
-.PHONY: help install up down status test lint browser bench lock clean
+.PHONY: help install up down status test lint browser node bench lock clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -27,7 +27,7 @@ status: install ## what runs, and where
 
 install: .venv/installed .venv-open-webui/installed ## the two Python environments, from hash-locked lists
 
-test: install browser lint ## lint, then every test
+test: install browser node lint ## lint, then every test
 	@$(BIN)/python -m pytest
 
 lint: install ## ruff and mypy
@@ -58,8 +58,11 @@ browser: # what the browser tests need from the system
 			>/dev/null || echo "Chromium could not be installed; the browser tests will be skipped."; \
 	else echo "Chromium is missing (Debian: chromium, fonts-liberation); the browser tests will be skipped."; fi
 
+node: install # what the conformance tests of the Node client need
+	@$(BIN)/python -m tests.conformance.node_package
+
 clean: down ## remove the environments and caches; houses keep their data
-	rm -rf .venv .venv-open-webui .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build *.egg-info
+	rm -rf .venv .venv-open-webui .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/uv: requirements/uv.txt

@@ -114,9 +114,9 @@ def _check(target: str, answers: Sequence[Received], log: Sequence[dict[str, Any
     if texts != wanted:
         raise HouseError(f"{target}: an answer lost or gained text.")
     if target != "rival":
-        streams = sorted(answer.body for answer in answers)
-        if streams != sorted("".join(call["sent"]).encode() for call in log):
-            raise HouseError(f"{target}: the delivered bytes are not the upstream's events and one [DONE].")
+        said = sorted([_said(event) for event in stream] for stream in events)
+        if said != sorted([_said(event.encode()) for event in call["sent"]] for call in log):
+            raise HouseError(f"{target}: what was delivered are not the upstream's events and one [DONE].")
     return sum(b"[DONE]" not in event for stream in events for event in stream)
 
 
@@ -140,6 +140,14 @@ def _text(event: bytes) -> str:
     if b"[DONE]" in event:
         return ""
     return "".join(choice["delta"].get("content") or "" for choice in json.loads(event[5:])["choices"])
+
+
+def _said(event: bytes) -> str:
+    """What an event says to a guest: all but whose answer it is."""
+    if b"[DONE]" in event:
+        return event.decode()
+    told = json.loads(event[5:])
+    return json.dumps([told.get("choices"), told.get("usage")], sort_keys=True)
 
 
 def _script(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from gateway import bodies
 from gateway.answers import Problem, send_json, send_problem
 from gateway.asgi import Event, Receive, Scope, Send, header
 from gateway.intake import Intake
-from maitre.queue.line import Waiting
 
 #: Finds the request's ledger rows (as their turn) and its trace.
 LOG_ID = "x-router-log-id"
@@ -33,13 +32,6 @@ class Exchange:
             self.status = event["status"]
             event = {**event, "headers": [*event.get("headers", ()), *ours]}
         await self._send(event)
-
-    def waits(self, waiting: Waiting) -> None:
-        """Take note of a place in the line, once: the answer's headers tell the first that was known."""
-        if "X-Queue-Position" not in self.headers:
-            self.headers["X-Queue-Position"] = str(waiting.position)
-            if waiting.eta is not None:
-                self.headers["X-Queue-ETA"] = str(round(waiting.eta))
 
     def header(self, name: str) -> str:
         """A header of the request; empty when there is none or more than one."""

@@ -21,6 +21,9 @@ from maitre.faults import outline
 
 log = logging.getLogger(__name__)
 
+#: Makes a whole answer.
+Work = Coroutine[Any, Any, dict[str, Any]]
+
 LAST_WORD = 0.5  # seconds for telling a client that its answer broke off because the server ends
 
 ENDING = Problem(503, "The server ends; ask again in a few seconds.", {"Retry-After": "5"})
@@ -41,7 +44,7 @@ class OwnTurns:
         if request.params.get("stream") is True:
             await self._stream(request, receive, send)
         else:
-            await self.whole(request, self.engine.turns.answer(request), receive, send)
+            await self.whole(request, receive, send)
 
     async def end(self, seconds: float) -> None:
         """Cancel every turn, and wait for them so long."""
@@ -61,13 +64,14 @@ class OwnTurns:
     async def whole(
         self,
         request: TurnRequest,
-        work: Coroutine[Any, Any, dict[str, Any]],
         receive: Receive,
         send: Send,
+        work: Work | None = None,
         shape: Shape = dict,
     ) -> None:
-        """Answer with what the work for a request makes, or raises as a Refusal, in a shape of one's own."""
-        turn = self._begin(work)
+        """Answer with what the work for a request makes, or raises as a Refusal, in a shape of one's own. The work is
+        its turn, if no other."""
+        turn = self._begin(self.engine.turns.answer(request) if work is None else work)
         leaving = asyncio.create_task(left(receive))
         ending = False
         try:

@@ -68,7 +68,7 @@ async def _invoke(api: Api, exchange: Exchange, caller: Caller, body: Mapping[st
         checked = assistant is not None and assistant.json_answer
         return {"id": exchange.id, "assistant": id, **_said(whole, checked=checked)}
 
-    await api.turns.whole(request, api.engine.turns.answer(request), exchange.receive, exchange.send, shape)
+    await api.turns.whole(request, exchange.receive, exchange.send, shape=shape)
 
 
 def _said(whole: Mapping[str, Any], *, checked: bool) -> dict[str, Any]:

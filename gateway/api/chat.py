@@ -31,7 +31,6 @@ def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any])
         key=caller.key,
         address=caller.address,
         public=request.stamp is None,
-        hears=exchange.waits,
         session_id=session_of(exchange, body) if caller.key is not None else None,
         notes=exchange.headers,
         groups=caller.groups,

@@ -23,6 +23,6 @@ async def create(api: Api, exchange: Exchange, caller: Caller) -> None:
         address=caller.address,
         kind="embedding",
         public=True,
-        hears=exchange.waits,
+        notes=exchange.headers,
     )
-    await api.turns.whole(request, api.engine.embeddings.answer(request), exchange.receive, exchange.send)
+    await api.turns.whole(request, exchange.receive, exchange.send, api.engine.embeddings.answer(request))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from maitre.keys.key import Key
-from maitre.queue.line import Waiting
 
 Message = Mapping[str, Any]
 
@@ -54,7 +53,6 @@ class TurnRequest:
     chat_id: str = ""  # a session's or a chat's, for display; a stamp's own goes before it
     kind: str = "turn"  # turn | task; a stamp's own goes before it
     public: bool = False  # whether a client of the public API asks, and not Open WebUI for a chat of its own
-    hears: Callable[[Waiting], None] | None = None  # hears of a wait, before the guest does
     session_id: str | None = None  # the client's word for its session; "": none yet; None: the door knows no sessions
     notes: dict[str, str] = field(default_factory=dict)  # headers that the turn adds to its answer, until that begins
     groups: tuple[str, ...] = ()  # Open WebUI's groups of the guest, as its connection tells them

@@ -46,11 +46,10 @@ class Unheard:
     """The wait of a whole answer: there is nothing to tell it by before its headers."""
 
     def __init__(self, request: TurnRequest) -> None:
-        self._hears = request.hears
+        self._notes = request.notes
 
     async def told(self, waiting: Waiting) -> None:
-        if self._hears is not None:
-            self._hears(waiting)
+        _note(self._notes, waiting)
 
     async def using(self, tools: Sequence[str]) -> None:
         return
@@ -68,14 +67,13 @@ class WaitAloud:
 
     def __init__(self, request: TurnRequest, hearer: Hearer, language: str) -> None:
         self._browser = request.door == "browser"
-        self._hearer, self._language, self._hears = hearer, language, request.hears
+        self._hearer, self._language, self._notes = hearer, language, request.notes
         self._told = False
         self._comment = ""
 
     async def told(self, waiting: Waiting) -> None:
         self._told = True
-        if self._hears is not None:
-            self._hears(waiting)
+        _note(self._notes, waiting)
         if self._browser:
             await self._hearer.emit(_status(queue_line(waiting.position, waiting.eta, self._language), done=False))
         else:
@@ -110,6 +108,14 @@ class WaitAloud:
         if self._told and self._browser:
             self._told = False
             await self._hearer.emit(_status("", done=True))
+
+
+def _note(notes: dict[str, str], waiting: Waiting) -> None:
+    """The first place that was told goes into the answer's headers."""
+    if "X-Queue-Position" not in notes:
+        notes["X-Queue-Position"] = str(waiting.position)
+        if waiting.eta is not None:
+            notes["X-Queue-ETA"] = str(round(waiting.eta))
 
 
 def _status(description: str, *, done: bool) -> bytes:

@@ -33,4 +33,11 @@ def test_without_a_key_nobody_chats(client: Client) -> None:
 def test_the_list_of_models_is_the_plans(client: Client) -> None:
     """Assistants first, then plain models."""
     ids = [one["id"] for one in client.get("/v1/models").json()["data"]]
-    assert ids == ["assistants.former", "assistants.host", "models.scripted", "models.small", "models.vectors"]
+    assert ids == [
+        "assistants.former",
+        "assistants.host",
+        "models.scripted",
+        "models.small",
+        "models.vectors",
+        "models.narrow",
+    ]

@@ -22,11 +22,17 @@ providers:
       scripted: {{ name: Scripted model }}
       small: {{ name: Small model, upstream: scripted, context: 2048 }}
       vectors: {{ name: Vectors, upstream: scripted, embedding: true }}
+  narrow:
+    kind: openai
+    base_url: {upstream}/v1
+    max_concurrent: 1
+    models:
+      narrow: {{ name: Narrow, upstream: scripted }}
 prices:
   version: test
   models: {{ scripted: {{ input: "1", output: "2" }} }}
 plans:
-  wide: {{ name: Wide, price: 0, max_answer_tokens: 100000, models: [scripted, small, vectors] }}
+  wide: {{ name: Wide, price: 0, max_answer_tokens: 100000, models: [scripted, small, vectors, narrow] }}
   free: {{ name: Free, price: 0, requests_per_minute: 5, tokens_per_day: 20000, max_answer_tokens: 512 }}
 """
 ASSISTANTS = {

@@ -12,7 +12,7 @@ from maitre.chat.message import TurnRequest
 from maitre.errors import BadRequest, ProviderError, QuotaExceeded, Refusal, UnknownModel
 from maitre.keys.key import Key
 from maitre.providers.provider import Model
-from maitre.queue.line import Capacity, Waiting
+from maitre.queue.line import Capacity
 from tests.maitre.chat.kitchen import FRAN, FREE, Kitchen, Reply, limited
 from tests.maitre.chat.pantry import NOON
 
@@ -31,9 +31,9 @@ def embedder(kitchen: Kitchen) -> None:
 def asked(input: Any = "three little words", *, id: str = "e" * 32, model: str = "models.vectors", **how: Any) -> Any:
     """A request for embeddings."""
     key = how.pop("key", None)
-    hears = how.pop("hears", None)
+    notes = how.pop("notes", {})
     params = {"model": model, "input": input, **how}
-    return TurnRequest(FRAN, model, (), params, id=id, key=key, kind="embedding", public=True, hears=hears)
+    return TurnRequest(FRAN, model, (), params, id=id, key=key, kind="embedding", public=True, notes=notes)
 
 
 async def test_embeddings_are_one_row_of_their_prompt(kitchen: Kitchen) -> None:
@@ -140,20 +140,16 @@ async def test_an_answer_with_too_few_embeddings_is_broken(kitchen: Kitchen) -> 
 
 
 async def test_embeddings_wait_in_the_line(kitchen: Kitchen) -> None:
-    """A provider that is busy is waited for, and the place is told to whoever hears."""
+    """A provider that is busy is waited for, and the answer's headers tell the first place."""
     kitchen.queues["local"] = Capacity("local", 1, None, 5, 60.0)
-    stall, heard = asyncio.Event(), asyncio.Event()
-    places: list[int] = []
-
-    def hears(waiting: Waiting) -> None:
-        places.append(waiting.position)
-        heard.set()
-
+    stall = asyncio.Event()
+    notes: dict[str, str] = {}
     kitchen.model.replies = [Reply(usage=TOLD, stall=stall), Reply(usage=TOLD)]
     first = asyncio.create_task(kitchen.embeddings.answer(asked(id="1" * 32)))
     await kitchen.model.working.wait()
-    second = asyncio.create_task(kitchen.embeddings.answer(asked(id="2" * 32, hears=hears)))
-    await heard.wait()
+    second = asyncio.create_task(kitchen.embeddings.answer(asked(id="2" * 32, notes=notes)))
+    while not notes:  # noqa: ASYNC110 - the headers of an answer tell nobody
+        await asyncio.sleep(0.001)
     stall.set()
     await asyncio.gather(first, second)
-    assert places[0] == 1
+    assert notes["X-Queue-Position"] == "1"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from maitre.chat.embedding_wire import EMBEDDING
 from maitre.chat.parameters import CHAT, mistake
 
 HELLO: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -100,3 +103,18 @@ def test_what_is_needed_may_not_be_missing(name: str, nothing: Any) -> None:
     if nothing == "absent":
         del body[name]
     assert mistake(CHAT, ("model", "messages"), body) == (name, f"“{name}” is missing.")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "name", "function"]), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*CHAT, *EMBEDDING, "odd"]), VALUES))
+def test_no_body_is_a_fault_of_ours(body: dict[str, Any]) -> None:
+    """Whatever stands in it, the answer is a sentence or none."""
+    for table in (CHAT, EMBEDDING):
+        wrong = mistake(table, ("model",), body)
+        assert wrong is None or wrong[0] in table
