@@ -180,7 +180,7 @@ def test_a_trusted_proxy_tells_the_address(client: Client) -> None:
 
 
 def test_whoever_guesses_keys_is_made_to_wait(client: Client) -> None:
-    """As many wrong ones as the house says are borne; then the address waits, whatever it sends or says, and no other does."""
+    """What the house bears is borne; then the address waits, whatever it sends or says, and no other does."""
     guessing, elsewhere = address(), address()
     statuses, most = [], client.hall.house.wrong_keys_per_minute
     for number in range(most + 1):
