@@ -13,6 +13,7 @@ domain: localhost
 time_zone: Europe/Kyiv
 max_turn_seconds: 12
 trusted_proxies: [127.9.9.9]
+wrong_keys_per_minute: 60
 default_plan: free
 providers:
   scripted:
