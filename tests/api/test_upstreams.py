@@ -105,7 +105,7 @@ def test_a_key_that_is_put_in_while_the_house_runs_is_taken(
         ("llama", ["llama"], True),
     ]
     assert KEY not in provider_key(hall, "list").stdout
-    row = eventually(lambda: [one for one in hall.settled(stranger.guest) or () if one["status"] == "done"])[-1]
+    row = eventually(lambda: [one for one in hall.rows(stranger.guest) if one["status"] == "done"])[-1]
     assert strange.calls[-1].usage is not None
     assert (row["prompt_tokens"], row["completion_tokens"], row["estimated"]) == (
         strange.calls[-1].usage["prompt_tokens"],
