@@ -10,7 +10,7 @@ from maitre.billing.price import PriceTable
 from maitre.billing.row import KINDS, MOST_TOKENS, STATUSES, Call, Hold, Settlement, Totals, Words, lost
 from maitre.quota.reservation import TASKS_PER_REQUEST, TURN_TTL
 from maitre.quota.subject import HOUSE, Subject
-from maitre.quota.window import MINUTE, Periods
+from maitre.quota.window import MINUTE, Periods, second_field
 
 NO_PRICES = PriceTable("", "", {})
 
@@ -88,6 +88,10 @@ class MemoryLedger:
             for field, span in zip(when.fields(resource), spans, strict=True)
             if ever or span is not always
         }
+        for call in mine:
+            if call.request_id in self.settled and call.at >= (now - MINUTE).replace(microsecond=0):
+                end, second = self.settled[call.request_id], second_field(call.at)
+                fields[second] = fields.get(second, 0) + end.prompt_tokens + end.completion_tokens
         turns: dict[str, int] = {}
         if subject.scope == "account":
             fields[when.fields("tasks")[0]] = sum(

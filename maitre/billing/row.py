@@ -123,9 +123,9 @@ class Totals:
     """What a subject has used, summed from the ledger: the truth that the live windows are rebuilt from.
 
     `fields` are sums by the names of `maitre.quota.window` (`tokens:day:2026-11-21`) for requests, tokens and money,
-    and of an account also `tasks:day:…`; `recent` the counted calls of the last minute; `turns` how many calls each
-    recent turn of an account has made; `holds` the open calls by request id. Without `ever` the sums that never reset
-    (`tokens:total`) are not known.
+    of an account also `tasks:day:…`, and of the last minute the tokens by the second (`tokens:second:1795262400`);
+    `recent` the counted calls of the last minute; `turns` how many calls each recent turn of an account has made;
+    `holds` the open calls by request id. Without `ever` the sums that never reset (`tokens:total`) are not known.
     """
 
     fields: Mapping[str, int]

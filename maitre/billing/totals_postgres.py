@@ -10,7 +10,7 @@ from maitre.billing.closings_postgres import WHOSE
 from maitre.billing.row import Hold, Totals
 from maitre.quota.reservation import TASKS_PER_REQUEST, TURN_TTL
 from maitre.quota.subject import Subject, subjects
-from maitre.quota.window import MINUTE, SPANS, Periods
+from maitre.quota.window import MINUTE, SPANS, Periods, second_field
 from maitre.sql.postgres import Database
 
 _USED = {
@@ -40,7 +40,7 @@ _EVER = _sums(SPANS, "{whose}")
 _MONTH = _sums(tuple(span for span in SPANS if span != "total"), "{whose} and at >= $4 and at < $5")
 _COLUMNS = """
 select request_id, turn_id, at, user_id, key_id, assistant, model, provider, kind, counted, status,
-       held_prompt, held_completion, held_cost, expires_at
+       held_prompt, held_completion, held_cost, expires_at, prompt_tokens + completion_tokens as tokens
 from ledger where {whose} and """
 _RECENT = f"{_COLUMNS} status = 'open' union all {_COLUMNS} status <> 'open' and at >= $2"
 
@@ -48,7 +48,8 @@ _RECENT = f"{_COLUMNS} status = 'open' union all {_COLUMNS} status <> 'open' and
 async def totals_of(database: Database, subject: Subject, now: datetime, when: Periods, ever: bool) -> Totals:
     """The subject's totals; without `ever` none but the month's rows are read."""
     whose, account = WHOSE[subject.scope], subject.scope == "account"
-    since = now - (timedelta(seconds=TURN_TTL) if account else MINUTE)
+    minute = (now - MINUTE).replace(microsecond=0)
+    since = now - timedelta(seconds=TURN_TTL) if account else minute
 
     async def work(connection: asyncpg.Connection) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
         bounds = (when.day_starts, when.day_resets, when.month_starts, when.month_resets)
@@ -72,6 +73,10 @@ async def totals_of(database: Database, subject: Subject, now: datetime, when: P
         for row in recent:
             if row["kind"] in ("turn", "tool") and row["at"] >= since:
                 turns[row["turn_id"]] = turns.get(row["turn_id"], 0) + 1
+    for row in recent:
+        if row["status"] != "open" and row["at"] >= minute:
+            second = second_field(row["at"])
+            fields[second] = fields.get(second, 0) + row["tokens"]
     counted = [row for row in recent if row["counted"] and now - MINUTE <= row["at"] <= now + MINUTE]
     return Totals(
         fields=fields,

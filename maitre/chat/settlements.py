@@ -32,7 +32,7 @@ from maitre.providers.size import Ratios
 from maitre.providers.upstream import Upstream
 from maitre.quota.store import QuotaStore
 from maitre.quota.subject import Subject
-from maitre.quota.window import periods
+from maitre.quota.window import periods, second_field
 from maitre.tracing.trace import Report, Tracer
 
 log = logging.getLogger(__name__)
@@ -186,6 +186,7 @@ class Settlements:
         when = periods(call.at, self._terms.zone)
         tokens = settlement.prompt_tokens + settlement.completion_tokens
         spent = dict.fromkeys(when.fields("tokens"), tokens) | dict.fromkeys(when.fields("money"), settlement.cost)
+        spent[second_field(call.at)] = tokens
         try:
             await self._store.settle(call.request_id, call.subjects, spent)
         except StoreDown:

@@ -69,6 +69,14 @@ def _requests() -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _sums() -> Iterator[tuple[str, Mapping[str, str]]]:
+    yield (
+        "tokens_minute",
+        {
+            "en": f"The {{plan}} plan's tokens for this minute do not suffice {_TOKENS['en']}. Try again {{when}}.",
+            "uk": f"Токенів плану {{plan}} на цю хвилину не вистачає {_TOKENS['uk']}. Спробуйте ще раз {{when}}.",
+            "ru": f"Токенов плана {{plan}} на эту минуту не хватает {_TOKENS['ru']}. Попробуйте ещё раз {{when}}.",
+        },
+    )
     spans = {
         "day": {"en": "for today", "uk": "на сьогодні", "ru": "на сегодня"},
         "month": {"en": "for this month", "uk": "на цей місяць", "ru": "на этот месяц"},

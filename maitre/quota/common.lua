@@ -6,6 +6,7 @@
 --
 --   BASE:all              hash    epoch (the generation of everything), and by what a restart is noticed
 --   BASE:s:SUBJECT        hash    epoch, life, day, ever (0: loaded without totals); the counters; held:tokens, held:money, held:calls
+--   BASE:u:SUBJECT        hash    the tokens used, by the second in which their call began
 --   BASE:m:SUBJECT        zset    the counted requests of the last minute: hold id -> time
 --   BASE:h:SUBJECT        zset    the live holds: hold id -> expiry
 --   BASE:g:SUBJECT        string  when something last happened to the unloaded subject, in microseconds
@@ -17,6 +18,8 @@
 local base, call = KEYS[1], redis.call
 local LOADING = 10000 -- milliseconds; a load that takes longer is not believed when something ended meanwhile
 local TTL = 172800 -- seconds; what nobody used for so long leaves the store, the ledger still has it
+
+local SECOND = 'tokens:second:' -- see window.py
 
 local function key(kind, name) return base .. ':' .. kind .. ':' .. name end
 local function turn_key(life, account, turn) return key('t', life .. ':' .. account .. ':' .. turn) end
@@ -55,7 +58,7 @@ end
 
 local function unload(subject)
   local known = loaded(subject)
-  call('DEL', key('s', subject), key('m', subject), key('h', subject), key('d', subject))
+  call('DEL', key('s', subject), key('m', subject), key('h', subject), key('d', subject), key('u', subject))
   call('SET', key('g', subject), generation_after(generation(subject)), 'EX', TTL)
   return known ~= nil
 end
@@ -89,12 +92,48 @@ local function beat(id, record, expires)
   for subject in pairs(record.lives) do call('ZADD', key('h', subject), 'XX', 'GT', expires, id) end
 end
 
+-- Add tokens that a call used which began in that second. What is older than two minutes goes when there is much.
+local function use(subject, second, amount)
+  local seconds, old, newest = key('u', subject), {}, 0
+  call('HINCRBY', seconds, second, string.format('%d', amount))
+  call('PEXPIRE', seconds, 181000)
+  if call('HLEN', seconds) <= 256 then return end
+  local known = call('HKEYS', seconds)
+  for _, one in ipairs(known) do newest = math.max(newest, tonumber(one)) end
+  for _, one in ipairs(known) do
+    if tonumber(one) < newest - 120 then old[#old + 1] = one end
+  end
+  call('HDEL', seconds, unpack(old))
+end
+
+-- The seconds of the last minute (and the next one) as pairs of second and tokens, in order, and the sum.
+local function used_in_minute(subject, now)
+  local first, found, sum = math.floor((now - 60000) / 1000), {}, 0
+  local flat = call('HGETALL', key('u', subject))
+  for i = 1, #flat, 2 do
+    local second, tokens = tonumber(flat[i]), tonumber(flat[i + 1])
+    if second >= first and second <= first + 120 and tokens ~= 0 then
+      found[#found + 1] = {second, tokens}
+      sum = sum + tokens
+    end
+  end
+  table.sort(found, function(one, other) return one[1] < other[1] end)
+  return found, sum
+end
+
 -- Add amounts to fields of a subject's windows: both lists in the same order.
-local function add(subject, fields, amounts)
-  local windows, words = key('s', subject), {}
+local function add(subject, every, amounts)
+  local windows, words, fields, by = key('s', subject), {}, {}, {}
+  for i, field in ipairs(every) do
+    if field:sub(1, #SECOND) ~= SECOND then
+      fields[#fields + 1], by[#by + 1] = field, amounts[i]
+    elseif tonumber(amounts[i]) ~= 0 then
+      use(subject, field:sub(#SECOND + 1), tonumber(amounts[i]))
+    end
+  end
   for i, old in ipairs(call('HMGET', windows, unpack(fields))) do
     words[#words + 1] = fields[i]
-    words[#words + 1] = string.format('%d', (tonumber(old or '0')) + amounts[i])
+    words[#words + 1] = string.format('%d', (tonumber(old or '0')) + by[i])
   end
   call('HSET', windows, unpack(words))
 end

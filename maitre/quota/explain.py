@@ -11,7 +11,7 @@ from maitre.billing.row import Totals
 from maitre.quota.plan import Plan
 from maitre.quota.store import Live
 from maitre.quota.subject import Subject
-from maitre.quota.window import BALANCE, MINUTE, WINDOWS, Periods, Window
+from maitre.quota.window import BALANCE, MINUTE, SECOND, WINDOWS, Periods, Window, frees_at, seconds_of
 
 #: What a resource is called outside.
 PUBLIC = {"money": "cost", "calls": "concurrency"}
@@ -44,8 +44,9 @@ def live_of(totals: Totals, now: datetime) -> Live:
     """What the live store would know, had it loaded these totals."""
     recent = sorted(at for at in totals.recent.values() if at >= now - MINUTE)
     holds = totals.holds.values()
+    seconds = seconds_of(totals.fields, now)
     return Live(
-        fields={name: amount for name, amount in totals.fields.items() if amount},
+        fields={name: amount for name, amount in totals.fields.items() if amount and not name.startswith(SECOND)},
         minute=len(recent),
         minute_frees_at=recent[0] + MINUTE if recent else None,
         held={
@@ -53,6 +54,8 @@ def live_of(totals: Totals, now: datetime) -> Live:
             "money": sum(hold.money for hold in holds),
             "calls": sum(hold.kind != "task" for hold in holds),
         },
+        minute_tokens=sum(tokens for _, tokens in seconds),
+        minute_tokens_free_at=frees_at(seconds, 1, now) if seconds else None,
     )
 
 
@@ -67,10 +70,14 @@ def _windows(
 
 
 def _row(subject: Subject, window: Window, limit: int | None, live: Live, when: Periods) -> dict[str, Any]:
-    minute = window.span == "minute"
-    used = live.minute if minute else live.fields.get(when.field(window), 0)
+    match window.span, window.resource:
+        case "minute", "tokens":
+            used, resets_at = live.minute_tokens, live.minute_tokens_free_at
+        case "minute", _:
+            used, resets_at = live.minute, live.minute_frees_at
+        case _:
+            used, resets_at = live.fields.get(when.field(window), 0), when.resets(window)
     held = live.held.get(window.resource, 0)
-    resets_at = live.minute_frees_at if minute else when.resets(window)
     return {
         "scope": "account" if subject.scope == "account" else str(subject).rstrip(":"),
         "resource": PUBLIC.get(window.resource, window.resource),

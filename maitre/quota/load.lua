@@ -22,10 +22,17 @@ if seen ~= life then
   end
 end
 local windows, minute, holds = key('s', subject), key('m', subject), key('h', subject)
-call('DEL', windows, minute, holds)
+call('DEL', windows, minute, holds, key('u', subject))
 call('HSET', windows, 'epoch', epoch, 'life', life, 'day', ARGV[3], 'ever', ARGV[9])
 local at = 10
-for _ = 1, tonumber(ARGV[5]) do call('HSET', windows, ARGV[at], ARGV[at + 1]) at = at + 2 end
+for _ = 1, tonumber(ARGV[5]) do
+  if ARGV[at]:sub(1, #SECOND) == SECOND then
+    use(subject, ARGV[at]:sub(#SECOND + 1), tonumber(ARGV[at + 1]))
+  else
+    call('HSET', windows, ARGV[at], ARGV[at + 1])
+  end
+  at = at + 2
+end
 for _ = 1, tonumber(ARGV[6]) do call('ZADD', minute, ARGV[at + 1], ARGV[at]) at = at + 2 end
 for _ = 1, tonumber(ARGV[7]) do
   call('SET', turn_key(life, subject, ARGV[at]), ARGV[at + 1], 'EX', ARGV[4])

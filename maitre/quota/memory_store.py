@@ -27,7 +27,10 @@ from maitre.quota.reservation import (
 )
 from maitre.quota.store import Live
 from maitre.quota.subject import Subject
-from maitre.quota.window import MINUTE, is_total
+from maitre.quota.window import MINUTE, SECOND, frees_at, is_total, seconds_of
+
+#: So many counters by the second are kept before old ones are looked for.
+MOST_SECONDS = 256
 
 
 @dataclass(slots=True)
@@ -67,6 +70,15 @@ class _Loaded:
         """When the counted requests of the last minute came. Those of the next one count, too: clocks differ a little,
         and whoever confirms a hold asks as of when it was taken. Later ones are from before the clock was set back."""
         return [at for at, _ in self.minute if now - MINUTE <= at <= now + MINUTE]
+
+    def forget_old_seconds(self) -> None:
+        """Drop tokens of more than two minutes ago, when there are many."""
+        if len(self.fields) > MOST_SECONDS:
+            seconds = {name: int(name.removeprefix(SECOND)) for name in self.fields if name.startswith(SECOND)}
+            newest = max(seconds.values(), default=0)
+            for name, second in seconds.items():
+                if second < newest - 120:
+                    del self.fields[name]
 
 
 @dataclass(slots=True)
@@ -158,6 +170,12 @@ class MemoryQuotaStore:
         loaded = self._loaded[limit.subject]
         if limit.window.span != "minute":
             return Reading(loaded.fields[limit.field], self._held(loaded, limit.window.resource))
+        if limit.window.resource == "tokens":
+            seconds = seconds_of(loaded.fields, ask.now)
+            used = sum(tokens for _, tokens in seconds)
+            over = used + ask.prompt_tokens + ask.least_tokens - limit.limit
+            leaves = frees_at(seconds, over, ask.now) if over > 0 else None
+            return Reading(used, self._held(loaded, "tokens"), leaves)
         recent = loaded.recent(ask.now)
         over = len(recent) - limit.limit
         if not counted or over < 0:
@@ -178,6 +196,7 @@ class MemoryQuotaStore:
             if record and loaded and hold_id in loaded.holds:
                 loaded.holds.remove(hold_id)
                 loaded.fields.update(spent)
+                loaded.forget_old_seconds()
                 done = True
             elif loaded:
                 self._unload(subject)
@@ -308,12 +327,16 @@ class MemoryQuotaStore:
         loaded = self._loaded.get(subject)
         if loaded is None or self._expired(loaded, now):
             return None
-        recent = loaded.recent(now)
+        recent, seconds = loaded.recent(now), seconds_of(loaded.fields, now)
         return Live(
             fields={
-                name: amount for name, amount in loaded.fields.items() if amount and (loaded.ever or not is_total(name))
+                name: amount
+                for name, amount in loaded.fields.items()
+                if amount and (loaded.ever or not is_total(name)) and not name.startswith(SECOND)
             },
             minute=len(recent),
             minute_frees_at=recent[0] + MINUTE if recent else None,
             held={resource: self._held(loaded, resource) for resource in ("tokens", "money", "calls")},
+            minute_tokens=sum(tokens for _, tokens in seconds),
+            minute_tokens_free_at=frees_at(seconds, 1, now) if seconds else None,
         )

@@ -129,7 +129,7 @@ class RedisQuotaStore:
         found = await self._run(_LIVE, str(subject), _ms(now))
         if not found:
             return None
-        count, oldest, *words = found
+        count, oldest, tokens, second, *words = found
         fields = {name.decode(): amount for name, amount in zip(words[0::2], words[1::2], strict=True)}
         ever = fields["ever"] != b"0"
         for name in ("epoch", "life", "day", "ever"):
@@ -142,6 +142,8 @@ class RedisQuotaStore:
             minute=count,
             minute_frees_at=_moment(oldest + 60_000 if oldest >= 0 else -1),
             held=held,
+            minute_tokens=tokens,
+            minute_tokens_free_at=_moment((second + 61) * 1000 if second >= 0 else -1),
         )
 
     async def _keys(self, beginning: str) -> AsyncIterator[bytes]:

@@ -43,6 +43,18 @@ end
 
 -- Used, held, and when a full minute has room for one more.
 local function reading(limit, counted)
+  if limit.field == 'tokens:minute' then
+    local seconds, used = used_in_minute(subjects[limit.at], now)
+    local over, frees_at = used + prompt + least - limit.limit, -1
+    if over > 0 then
+      frees_at = now + 60000
+      for _, one in ipairs(seconds) do
+        over = over - one[2]
+        if over <= 0 then frees_at = (one[1] + 61) * 1000 break end
+      end
+    end
+    return used, windows[limit.at]['held:tokens'], frees_at
+  end
   if limit.field ~= 'requests:minute' then
     return windows[limit.at][limit.field], windows[limit.at]['held:' .. limit.resource] or 0, -1
   end

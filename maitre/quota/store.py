@@ -28,6 +28,8 @@ class Live:
     minute: int
     minute_frees_at: datetime | None  # when the oldest request of the last minute leaves it
     held: Mapping[str, int]
+    minute_tokens: int = 0  # of calls that began in the last minute
+    minute_tokens_free_at: datetime | None = None  # when the oldest of them leave it
 
 
 class QuotaStore(Protocol):

@@ -1,7 +1,8 @@
 """Windows: the spans of time that a resource is counted over, and the limits that a plan or a budget can set.
 
-A minute slides. A day and a month are calendar windows in the house's time zone. A total never resets. What runs
-now has no span: it is what is held.
+A minute slides: requests are counted by their moment, tokens by the second in which their call began. A day and a
+month are calendar windows in the house's time zone. A total never resets. What runs now has no span: it is what is
+held.
 
 A new window is one line of WINDOWS and its cases in tests/cases/windows.yaml: settings, stores, ledger, refusals and
 `cli quota explain` follow from it.
@@ -40,6 +41,7 @@ WINDOWS: Mapping[str, Window] = {
     "requests_per_day": Window("requests", "day"),
     "requests_per_month": Window("requests", "month"),
     "requests_total": Window("requests", "total"),
+    "tokens_per_minute": Window("tokens", "minute"),
     "tokens_per_day": Window("tokens", "day"),
     "tokens_per_month": Window("tokens", "month"),
     "tokens_total": Window("tokens", "total"),
@@ -79,6 +81,31 @@ class Periods:
     def resets(self, window: Window) -> datetime | None:
         """When a calendar window resets; None for the others."""
         return {"day": self.day_resets, "month": self.month_resets}.get(window.span)
+
+
+#: What the counters of tokens by the second are called; a second is one since the epoch.
+SECOND = "tokens:second:"
+
+
+def second_field(at: datetime) -> str:
+    """The counter of tokens for the second of a moment."""
+    return f"{SECOND}{int(at.timestamp())}"
+
+
+def seconds_of(fields: Mapping[str, int], now: datetime) -> list[tuple[int, int]]:
+    """The seconds of the last minute, and of the next one (see `recent` in memory_store.py), with their tokens."""
+    first = int((now - MINUTE).timestamp())
+    found = [(int(name.removeprefix(SECOND)), n) for name, n in fields.items() if name.startswith(SECOND) and n]
+    return sorted((second, tokens) for second, tokens in found if first <= second <= first + 120)
+
+
+def frees_at(seconds: list[tuple[int, int]], tokens: int, now: datetime) -> datetime:
+    """When so many tokens of these seconds have left the minute; a minute from now when there are not so many."""
+    for second, amount in seconds:
+        tokens -= amount
+        if tokens <= 0:
+            return datetime.fromtimestamp(second + 1, UTC) + MINUTE
+    return now + MINUTE
 
 
 def is_total(field: str) -> bool:

@@ -15,7 +15,7 @@ from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.reservation import Answer, Ask, Denied, Granted, limits_of
 from maitre.quota.store import Live, QuotaStore
 from maitre.quota.subject import HOUSE, Subject
-from maitre.quota.window import Periods, periods
+from maitre.quota.window import Periods, periods, second_field
 from maitre.valkey.redis_wire import Valkey
 from tests.contract.rows import call
 
@@ -96,6 +96,11 @@ def spent(tokens: int, money: int = 0, when: Periods = WHEN) -> dict[str, int]:
     """What settling so much adds."""
     used = {**dict.fromkeys(when.fields("tokens"), tokens), **dict.fromkeys(when.fields("money"), money)}
     return {field: amount for field, amount in used.items() if amount}
+
+
+def spent_by(asked: Ask, tokens: int, money: int = 0) -> dict[str, int]:
+    """What settling this call with so much adds, the second in which it began among it."""
+    return {**spent(tokens, money, asked.periods), second_field(asked.now): tokens}
 
 
 async def live(store: QuotaStore, subject: Subject = GUEST, after: float = 0) -> Live:

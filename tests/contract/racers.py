@@ -20,7 +20,7 @@ from maitre.quota.reservation import Ask, Granted
 from maitre.quota.subject import Subject
 from maitre.sql.postgres import Database
 from maitre.valkey.redis_wire import Valkey
-from tests.contract.house import row, spent, wish
+from tests.contract.house import row, spent_by, wish
 from tests.contract.rows import PRICES, ended
 
 PROMPT, LEAST, PRICES_ASKED = 4, 2, (3, 5)
@@ -95,7 +95,7 @@ class Racers:
             if settles:
                 cost = PROMPT * PRICES_ASKED[0] + LEAST * PRICES_ASKED[1]
                 await self.ledger.settle(ended(asked.hold_id, PROMPT, LEAST, cost=cost), None)
-                await self.store.settle(asked.hold_id, asked.subjects, spent(tokens, cost))
+                await self.store.settle(asked.hold_id, asked.subjects, spent_by(asked, tokens, cost))
 
         await asyncio.gather(*(racer(number, *plan) for number, plan in enumerate(plans)))
         return running

@@ -17,6 +17,7 @@ from maitre.billing.ledger_postgres import PostgresLedger
 from maitre.billing.row import Totals
 from maitre.errors import StoreDown
 from maitre.quota.admission import Admission
+from maitre.quota.explain import live_of
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.reservation import Ask, Denied, Granted, Unloaded
@@ -24,7 +25,7 @@ from maitre.quota.store import QuotaStore
 from maitre.quota.subject import HOUSE, Subject
 from maitre.sql.postgres import Database
 from maitre.valkey.redis_wire import Valkey
-from tests.contract.house import GUEST, NOON, REQUESTS, WHEN, fields, granted, live, loaded, row, spent, wish
+from tests.contract.house import GUEST, NOON, REQUESTS, WHEN, fields, granted, live, loaded, row, spent, spent_by, wish
 from tests.contract.rows import PRICES, ended, sums
 
 pytestmark = pytest.mark.contract
@@ -61,7 +62,9 @@ class Books:
     async def settle(self, asked: Ask, tokens: int, door: int = 0) -> None:
         """Settle a call in both books."""
         await self.ledger.settle(ended(asked.hold_id, tokens, 0, cost=tokens), None)
-        await self.stores[door % len(self.stores)].settle(asked.hold_id, asked.subjects, spent(tokens, tokens))
+        await self.stores[door % len(self.stores)].settle(
+            asked.hold_id, asked.subjects, spent_by(asked, tokens, tokens)
+        )
 
 
 @pytest.fixture(params=["memory", "real"])
@@ -124,7 +127,7 @@ async def test_an_expired_hold_is_charged_and_the_account_goes_on(books: Books) 
     assert granted(await books.take(asked))
     later = wish(after=30, limits={"tokens_total": 19})
     assert isinstance(await books.take(later), Denied)
-    assert await fields(books.stores[0]) == (await sums(books.ledger)).fields
+    assert await fields(books.stores[0]) == live_of(await sums(books.ledger), later.now).fields
     assert (await live(books.stores[0], after=30)).held["tokens"] == 0
 
 

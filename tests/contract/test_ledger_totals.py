@@ -53,7 +53,7 @@ async def test_the_house_has_everything(ledger: Ledger) -> None:
         f"{resource}:{span}": amount
         for resource, amount in (("requests", 2), ("tokens", 25), ("money", 30_000))
         for span in ("day:2026-11-21", "month:2026-11", "total")
-    }
+    } | {"tokens:second:1795262400": 25}
     assert (set(found.holds), set(found.recent), found.turns) == ({"r1"}, {"r1", "r2"}, {})
 
 

@@ -22,7 +22,7 @@ from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.reservation import Denied, Granted, Unloaded
 from maitre.quota.subject import HOUSE, Subject
-from maitre.quota.window import WINDOWS, periods
+from maitre.quota.window import WINDOWS, periods, second_field
 from maitre.valkey.redis_wire import Valkey
 from tests.contract.house import NOON, ZONE, wish
 from tests.contract.window_model import Model, Taken
@@ -151,6 +151,7 @@ class Trio(RuleBasedStateMachine):
             taken = rows[which % len(rows)].taken
             row, when = self.rows[taken.ask.hold_id], taken.ask.periods
             spent = Counter({**dict.fromkeys(when.fields("tokens"), tokens), when.fields("money")[2]: tokens * 3})
+            spent[second_field(taken.ask.now)] += tokens
             if row.spent is None or row.lost:
                 self.rows[taken.ask.hold_id] = replace(row, spent=spent, lost=False)
             for _ in range(1 + again):
@@ -214,13 +215,16 @@ class Trio(RuleBasedStateMachine):
             if row.spent is None and row.expires < self.now:
                 hold = row.taken.hold
                 tokens = dict.fromkeys(row.taken.ask.periods.fields("tokens"), hold.prompt_tokens)
+                tokens[second_field(row.taken.ask.now)] = hold.prompt_tokens
                 mine[name] = self.rows[name] = replace(row, spent=Counter(tokens), lost=True)
             fields.update({**row.taken.counters(), **(mine[name].spent or {})})
             if subject == row.taken.ask.account:
                 fields.update(row.taken.tasks())
                 turns[row.taken.ask.turn_id] += row.taken.ask.kind == "turn"
         return Totals(
-            fields={name: n for name, n in fields.items() if name.split(":")[-1] in spans},
+            fields={
+                name: n for name, n in fields.items() if name.split(":")[-1] in spans or name in self.seconds(mine)
+            },
             recent={
                 name: row.taken.ask.now
                 for name, row in mine.items()
@@ -232,6 +236,11 @@ class Trio(RuleBasedStateMachine):
             },
             ever=ever,
         )
+
+    def seconds(self, rows: dict[str, Row]) -> set[str]:
+        """The counters of those that began in the last minute, by whole seconds."""
+        begun = [row.taken.ask.now for row in rows.values()]
+        return {second_field(at) for at in begun if at >= (self.now - timedelta(minutes=1)).replace(microsecond=0)}
 
     @invariant()
     def all_know_the_same(self) -> None:

@@ -14,7 +14,7 @@ from maitre.billing.row import Hold, Totals
 from maitre.quota.reservation import Ask, Denied, Granted, refusal
 from maitre.quota.store import QuotaStore
 from maitre.quota.subject import HOUSE, Subject
-from maitre.quota.window import WINDOWS, Window
+from maitre.quota.window import WINDOWS, Window, second_field
 from tests.contract.house import GUEST, NOON, NOTHING, WHEN, hold, live, loaded, wish
 
 pytestmark = pytest.mark.contract
@@ -37,13 +37,16 @@ def test_every_window_has_cases() -> None:
 
 def seen(window: Window, used: int, held: int) -> Totals:
     """What the ledger says of a subject of whose window so much is used and held."""
-    minute = window.span == "minute"
+    minute = window.span == "minute" and window.resource == "requests"
+    field = WHEN.field(window)
+    if window == WINDOWS["tokens_per_minute"]:
+        field = second_field(NOON - timedelta(seconds=40))
     holds: dict[str, Hold] = {}
     if held:
         sizes = {"tokens": [hold(held)], "money": [hold(money=held)], "calls": [hold()] * held}[window.resource]
         holds = {f"other-{number}": size for number, size in enumerate(sizes)}
     return Totals(
-        fields={} if minute else {WHEN.field(window): used},
+        fields={} if minute else {field: used},
         recent={f"r{number}": NOON - timedelta(seconds=40) for number in range(used)} if minute else {},
         turns={},
         holds=holds,

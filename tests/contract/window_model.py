@@ -3,10 +3,11 @@ that a store knows is a sum over that list."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from maitre.billing.row import Hold, Totals
 from maitre.quota.reservation import Answer, Ask, Denied, Granted, Limit, Reading, Unloaded, near, room, standing
@@ -98,6 +99,13 @@ class Story:
                 found.pop(taken.ask.hold_id, None)
         return sorted(at for at in found.values() if at >= now - MINUTE)
 
+    def seconds(self, now: datetime) -> list[tuple[int, int]]:
+        """The tokens of the last minute and the next one, by the second in which their calls began."""
+        first = math.floor(now.timestamp() - 60)
+        prefix = "tokens:second:"
+        found = {int(name[len(prefix) :]): n for name, n in self.used().items() if name.startswith(prefix) and n}
+        return sorted((second, n) for second, n in found.items() if 0 <= second - first <= 120)
+
     def calls(self, turn: str) -> int:
         """Of a turn."""
         count = self.loaded.turns.get(turn, 0)
@@ -172,6 +180,13 @@ class Model:
         story = self.stories[limit.subject]
         if limit.window.span != "minute":
             return Reading(story.used()[limit.field], story.held(limit.window.resource))
+        if limit.window.resource == "tokens":
+            seconds = story.seconds(ask.now)
+            used = sum(n for _, n in seconds)
+            over = used + ask.prompt_tokens + ask.least_tokens - limit.limit
+            gone = [second for i, (second, _) in enumerate(seconds) if sum(n for _, n in seconds[: i + 1]) >= over]
+            leaves = ask.now if not gone else datetime.fromtimestamp(gone[0] + 1, UTC)
+            return Reading(used, story.held("tokens"), leaves + MINUTE if over > 0 else None)
         recent = story.recent(ask.now)
         if not counted or len(recent) < limit.limit:
             return Reading(len(recent), 0)
@@ -243,10 +258,13 @@ class Model:
         story = self.stories.get(subject)
         if story is None or self.stale(story, now):
             return None
-        recent = story.recent(now)
+        recent, seconds = story.recent(now), story.seconds(now)
+        used = {name: n for name, n in story.used().items() if n and ":second:" not in name}
         return Live(
-            {name: n for name, n in story.used().items() if n and (story.loaded.ever or not name.endswith(":total"))},
+            {name: n for name, n in used.items() if story.loaded.ever or not name.endswith(":total")},
             len(recent),
             recent[0] + MINUTE if recent else None,
             {resource: story.held(resource) for resource in ("tokens", "money", "calls")},
+            sum(n for _, n in seconds),
+            datetime.fromtimestamp(seconds[0][0] + 61, UTC) if seconds else None,
         )

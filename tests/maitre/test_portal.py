@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from maitre import portal as portals
-from maitre.chat.turn import Sink
+from maitre.chat.shown import Sink
 from maitre.errors import HouseError, NoPlace
 from maitre.portal import EngineThread, Portal
 from maitre.seats import SEATS

@@ -14,7 +14,7 @@ from maitre import channel as channels
 from maitre import portal as portals
 from maitre import room as rooms
 from maitre.channel import EMPTY, Beat, Channel, Reader
-from maitre.chat.turn import Sink
+from maitre.chat.shown import Sink
 from maitre.portal import Portal
 from maitre.room import BUFFER, Room
 from maitre.seats import Seats

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from maitre.chat.turn import Sink
+from maitre.chat.shown import Sink
 
 DONE = "data: [DONE]"
 

@@ -54,6 +54,17 @@ def test_built_in_tools_need_an_assistant_and_a_model_with_tools(tmp_path: Path)
     assert tools == {"a": False, "b": True, "c": False}
 
 
+def test_an_alias_is_a_model_like_any_other(tmp_path: Path) -> None:
+    """It has a row, its readers and, if all its models have them, tools; what only stands behind it has no row."""
+    yaml = HOUSE.replace("models: {small: {name: Small, tools: false}}", "models: {small: {tools: false}, big: {}}")
+    yaml = yaml.replace("models: [small]", "models: [best]") + "models: {best: {name: Best, use: [big, small]}}\n"
+    everything = wanted(tmp_path, yaml, a=GENERAL.replace("model: small", "model: best\ntools: true"))
+
+    best = row(everything, "models.best")
+    assert (best.name, best.readers, best.tools) == ("Best", ("plan:pro",), False)
+    assert [model.id for model in everything.models] == ["assistants.a", "models.best", "assistants.refused"]
+
+
 def test_a_name_is_one_printable_line(tmp_path: Path) -> None:
     """A name is shown without the spaces around and within it that nobody meant."""
     odd = GENERAL.replace("name: General", 'name: " General   two "')

@@ -146,7 +146,7 @@ async def test_all_down_is_one_sentence_and_a_row_for_each(kitchen: Two, streame
 
 
 @pytest.mark.parametrize("scope", ["provider", "model"])
-@pytest.mark.parametrize("limits", [{"requests_per_minute": 1}, {"tokens_per_day": 9}])
+@pytest.mark.parametrize("limits", [{"requests_per_minute": 1}, {"tokens_per_day": 9}, {"tokens_per_minute": 111}])
 async def test_beyond_a_providers_own_limits_the_next_is_asked(
     kitchen: Two, scope: str, limits: dict[str, int]
 ) -> None:

@@ -28,6 +28,21 @@ async def learned(kitchen: Kitchen) -> None:
         await kitchen.stream()
 
 
+async def test_the_tokens_of_a_minute_come_back_after_it(kitchen: Kitchen) -> None:
+    """A guest who used them reads when; windows loaded anew from the ledger say the same."""
+    kitchen.registry.offer(limited(FREE, requests_per_minute=None, tokens_per_minute=120))
+    for _ in range(2):
+        await kitchen.stream()
+        kitchen.clock.advance(20)
+    for _ in range(2):
+        refused = error_of(await kitchen.stream())
+        assert (refused["code"], refused["retry_after"]) == (429, 21)
+        assert "tokens for this minute do not suffice (limit: 120, left: 102, needed: up to 110)" in refused["message"]
+        await kitchen.true_store.unload()
+    kitchen.clock.advance(21)
+    assert text_in(await kitchen.stream()) == "Hello there"
+
+
 #: A plan without any other limit.
 PREPAID = replace(FREE, prepaid=True, limits={})
 
