@@ -33,8 +33,8 @@ ROUTES = (
     Route("GET", "/v1/sessions", sessions.listed),
     Route("GET", "/v1/sessions/{id}", sessions.read),
     Route("DELETE", "/v1/sessions/{id}", sessions.drop),
-    Route("POST", "/api/v1/assistants/{name}/chat", assistants.chat),
-    Route("POST", "/api/v1/assistants/{name}/invoke", assistants.post_invoke),
-    Route("GET", "/api/v1/assistants/{name}/invoke", assistants.get_invoke),
+    Route("POST", "/api/v1/assistants/{slug}/chat", assistants.chat),
+    Route("POST", "/api/v1/assistants/{slug}/invoke", assistants.post_invoke),
+    Route("GET", "/api/v1/assistants/{slug}/invoke", assistants.get_invoke),
     Route("GET", "/healthz", anybody=health.alive),
 )

