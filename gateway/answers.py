@@ -13,7 +13,8 @@ from typing import Any
 
 from gateway.asgi import Send
 from gateway.refusals import code_of, headers_of, param_of
-from maitre.errors import Refusal
+from maitre.errors import ProviderError, Refusal
+from maitre.providers.upstream_error import told
 
 #: The code of a problem that names none, by its status.
 CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
@@ -42,11 +43,13 @@ class Problem(Exception):
         return {"error": self.error(public=public), "detail": self.text}
 
 
-def problem_of(refused: Refusal, text: str) -> Problem:
-    """A refusal of a turn, as a real HTTP error with the time after which to come back. The one place that says what an
-    upstream's own error is to a client."""
+def problem_of(refused: Refusal, text: str, model: str | None = None) -> Problem:
+    """A refusal of a turn, as a real HTTP error with the time after which to come back. `model`: the public one that a
+    client of OpenAI's asked, who reads an upstream's own words where they are about the request."""
     problem = Problem(refused.status, text, headers_of(refused), param=param_of(refused))
     problem.type, problem.code = refused.type, code_of(refused)
+    if model is not None and isinstance(refused, ProviderError) and (upstream := told(refused, model)).message:
+        problem.text, problem.code = upstream.message, upstream.code or problem.code
     return problem
 
 

@@ -30,11 +30,11 @@ _START = {
 
 
 class EventStream:
-    """The sink of a turn, and the writer of its response; both run on one loop. `public`: errors are for OpenAI's
-    clients."""
+    """The sink of a turn, and the writer of its response; both run on one loop. `model`: the public
+    one that a client of OpenAI's asked, for whom errors are; None: Open WebUI."""
 
-    def __init__(self, send: Send, *, public: bool = False) -> None:
-        self._send, self._public = send, public
+    def __init__(self, send: Send, *, model: str | None = None) -> None:
+        self._send, self._model = send, model
         self._loop = asyncio.get_running_loop()
         self._room = Room(self._loop)
         self._waiting: deque[bytes] = deque()
@@ -94,8 +94,8 @@ class EventStream:
         self.end()
 
     def _error(self, refused: Refusal, text: str) -> bytes:
-        if self._public:
-            return frame({"error": problem_of(refused, text).error(public=True)})
+        if self._model is not None:
+            return frame({"error": problem_of(refused, text, self._model).error(public=True)})
         return error_chunk(refused, text)
 
     def _tell(self) -> None:
@@ -113,7 +113,7 @@ class EventStream:
                 self._news = self._loop.create_future()
                 await self._news
             if self._refusal is not None:
-                await send_problem(self._send, problem_of(*self._refusal), public=self._public)
+                await send_problem(self._send, problem_of(*self._refusal, self._model), public=self._model is not None)
                 return
             if not self._started:
                 self._started = True

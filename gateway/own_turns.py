@@ -86,7 +86,7 @@ class OwnTurns:
         elif not turn.done():
             turn.cancel()
         elif isinstance(refused := turn.exception(), Refusal):
-            problem = problem_of(refused, self.engine.turns.sentence(refused, request))
+            problem = problem_of(refused, self.engine.turns.sentence(refused, request), _model(request))
             await send_problem(send, problem, public=request.strict)
         else:
             await send_json(send, shape(turn.result()))
@@ -94,7 +94,7 @@ class OwnTurns:
     # ── streamed ──
 
     async def _stream(self, request: TurnRequest, receive: Receive, send: Send) -> None:
-        stream = EventStream(send, public=request.strict)
+        stream = EventStream(send, model=_model(request))
         turn = self._begin(self._emit(request, stream))
         leaving = asyncio.create_task(left(receive))
         leaving.add_done_callback(lambda done: done.cancelled() or turn.cancel())
@@ -124,6 +124,10 @@ class OwnTurns:
     def _break_off(self, request: TurnRequest, stream: EventStream) -> None:
         broke = ProviderError("provider_broke", status=502)
         stream.break_off(broke, self.engine.turns.sentence(broke, request))
+
+
+def _model(request: TurnRequest) -> str | None:
+    return request.model if request.strict else None
 
 
 async def left(receive: Receive) -> None:

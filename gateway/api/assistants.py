@@ -83,4 +83,4 @@ def _said(whole: Mapping[str, Any], *, checked: bool) -> dict[str, Any]:
 
 def _id(exchange: Exchange) -> str:
     """The assistant's public id: the path names it so, or by its slug."""
-    return _OURS + exchange.values["name"].removeprefix(_OURS)
+    return _OURS + exchange.values["slug"].removeprefix(_OURS)
