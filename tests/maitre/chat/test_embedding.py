@@ -63,24 +63,25 @@ KEY = Key("k" * 16, "u1", "test", NOON, models=("models.small",))
 
 
 @pytest.mark.parametrize(
-    ("request_", "refused", "key"),
+    ("how", "refused", "key"),
     [
-        (asked(model="models.small"), BadRequest, "only_chats"),
-        (asked(model="models.nobody"), UnknownModel, "unknown_model"),
-        (asked(model="assistants.coach"), UnknownModel, "unknown_model"),
-        (asked(key=KEY), UnknownModel, "unknown_model"),
-        (asked("x" * 9_000_000), BadRequest, "too_long"),
+        ({"model": "models.small"}, BadRequest, "only_chats"),
+        ({"model": "models.nobody"}, UnknownModel, "unknown_model"),
+        ({"model": "assistants.coach"}, UnknownModel, "unknown_model"),
+        ({"key": KEY}, UnknownModel, "unknown_model"),
+        ({"input": "x" * 9_000_000}, BadRequest, "too_long"),
     ],
     ids=["a-chat-model", "no-model", "an-assistant", "not-for-this-key", "too-long"],
 )
 async def test_what_cannot_be_embedded_is_refused(
-    kitchen: Kitchen, request_: TurnRequest, refused: type[Refusal], key: str
+    kitchen: Kitchen, how: dict[str, Any], refused: type[Refusal], key: str
 ) -> None:
     """In a sentence, and nothing is asked."""
+    request = asked(**how)
     with pytest.raises(refused) as fault:
-        await kitchen.embeddings.answer(request_)
+        await kitchen.embeddings.answer(request)
     assert fault.value.key == key
-    assert kitchen.turns.sentence(fault.value, request_)
+    assert kitchen.turns.sentence(fault.value, request)
     assert kitchen.model.calls == []
 
 
