@@ -283,5 +283,5 @@ async def test_another_model_gets_the_session_too(kitchen: Kitchen) -> None:
     prepared = await kitchen.turns.reception.prepare(asked(kitchen, "two"), streamed=False)
     for context, count in ((None, 3), (112, 1)):
         other = replace(SMALL, id="other", context=context)
-        course = await kitchen.turns.reception.with_model(prepared, other, ())
+        course = await kitchen.turns.reception.for_the_next(replace(prepared, others=(other,)))
         assert len(course.body["messages"]) == 1 + count

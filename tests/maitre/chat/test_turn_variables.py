@@ -18,7 +18,8 @@ async def test_variables_stand_in_the_prompt(kitchen: Kitchen) -> None:
     await kitchen.answer(variables={"who": "Fran"})
     assert kitchen.model.calls[-1][1]["messages"][0]["content"] == "You coach Fran."
     prepared = await kitchen.turns.reception.prepare(kitchen.request(variables={"who": "Fran"}), streamed=False)
-    other = await kitchen.turns.reception.with_model(prepared, replace(SMALL, id="other"), ())
+    prepared = replace(prepared, others=(replace(SMALL, id="other"),))
+    other = await kitchen.turns.reception.for_the_next(prepared)
     assert json.dumps(other.body).count("You coach Fran.") == 1
     await kitchen.answer(stamp=kitchen.stamp(), variables={"{{USER_NAME}}": "Fran"})
     assert kitchen.model.calls[-1][1]["messages"][0]["content"] == "You coach all."
