@@ -24,6 +24,9 @@ MIGRATIONS = sorted(file.name for file in (files("maitre.sql") / "migrations").i
 Closing = Callable[[Callable[[], Awaitable[Any]]], None]
 
 
+MIGRATIONS = sorted(one.name for one in (files("maitre.sql") / "migrations").iterdir() if one.name.endswith(".sql"))
+
+
 async def test_migrations_are_applied_once(postgres_schema: str, closing: Closing) -> None:
     """Many processes that migrate at once apply each file once, and later ones apply nothing."""
     databases = [Database(postgres_schema) for _ in range(4)]
