@@ -172,7 +172,7 @@ def test_all_down_is_the_last_ones_status(
     """One error, no text, and two rows that cost nothing."""
     pair.first.always = pair.second.always = Script(status=503)
     answer = client.chat(model="best-all", stream=stream)
-    assert answer.status_code == 502
+    assert answer.status_code == 503
     assert answer.json()["error"]["message"]
     rows = eventually(lambda: client.hall.settled(client.guest, 2))
     assert {(row["status"], row["cost"]) for row in rows} == {("error", 0)}
