@@ -12,12 +12,14 @@ from gateway.api.api import Handler, OpenHandler
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path with `{names}`. Exactly one of the handlers is set; `anybody` asks for no key."""
+    """One method of one path with `{names}`. `anybody` asks for no key; `open_webui` answers its connection itself,
+    for none of its users in particular."""
 
     method: str
     path: str
     handler: Handler | None = None
     anybody: OpenHandler | None = None
+    open_webui: OpenHandler | None = None
 
     def values(self, path: str) -> Mapping[str, str] | None:
         """The values of the path's names, or None when this exact path is not the route's."""
@@ -29,6 +31,6 @@ class Route:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions),
-    Route("GET", "/v1/models", models.every),
+    Route("GET", "/v1/models", models.every, open_webui=models.whole),
     Route("GET", "/healthz", anybody=health.alive),
 )
