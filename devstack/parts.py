@@ -19,6 +19,12 @@ def names(house: House) -> tuple[Endpoint, ...]:
     return ("open_webui", "postgres", "valkey", *upstream, "traces", *pipelines, "gateway")
 
 
+def addressed(house: House) -> tuple[Endpoint, ...]:
+    """The parts that have a port: those of the house, and both servers that Open WebUI can be connected to, so that a
+    house whose setting was changed can still be asked how it is."""
+    return tuple(dict.fromkeys((*names(house), "pipelines", "gateway")))
+
+
 def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> dict[Endpoint, Part]:
     """The wanted parts, each on its port, in the order of `names`. Raises HouseError when something that they
     need is missing from the machine or the house."""
