@@ -18,7 +18,8 @@ CHAT = "x-openwebui-chat-id"
 
 
 def told(request: TurnRequest, exchange: Exchange) -> TurnRequest:
-    """The request with what Open WebUI tells of it."""
+    """The request with what Open WebUI tells of it, which is not where its client is."""
+    request = replace(request, address="")
     if request.stamp is not None:
         exchange.headers[LOG_ID] = request.stamp.turn_id
         return request
