@@ -19,7 +19,8 @@ from tests.upstream import ScriptedUpstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
-#: The page does the same whichever way its question goes; the tests without this look at what could differ.
+#: The page does the same whichever way its question goes, and test_browser_chat.py asks both ways. Without this mark
+#: are the tests whose pictures are of what our servers say.
 ONE_WAY = by("pipelines")
 
 REAL_MODEL = 4 * PATIENCE  # the embedded model shares few cores with everything else, and writes titles besides
@@ -142,6 +143,7 @@ def test_a_guest_is_refused_in_the_language_of_the_page(
     assert re.fullmatch(REFUSED[language], page.read())
 
 
+@ONE_WAY
 def test_stop_ends_the_upstream_call(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, upstream: ScriptedUpstream
 ) -> None:
@@ -282,6 +284,7 @@ def test_a_one_shot_assistant_hears_the_last_message_only(
     ]
 
 
+@ONE_WAY
 def test_a_title_is_a_task_and_no_request(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, upstream: ScriptedUpstream
 ) -> None:
