@@ -18,8 +18,7 @@ CHAT = "x-openwebui-chat-id"
 
 
 def told(request: TurnRequest, exchange: Exchange) -> TurnRequest:
-    """The request with what Open WebUI tells of it, which is not where its client is."""
-    request = replace(request, address="")
+    """The request with what Open WebUI tells of it."""
     if request.stamp is not None:
         exchange.headers[LOG_ID] = request.stamp.turn_id
         return request
