@@ -55,7 +55,7 @@ def up(house: House, progress: Progress = silent, only: Collection[Endpoint] | N
     with state.alone(house.state), interruptions() as interrupted:
         before, every = _running(house.state), parts.names(house)
         scaffold.add_new_secrets(house)
-        numbers = ports.sticky(house.state / "ports.json", every, _ports(before))
+        numbers = ports.sticky(house.state / "ports.json", parts.addressed(house), _ports(before))
         wanted = parts.of(house, numbers, every if only is None else only)
         apart = () if only is None else set(every) - set(only)
         kept = {name: one for name, one in before.items() if name in apart or _obeys(wanted.get(name), one)}

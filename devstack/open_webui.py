@@ -13,6 +13,7 @@ from devstack.process import Command
 from maitre.errors import HouseError
 from maitre.settings import House
 from provisioning.logins import administrator_of, passwords_of
+from provisioning.resources.connection import Connection
 
 #: Needs an embedding model, a search engine, speech or picture models, a code sandbox, or the world outside.
 OFF = (
@@ -30,7 +31,7 @@ OFF = (
 )  # fmt: skip
 
 
-def part(house: House, port: int, pipelines_url: str) -> Part:
+def part(house: House, port: int, connection: Connection) -> Part:
     """The house's Open WebUI. Its data lies in `.maitre/open-webui`."""
     home, python = house.state / "open-webui", open_webui_python()
     if not python.exists():
@@ -50,14 +51,14 @@ def part(house: House, port: int, pipelines_url: str) -> Part:
         title="Open WebUI 0.12.4",
         port=port,
         url=url,
-        command=Command(words, house.state, environment(**settings(house, url, pipelines_url))),
+        command=Command(words, house.state, environment(**settings(house, url, connection))),
         prepare=prepare,
         healthy=lambda: http_json(port, "/health") == {"status": True},
         patience=300,
     )
 
 
-def settings(house: House, url: str, pipelines_url: str) -> dict[str, str]:
+def settings(house: House, url: str, connection: Connection) -> dict[str, str]:
     """Open WebUI's environment in this house."""
     home, wish = house.state / "open-webui", house.webui
     email, password = administrator_of(house, passwords_of(house))
@@ -82,11 +83,12 @@ def settings(house: House, url: str, pipelines_url: str) -> dict[str, str]:
         "WEBUI_ADMIN_EMAIL": email,
         "WEBUI_ADMIN_PASSWORD": password,
         "WEBUI_ADMIN_NAME": name,
-        "OPENAI_API_BASE_URLS": pipelines_url,
-        "OPENAI_API_KEYS": house.secret("pipelines_key"),
-        # Our host believes nobody but this: who asks, signed for every call.
+        "OPENAI_API_BASE_URLS": connection.url,
+        "OPENAI_API_KEYS": connection.key,
+        # Our host and our gateway believe nobody but this: who asks, signed for every call.
         "ENABLE_FORWARD_USER_INFO_HEADERS": "true",
         "FORWARD_USER_INFO_HEADER_JWT_SECRET": house.secret("user_jwt"),
+        "ENABLE_VALVE_ENCRYPTION": "true",  # the Function's valves hold the secret of our stamps
         "RAG_EMBEDDING_ENGINE": "openai",  # else it loads a model that is not there
         "BYPASS_EMBEDDING_AND_RETRIEVAL": "true",
         "OFFLINE_MODE": "true",

@@ -9,12 +9,20 @@ from typing import Any
 from devstack import gateway, llama_cpp, open_webui, pipelines, postgres, traces, valkey
 from devstack.part import Part
 from maitre.settings import Endpoint, House
+from provisioning.resources.connection import Connection, connection_of
 
 
 def names(house: House) -> tuple[Endpoint, ...]:
     """The parts of the house, in the order in which they are started: the slowest first."""
     upstream: tuple[Endpoint, ...] = ("upstream",) if llama_cpp.wanted(house) else ()
-    return ("open_webui", "postgres", "valkey", *upstream, "traces", "pipelines", "gateway")
+    pipelines: tuple[Endpoint, ...] = ("pipelines",) if house.webui.connection == "pipelines" else ()
+    return ("open_webui", "postgres", "valkey", *upstream, "traces", *pipelines, "gateway")
+
+
+def addressed(house: House) -> tuple[Endpoint, ...]:
+    """The parts that have a port: those of the house, and both servers that Open WebUI can be connected to, so that a
+    house whose setting was changed can still be asked how it is."""
+    return tuple(dict.fromkeys((*names(house), "pipelines", "gateway")))
 
 
 def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> dict[Endpoint, Part]:
@@ -27,8 +35,13 @@ def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> 
         if name in wanted:
             every[name] = make_door(house, ports[name], urls, _handed_on())
     if "open_webui" in wanted:
-        every["open_webui"] = open_webui.part(house, ports["open_webui"], f"http://127.0.0.1:{ports['pipelines']}")
+        every["open_webui"] = open_webui.part(house, ports["open_webui"], _asked(house, ports))
     return {name: every[name] for name in names(house) if name in every}
+
+
+def _asked(house: House, ports: Mapping[Any, int]) -> Connection:
+    part = house.webui.connection
+    return connection_of(house, f"http://127.0.0.1:{ports[part]}")
 
 
 #: What the Pipelines server may see of the operator's MAITRE_*: secrets, and whether plugins may be loaded over HTTP.

@@ -45,11 +45,15 @@ class Callers:
         self.token_secret = engine.house.secret("key_tokens")
         self._replays = Replays()
 
+    def is_open_webui(self, exchange: Exchange) -> bool:
+        """Whether Open WebUI asks, for whichever of its users."""
+        return right_key(header(exchange.scope, b"authorization"), self._house_key)
+
     async def who(self, exchange: Exchange, *, welcomed: bool = False) -> Caller:
         """The caller of a request. `welcomed`: whether the handler itself asks the reception for the account, which a
         suspended one does not pass. Raises Problem (401, 429), Forbidden, StoreDown."""
         told = header(exchange.scope, b"authorization")
-        if right_key(told, self._house_key):
+        if self.is_open_webui(exchange):
             user = identity.who(exchange.scope, self._user_jwt, self._replays, time.time()).user()
             if not welcomed:
                 await self._engine.arrive(user)

@@ -65,7 +65,9 @@ class PublicAPI:
     async def _serve(self, exchange: Exchange, route: Route) -> None:
         if route.anybody is not None:
             await route.anybody(self.api, exchange)
-        if route.handler is not None:
+        elif route.open_webui is not None and self.api.callers.is_open_webui(exchange):
+            await route.open_webui(self.api, exchange)
+        elif route.handler is not None:
             await route.handler(self.api, exchange, await self.api.callers.who(exchange, welcomed=route.welcomes))
 
 

@@ -210,6 +210,7 @@ class WebUIForm(Form):
     """`open_webui`."""
 
     name: str = "Maitre"
+    connection: Literal["pipelines", "gateway"] = "pipelines"
     sign_up: bool = False
     title_generation: bool = True
     tags_generation: bool = False

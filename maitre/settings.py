@@ -83,6 +83,7 @@ class WebUI:
     """What the house wants of Open WebUI itself."""
 
     name: str
+    connection: Literal["pipelines", "gateway"]  # the part that Open WebUI asks for our models
     sign_up: bool
     title_generation: bool
     tags_generation: bool

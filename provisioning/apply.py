@@ -12,6 +12,7 @@ from provisioning.resources import (
     accounts,
     assistants,
     connection,
+    functions,
     groups,
     members,
     models,
@@ -26,7 +27,7 @@ from provisioning.world import World
 
 
 def apply(
-    changes: Sequence[Change], world: World, pipelines: Connection, progress: Callable[[str], None] | None = None
+    changes: Sequence[Change], world: World, asked: Connection, progress: Callable[[str], None] | None = None
 ) -> None:
     """Carry the changes out in order. Raises HouseError that names the change which failed.
 
@@ -42,7 +43,8 @@ def apply(
         "connection": connection.apply,
         "models": models.apply,
         "settings": settings.apply,
-        "valves": partial(valves.apply, connection=pipelines),
+        "valves": partial(valves.apply, connection=asked),
+        "functions": functions.apply,
     }
     for change in changes:
         if change.action == "skip":
@@ -55,10 +57,10 @@ def apply(
             progress(change.sentence)
 
 
-def verify(wanted: Sequence[WantedModel], world: World, pipelines: Connection, patience: float) -> None:
+def verify(wanted: Sequence[WantedModel], world: World, asked: Connection, patience: float) -> None:
     """Refresh Open WebUI's list of models and wait until it has every one that somebody may use.
 
-    `patience` is how long the Pipelines server may take to notice new assistants, in seconds.
+    `patience` is how long the server that is asked may take to notice new assistants, in seconds.
     The refresh matters even when nothing changed: Open WebUI forgets the filters of a Pipelines server that was
     away, and runs chats without them, until someone refreshes the list.
     """
@@ -71,7 +73,7 @@ def verify(wanted: Sequence[WantedModel], world: World, pipelines: Connection, p
             return
         if time.monotonic() >= end:
             raise HouseError(
-                f"Open WebUI does not list {listed(missing)}: either the Pipelines server at {pipelines.url} is"
+                f"Open WebUI does not list {listed(missing)}: either {asked.title} at {asked.url} is"
                 " down, or it does not serve them. `cli status` shows what is up."
             )
         time.sleep(0.5)

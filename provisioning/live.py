@@ -8,12 +8,13 @@ from typing import Any
 
 from provisioning.books import Entries, OpenBooks
 from provisioning.openwebui_http import OpenWebUI
-from provisioning.resources import connection, groups, models, settings, users, valves
+from provisioning.resources import connection, functions, groups, models, settings, users, valves
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Both sides at one moment. `valves` is None while Open WebUI cannot ask the Pipelines server."""
+    """Both sides at one moment. `valves` is None while Open WebUI cannot ask the Pipelines server, and empty in a house
+    that does not. `function` is ours in Open WebUI."""
 
     entries: Entries
     users: Mapping[str, users.WebUser]
@@ -22,9 +23,10 @@ class Live:
     settings: Mapping[str, Mapping[str, Any]]
     connections: Mapping[str, Any]
     valves: Mapping[str, Mapping[str, Any]] | None
+    function: Mapping[str, Any] | None
 
 
-def read(web: OpenWebUI, books: OpenBooks, pipelines: connection.Connection) -> Live:
+def read(web: OpenWebUI, books: OpenBooks, asked: connection.Connection) -> Live:
     """Read everything that a plan compares. Changes nothing."""
     connections = connection.read(web)
     return Live(
@@ -34,5 +36,6 @@ def read(web: OpenWebUI, books: OpenBooks, pipelines: connection.Connection) -> 
         models=models.read(web),
         settings=settings.read(web),
         connections=connections,
-        valves=valves.read(web, connections, pipelines),
+        valves={} if asked.gateway else valves.read(web, connections, asked),
+        function=functions.read(web),
     )

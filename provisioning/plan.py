@@ -9,6 +9,7 @@ from provisioning.resources import (
     accounts,
     assistants,
     connection,
+    functions,
     groups,
     members,
     models,
@@ -43,6 +44,7 @@ def plan_of(wanted: Wanted, live: Live) -> list[Change]:
             plan_by_email,
             arrivals=[key for key, group in found.items() if group.id == default_group],
         ),
+        *functions.diff(wanted.function, live.function),
         *connection.diff(wanted.connection, live.connections),
         *models.diff(wanted.models, live.models, groups.keys_by_id(found, live.groups)),
         *settings.diff(

@@ -13,7 +13,7 @@ from provisioning.logins import passwords_of, signed_in
 from provisioning.openwebui_http import OpenWebUI
 from provisioning.plan import plan_of
 from provisioning.resources import groups
-from provisioning.resources.connection import Connection
+from provisioning.resources.connection import connection_of
 from provisioning.wanted import Wanted, wanted_of
 from provisioning.world import World
 
@@ -22,7 +22,7 @@ Progress = Callable[[str], None]
 #: Made first, and outside the plan's order, because nothing can be compared without tables.
 TABLES = Change("database", "update", "tables", "Bring the tables of Maitre's database up to date.")
 
-PATIENCE = 30.0  # seconds, until the Pipelines server must serve what was seeded
+PATIENCE = 30.0  # seconds, until the Pipelines server or the gateway must serve what was seeded
 
 
 def seed(house: House, *, dry_run: bool = False, progress: Progress | None = None) -> list[Change]:
@@ -34,7 +34,7 @@ def seed(house: House, *, dry_run: bool = False, progress: Progress | None = Non
     from maitre.app import open_books  # here, because it loads the database drivers
 
     passwords = passwords_of(house)
-    connection = Connection(house.endpoint("pipelines").rstrip("/"), house.secret("pipelines_key"))
+    connection = connection_of(house, house.endpoint(house.webui.connection))
     web = OpenWebUI(house.endpoint("open_webui"))
     signed_in(house, web, passwords)
     with opened(open_books(house)) as books:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maitre.settings import House
-from provisioning.resources import groups, models, settings, users
+from provisioning.resources import functions, groups, models, settings, users
 from provisioning.resources.connection import Connection
 
 
@@ -21,6 +21,7 @@ class Wanted:
     groups: list[groups.WantedGroup]
     models: list[models.WantedModel]
     settings: dict[str, dict[str, Any]]
+    function: functions.WantedFunction | None
 
 
 def wanted_of(house: House, connection: Connection, passwords: Mapping[str, str]) -> Wanted:
@@ -32,4 +33,5 @@ def wanted_of(house: House, connection: Connection, passwords: Mapping[str, str]
         groups=groups.wanted(house.plans, house.groups),
         models=models.wanted(house.assistants, house.models, house.aliases, house.plans),
         settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan),
+        function=functions.wanted(house.secret("stamp")) if connection.gateway else None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gateway import open_webui
 from gateway.answers import Problem
 from gateway.api.api import Api
 from gateway.caller import Caller
@@ -30,11 +31,12 @@ def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any])
         id=exchange.id,
         key=caller.key,
         address=caller.address,
-        public=request.stamp is None,
         session_id=session_of(exchange, body) if caller.key is not None else None,
         notes=exchange.headers,
         groups=caller.groups,
     )
+    if caller.key is None:
+        request = open_webui.told(request, exchange)
     if request.strict:
         check(body, CHAT, "messages")
     return request

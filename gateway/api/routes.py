@@ -12,13 +12,15 @@ from gateway.api.api import Handler, OpenHandler
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path with `{names}`. Exactly one of the handlers is set; `anybody` asks for no key. `welcomes`:
-    the handler itself takes the account through the reception, so that nobody needs to do it before."""
+    """One method of one path with `{names}`. `anybody` asks for no key; `open_webui` answers its connection itself,
+    for none of its users in particular. `welcomes`: the handler itself takes the account through the reception, so that
+    nobody needs to do it before."""
 
     method: str
     path: str
     handler: Handler | None = None
     anybody: OpenHandler | None = None
+    open_webui: OpenHandler | None = None
     welcomes: bool = False
 
     def values(self, path: str) -> Mapping[str, str] | None:
@@ -32,7 +34,7 @@ class Route:
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions, welcomes=True),
     Route("POST", "/v1/embeddings", embeddings.create, welcomes=True),
-    Route("GET", "/v1/models", models.every, welcomes=True),
+    Route("GET", "/v1/models", models.every, open_webui=models.whole, welcomes=True),
     Route("GET", "/v1/sessions", sessions.listed),
     Route("GET", "/v1/sessions/{id}", sessions.read),
     Route("DELETE", "/v1/sessions/{id}", sessions.drop),

@@ -79,11 +79,11 @@ class TurnRequest:
     @property
     def door(self) -> str:
         """Which way the guest came: an API key at the gateway, the browser, Open WebUI's API, or its bare OpenAI
-        pass-through."""
+        pass-through. A task without a stamp comes from the browser if it names a chat."""
         if self.key is not None:
             return "gateway"
         if self.stamp is None:
-            return "openai"
+            return "openai" if self.kind == "turn" else "browser" if self.chat_id else "api"
         return "browser" if self.stamp.browser else "api"
 
 

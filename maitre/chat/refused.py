@@ -37,10 +37,9 @@ class RefusedChats:
 
 
 def _key(request: TurnRequest) -> tuple[str, str] | None:
-    if request.stamp is None or not request.stamp.chat_id:
-        return None
-    return request.guest.user_id, request.stamp.chat_id
+    chat_id = request.stamp.chat_id if request.stamp else request.chat_id
+    return (request.guest.user_id, chat_id) if chat_id else None
 
 
 def _is_task(request: TurnRequest) -> bool:
-    return request.stamp is not None and request.stamp.kind == "task"
+    return (request.stamp.kind if request.stamp else request.kind) == "task"

@@ -92,7 +92,7 @@ def of_refusal(prepared: Prepared, refused: Refusal, currency: str, now: datetim
         door=prepared.request.door,
         user_id=prepared.account.user_id,
         email=prepared.account.email,
-        session_id=stamp.chat_id if stamp else "",
+        session_id=stamp.chat_id if stamp else prepared.request.chat_id,
         plan=prepared.plan.slug,
         assistant=prepared.assistant.slug if prepared.assistant else "",
         provider="",

@@ -1,4 +1,4 @@
-"""The connection from Open WebUI to the Pipelines server, among the connections that an operator has besides."""
+"""The connection from Open WebUI to the Pipelines server or the gateway, among those that an operator has besides."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from maitre.settings import House
 from provisioning.change import Change
 from provisioning.openwebui_http import OpenWebUI
 from provisioning.world import World
@@ -16,10 +17,33 @@ _UNTOUCHED = ("https://api.openai.com/v1", "")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The Pipelines server as Open WebUI reaches it."""
+    """The Pipelines server, or the gateway, as Open WebUI reaches it."""
 
     url: str
     key: str = field(repr=False)
+    gateway: bool = False
+
+    @property
+    def title(self) -> str:
+        """What it leads to, in a sentence."""
+        return "the gateway" if self.gateway else "the Pipelines server"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What Open WebUI shall send along; it fills in `{{…}}`."""
+        return {TASK: "{{TASK}}"} if self.gateway else {}
+
+
+#: Tells the gateway of a background task, which no stamp does (gateway/open_webui.py).
+TASK = "X-Maitre-Task"
+
+
+def connection_of(house: House, url: str) -> Connection:
+    """The connection that the house wants, to its part at this address."""
+    url = url.rstrip("/")
+    if house.webui.connection == "gateway":
+        return Connection(f"{url}/v1", house.secret("gateway_key"), gateway=True)
+    return Connection(url, house.secret("pipelines_key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +68,17 @@ def index(document: Mapping[str, Any], wanted: Connection) -> int | None:
 
 
 def diff(wanted: Connection, live: Mapping[str, Any]) -> list[Change]:
-    """Add our connection, or mend it after the server moved or the key changed."""
+    """Add our connection, or mend it after the server moved, the key changed, or the house chose the other way."""
     entries = _entries(live)
     ours = [entry for entry in entries if _is_ours(entry, wanted)]
     after = [entry for entry in entries if not _is_ours(entry, wanted) and (entry.url, entry.key) != _UNTOUCHED]
     config = {
         key: value for key, value in (ours[0].config if ours else {}).items() if key not in _RENAMING or not value
     }
-    mended = _Entry(wanted.url, wanted.key, {**config, "enable": True, "maitre": True})
+    headers = {name: value for name, value in (config.pop("headers", None) or {}).items() if name != TASK}
+    headers |= wanted.headers
+    config |= {"enable": True, "maitre": True, **({"headers": headers} if headers else {})}
+    mended = _Entry(wanted.url, wanted.key, config)
     place = entries.index(ours[0]) if ours else len(after)
     after.insert(min(place, len(after)), mended)
     if after == entries and live.get("ENABLE_OPENAI_API"):
@@ -63,7 +90,7 @@ def diff(wanted: Connection, live: Mapping[str, Any]) -> list[Change]:
         "OPENAI_API_KEYS": [entry.key for entry in after],
         "OPENAI_API_CONFIGS": {str(number): dict(entry.config) for number, entry in enumerate(after) if entry.config},
     }
-    sentence = f"{verb} to the Pipelines server at {wanted.url}."
+    sentence = f"{verb} to {wanted.title} at {wanted.url}."
     return [Change("connection", "update" if ours else "create", wanted.url, sentence, body)]
 
 

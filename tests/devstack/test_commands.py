@@ -45,7 +45,9 @@ def test_status_has_its_public_form(house: House) -> None:
     told = json.loads(said("status", "--json", "--house", str(house.directory)))
     assert list(told) == ["mode", "endpoints", "logins", "counters"]
     assert told["mode"] == "embedded"
-    assert set(told["endpoints"]) == {"open_webui", "pipelines", "postgres", "valkey", "upstream", "traces"}
+    assert set(told["endpoints"]) == {
+        *("open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces")
+    }
     assert told["endpoints"]["valkey"] == {"url": None, "pid": None, "healthy": False}
     assert {login["email"]: login["plan"] for login in told["logins"]}["free@maitre.example"] == "free"
     whole.up(house, only=["valkey"])

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from devstack import house as whole
-from devstack import state
+from devstack import parts, ports, state
 from devstack.places import ROOT
 from devstack.process import alive, last_lines, wait_until, zombie
 from maitre.errors import HouseError
@@ -225,3 +226,15 @@ def _command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def test_a_house_has_the_server_that_open_webui_is_connected_to(house: House) -> None:
+    """The gateway always, the Pipelines server only with Pipelines; a changed setting can be looked at before `up`."""
+    assert {"pipelines", "gateway"} <= set(parts.names(house))
+    other = replace(house, webui=replace(house.webui, connection="gateway"))
+    assert set(parts.names(house)) - set(parts.names(other)) == {"pipelines"}
+    whole.up(other, only=["valkey"])
+    for connected in (other, house):
+        well = {one.name for one in whole.status(connected) if one.healthy}
+        assert well == {"valkey"}
+    assert {"pipelines", "gateway"} <= ports.read(house.state / "ports.json").keys()

@@ -1,4 +1,8 @@
-"""One running house for the end-to-end suite, on the real parts, with a scripted upstream beside the real model."""
+"""One running house for the end-to-end suite, on the real parts, with a scripted upstream beside the real model.
+
+Every test runs twice: Open WebUI is connected to the Pipelines server, then to the gateway. It is the same house, with
+the same guests and chats, in which one setting was changed. `by("pipelines")` keeps a test to one way.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,17 @@ from typing import Any
 import pytest
 import yaml
 
+from commands.init import init
+from devstack.house import down, up
+from devstack.places import open_webui_python
 from maitre.errors import HouseError
 from maitre.settings import load_house
+from provisioning.seed import seed
 from tests.e2e.inn import Guest, Inn
 from tests.upstream import ScriptedUpstream, running_upstream
+
+#: The two parts that Open WebUI can be connected to.
+WAYS = ("pipelines", "gateway")
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -51,26 +62,56 @@ def upstream() -> Iterator[ScriptedUpstream]:
         yield started
 
 
-@pytest.fixture(scope="session")
-def running_house(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Inn]:
-    """A house that is up and seeded. Skipped by name where Open WebUI is not installed."""
-    from commands.init import init
-    from devstack.house import running
-    from devstack.places import open_webui_python
-    from provisioning.seed import seed
+class Home:
+    """The house's folder, and the inn that stands in it once it is up."""
 
+    def __init__(self, folder: Path, upstream_url: str) -> None:
+        self.folder = folder
+        folder.chmod(0o755)
+        write_house(folder, upstream_url)
+        init(house=folder)
+        self.inn: Inn | None = None
+
+    def become(self, way: str) -> Inn:
+        """The inn, connected this way: one setting changed, then `cli up` and `cli seed`."""
+        if self.inn is None or self.inn.house.webui.connection != way:
+            file = self.folder / "maitre.yaml"
+            told = yaml.safe_load(file.read_text("utf-8"))
+            told["open_webui"]["connection"] = way
+            file.write_text(yaml.safe_dump(told, allow_unicode=True), "utf-8")
+            house = load_house(self.folder)
+            up(house)
+            seed(house)
+            self.inn = Inn(house)
+        return self.inn
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Home]:
+    """The house; down until it becomes something. Skipped by name where Open WebUI is not installed."""
     if not open_webui_python().exists():
         pytest.skip("Open WebUI is not installed; `make install` installs it")
-    folder = tmp_path_factory.mktemp("house")
-    folder.chmod(0o755)
-    write_house(folder, upstream.url)
-    init(house=folder)
-    house = load_house(folder)
-    with running(house):
-        seed(house)
-        inn = Inn(house)
-        yield inn
-        _compare_the_books(inn, upstream)
+    home = Home(tmp_path_factory.mktemp("house"), upstream.url)
+    try:
+        yield home
+        if home.inn is not None:
+            _compare_the_books(home.inn, upstream)
+    finally:
+        down(home.folder / ".maitre")
+
+
+@pytest.fixture(scope="session", params=WAYS)
+def running_house(home: Home, request: pytest.FixtureRequest) -> Inn:
+    """The house, up and seeded, connected one way and then the other."""
+    return home.become(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _stays_connected(request: pytest.FixtureRequest) -> None:
+    """The house is connected as the test expects, whatever the test before did."""
+    if "running_house" in request.fixturenames:
+        inn, home = request.getfixturevalue("running_house"), request.getfixturevalue("home")
+        home.become(inn.house.webui.connection)
 
 
 def _compare_the_books(inn: Inn, upstream: ScriptedUpstream) -> None:

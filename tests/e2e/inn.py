@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import requests
 
+from devstack.house import status
 from maitre.accounts.account import Account
 from maitre.app import open_books
 from maitre.settings import House
@@ -37,6 +39,11 @@ class Inn:
         self.url = house.endpoint("open_webui")
         admin = next(user for user in house.users if user.role == "admin")
         self.admin = self.login(admin.email)
+
+    @property
+    def parts(self) -> set[str]:
+        """The names of the parts that run."""
+        return {one.name for one in status(self.house) if one.healthy}
 
     def login(self, email: str) -> Guest:
         """A demo user, signed in."""
@@ -138,6 +145,11 @@ class Inn:
                 return await books.explain(account)
 
         return {(one["resource"], one["window"]): one for one in asyncio.run(read())["windows"]}
+
+
+def by(*ways: str) -> pytest.MarkDecorator:
+    """Keeps a test, or a module's tests, to these connections of Open WebUI."""
+    return pytest.mark.parametrize("running_house", ways, indirect=True, scope="session")
 
 
 def events(answer: requests.Response) -> Iterator[Mapping[str, Any]]:

@@ -52,10 +52,11 @@ def chromium(executable: str) -> Iterator[Browser]:
 
 
 class ChatPage:
-    """One person's browser window. `strangers` are the addresses that the page asked outside of the house."""
+    """One person's browser window. `strangers` are the addresses that the page asked outside of the house;
+    `shots` begins the names of its pictures."""
 
-    def __init__(self, page: Page, url: str, patience: int) -> None:
-        self.page, self.url, self.patience = page, url, patience
+    def __init__(self, page: Page, url: str, patience: int, shots: str = "") -> None:
+        self.page, self.url, self.patience, self._shots = page, url, patience, shots
         self.strangers: list[str] = []
         page.set_default_timeout(patience)
         page.on("request", lambda request: self._note(request.url))
@@ -67,7 +68,7 @@ class ChatPage:
     def shot(self, name: str) -> None:
         """Keep what a person sees now."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
+        self.page.screenshot(path=SHOTS / f"{self._shots}{name}.png", animations="disabled")
 
     # ── arriving ──
 

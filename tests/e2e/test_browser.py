@@ -11,13 +11,17 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.both_books import aside, both_books
-from tests.e2e.inn import Guest, Inn, script
+from tests.e2e.inn import Guest, Inn, by, script
 from tests.e2e.page import PATIENCE, ChatPage, chromium, find_chromium
 from tests.e2e.test_queue import IN_LINE, seat_taken, waiting
 from tests.e2e.test_queue import MODEL as QUEUED
 from tests.upstream import ScriptedUpstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+
+#: The page does the same whichever way its question goes, and test_browser_chat.py asks both ways. Without this mark
+#: are the tests whose pictures are of what our servers say.
+ONE_WAY = by("pipelines")
 
 REAL_MODEL = 4 * PATIENCE  # the embedded model shares few cores with everything else, and writes titles besides
 
@@ -45,12 +49,13 @@ def browser(running_house: Inn) -> Iterator[Browser]:
 def open_page(browser: Browser, running_house: Inn, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
     """Opens fresh windows, as of different people. What each shows at the end is kept as a picture."""
     opened: list[ChatPage] = []
+    shots = "gateway-" if running_house.house.webui.connection == "gateway" else ""
     with ExitStack() as contexts:
 
         def open_one(language: str = "en-US", patience: int = PATIENCE) -> ChatPage:
             context = browser.new_context(viewport={"width": 1280, "height": 800}, locale=language)
             contexts.callback(context.close)
-            opened.append(ChatPage(context.new_page(), running_house.url, patience))
+            opened.append(ChatPage(context.new_page(), running_house.url, patience, shots))
             return opened[-1]
 
         yield open_one
@@ -74,6 +79,7 @@ def of_plan(inn: Inn, plan: str) -> dict[str, str]:
     return assistants | {f"models.{id}": house.models[id].name for id in house.plans[plan].models}
 
 
+@ONE_WAY
 def test_a_free_guest_signs_in_and_sees_an_answer_grow(running_house: Inn, open_page: OpenPage) -> None:
     """Through the form to exactly the plan's assistants, and the real model's answer comes word by word."""
     page = open_page(patience=REAL_MODEL)
@@ -89,6 +95,7 @@ def test_a_free_guest_signs_in_and_sees_an_answer_grow(running_house: Inn, open_
     assert len(begun) < len(grown) <= len(page.read())
 
 
+@ONE_WAY
 def test_the_business_guest_has_the_business_assistant(running_house: Inn, open_page: OpenPage) -> None:
     """The Business plan's own assistant and plain model are offered, and the assistant answers to the end."""
     page = open_page(patience=REAL_MODEL)
@@ -120,6 +127,7 @@ def test_the_minute_ends_in_one_sentence(open_page: OpenPage, guest: MakeGuest) 
     assert page.read().endswith(box)
 
 
+@ONE_WAY
 @pytest.mark.parametrize("language", ["uk-UA", "ru-RU"])
 def test_a_guest_is_refused_in_the_language_of_the_page(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, language: str
@@ -135,6 +143,7 @@ def test_a_guest_is_refused_in_the_language_of_the_page(
     assert re.fullmatch(REFUSED[language], page.read())
 
 
+@ONE_WAY
 def test_stop_ends_the_upstream_call(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, upstream: ScriptedUpstream
 ) -> None:
@@ -171,6 +180,7 @@ def test_a_place_in_the_line_becomes_the_answer(running_house: Inn, open_page: O
     expect(line).to_have_count(0)
 
 
+@ONE_WAY
 def test_stop_while_waiting_lets_the_next_one_up(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, eventually: Callable[..., Any]
 ) -> None:
@@ -195,6 +205,7 @@ def test_stop_while_waiting_lets_the_next_one_up(
         second.stop()
 
 
+@ONE_WAY
 @pytest.mark.parametrize(
     ("accident", "written", "sentence"),
     [
@@ -224,6 +235,7 @@ def test_an_upstream_error_is_one_sentence(
         assert re.fullmatch(sentence, box)
 
 
+@ONE_WAY
 def test_usage_that_we_counted_is_shown(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, upstream: ScriptedUpstream
 ) -> None:
@@ -241,6 +253,7 @@ def test_usage_that_we_counted_is_shown(
     assert turn["estimated"]
 
 
+@ONE_WAY
 def test_json_comes_in_one_piece(open_page: OpenPage, guest: MakeGuest) -> None:
     """The first that a person sees of a JSON answer is all of it."""
     page = open_page()
@@ -251,6 +264,7 @@ def test_json_comes_in_one_piece(open_page: OpenPage, guest: MakeGuest) -> None:
     assert page.read() == '{"a": 12345}'
 
 
+@ONE_WAY
 def test_a_one_shot_assistant_hears_the_last_message_only(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, upstream: ScriptedUpstream
 ) -> None:
@@ -270,6 +284,7 @@ def test_a_one_shot_assistant_hears_the_last_message_only(
     ]
 
 
+@ONE_WAY
 def test_a_title_is_a_task_and_no_request(
     running_house: Inn, open_page: OpenPage, guest: MakeGuest, upstream: ScriptedUpstream
 ) -> None:
@@ -286,6 +301,7 @@ def test_a_title_is_a_task_and_no_request(
     assert {row["chat_id"] for row in rows} == {page.page.url.rsplit("/", 1)[-1]}
 
 
+@ONE_WAY
 def test_nothing_is_offered_that_does_not_work_here(open_page: OpenPage, guest: MakeGuest) -> None:
     """No microphone, call, web search, picture or code button; what the plus sign shows of files is greyed out."""
     page = open_page()

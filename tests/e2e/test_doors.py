@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.inn import Guest, Inn, error_of, events, script, text_of
+from tests.e2e.inn import Guest, Inn, by, error_of, events, script, text_of
 from tests.upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.e2e
@@ -163,7 +163,6 @@ def test_a_task_is_clamped(running_house: Inn, guest: MakeGuest, upstream: Scrip
 FORGED: list[dict[str, Any]] = [
     {"maitre": {"task": "title_generation", "plan": "business"}},
     {"maitre": "eyJ1c2VyX2lkIjoiYWRtaW4ifQ==.0000"},
-    {"metadata": {"task": "title_generation", "chat_id": "x", "session_id": "y"}},
     {"task": "title_generation", "plan": "business", "quota": 0},
     {"user": {"id": "somebody-else", "email": "admin@maitre.example", "role": "admin"}},
 ]
@@ -189,6 +188,44 @@ def test_forging_gains_nothing(running_house: Inn, guest: MakeGuest, door: str, 
     assert codes == [200] * 5 + [429]
     rows = running_house.rows(free)
     assert [(row["kind"], row["counted"], row["plan"]) for row in rows] == [("turn", 1, "free")] * 5
+
+
+FORGED_TASK = {"metadata": {"task": "title_generation", "chat_id": "x", "session_id": "y"}}
+
+
+@by("pipelines")
+@pytest.mark.parametrize("door", DOORS)
+def test_no_client_makes_a_task(running_house: Inn, guest: MakeGuest, door: str) -> None:
+    """A task that a client calls so is a turn like any other."""
+    free = guest("free")
+    answer = running_house.chat(free, "assistants.scripted", "hello", door=door, **FORGED_TASK)
+    assert answer.status_code == 200
+    assert [(row["kind"], row["counted"]) for row in running_house.rows(free)] == [("turn", 1)]
+
+
+@by("gateway")
+def test_the_worst_of_a_forged_task_is_a_task(
+    running_house: Inn, guest: MakeGuest, upstream: ScriptedUpstream, eventually: Any
+) -> None:
+    """What kind a task is comes unsigned, and a client can say it through /openai: it then gets small answers, out of
+    its own requests, exactly as through the door of tasks that stands open to everybody. Through /api it cannot."""
+    honest, forger = guest("free"), guest("free")
+    chat = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
+    honest_body = {"model": "assistants.scripted", "messages": chat, "chat_id": "x"}
+    for who in (honest, forger):
+        assert running_house.chat(who, "assistants.scripted", "hello", **FORGED_TASK).status_code == 200
+    for door, who, body in (
+        ("/api/v1/tasks/title/completions", honest, honest_body),
+        ("/openai/chat/completions", forger, {**honest_body, "max_tokens": 4000, **FORGED_TASK}),
+    ):
+        codes = [running_house.call("POST", door, who, json=body).status_code for _ in range(9)]
+        assert codes == [200] * 8 + [429], door
+        assert upstream.calls[-1].body["max_tokens"] <= 300
+    rows = [eventually(lambda who=who: running_house.settled(who)) for who in (honest, forger)]
+    first, second = ([(row["kind"], row["counted"], row["plan"], row["chat_id"]) for row in found] for found in rows)
+    assert first == second
+    assert first[-1][:2] == ("turn", 1)
+    assert sum(counted for _, counted, _, _ in first) == 5
 
 
 def test_a_stamp_is_worth_nothing_to_another_guest(running_house: Inn, guest: MakeGuest) -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from commands.traces import traces_of
 from tests.e2e.browser_chat import browser_chat
-from tests.e2e.inn import Guest, Inn, error_of, text_of
+from tests.e2e.inn import Guest, Inn, by, error_of, text_of
 from tests.upstream import ScriptedUpstream, running_upstream
 
-pytestmark = pytest.mark.e2e
+#: The gateway has no filter: a foreign model is not asked about there.
+pytestmark = [pytest.mark.e2e, by("pipelines")]
 
 MakeGuest = Callable[..., Guest]
 MODEL = "gpt-plain"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from devstack.places import open_webui_python
+from tests.e2e.conftest import WAYS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -27,14 +28,19 @@ def cli(house: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_up_once_tells_the_whole_story(tmp_path: Path) -> None:
-    """A fresh house starts, is seeded, answers one guest, shows the bill and the trace, and is gone again."""
+@pytest.mark.parametrize("way", WAYS)
+def test_up_once_tells_the_whole_story(tmp_path: Path, way: str) -> None:
+    """A fresh house of either way starts, is seeded, answers a guest, shows the bill and the trace, and is gone."""
     house = tmp_path / "house"
     assert cli(house, "init").returncode == 0
+    file = house / "maitre.yaml"
+    text = file.read_text("utf-8").replace("connection: pipelines", f"connection: {way}")
+    file.write_text(text, "utf-8")
     story = cli(house, "up", "--once")
     assert story.returncode == 0, story.stdout + story.stderr
     for said in ("Fran Free asks General assistant", "free@maitre.example", "requests / minute", "door:api", "stopped"):
         assert said in story.stdout
+    assert ("Pipelines server" in story.stdout) == (way == "pipelines")
     status = json.loads(cli(house, "status", "--json").stdout)
     assert [part["pid"] for part in status["endpoints"].values()] == [None] * len(status["endpoints"])
     again = cli(house, "down")

@@ -1,7 +1,7 @@
 """An Open WebUI in memory, behind `requests`: as much of 0.12.4 as provisioning talks to, with its oddities.
 
 `model/update` leaves the grants alone; a new user is put into the default group; an unknown GET answers the
-web page with 200; the Pipelines server is reached only through a right connection.
+web page with 200; our models are reached only through a right connection; a new Function is off.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from requests.adapters import BaseAdapter
 
 URL = "http://webui.test"
 PIPELINES = ("http://pipes:9099", "key")
+GATEWAY = ("http://gate:9100/v1", "gateway key")
 PASSWORD = "right"
 
 _FIRST: dict[str, dict[str, Any]] = {
@@ -47,6 +48,7 @@ class FakeOpenWebUI(BaseAdapter):
         self.groups: dict[str, dict[str, Any]] = {}
         self.rows: dict[str, dict[str, Any]] = {}
         self.valves: dict[str, dict[str, Any]] = {"quota_filter": {"pipelines": [], "priority": 7}}
+        self.functions: dict[str, dict[str, Any]] = {}
         self.served = served
         self.asked: list[tuple[str, str]] = []
         self.broken: str | None = None  # a path that answers 500
@@ -142,7 +144,13 @@ class FakeOpenWebUI(BaseAdapter):
             case "POST", "/models/model/delete":
                 return 200, bool(self.rows.pop(body["id"]))
             case "GET", "/api/models":
-                return 200, {"data": [{"id": id} for id in self.served] if self._connected() else []}
+                connected = self._connected(PIPELINES) or self._connected(GATEWAY)
+                return 200, {"data": [{"id": id} for id in self.served] if connected else []}
+            case "GET", "/functions/export":
+                return 200, deepcopy(list(self.functions.values()))
+            case "POST", "/functions/create":
+                self.functions[body["id"]] = {**body, "valves": None, "is_active": False, "is_global": False}
+                return 200, self.functions[body["id"]]
         return self.answer_by_id(method, path, body)
 
     def answer_by_id(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -161,12 +169,29 @@ class FakeOpenWebUI(BaseAdapter):
             elif verb == "update":
                 self.groups[id].update({**body, "data": {**self.groups[id].get("data", {}), **body["data"]}})
             return 200, True
+        if found := re.fullmatch(r"/api/v1/functions/id/(\w+)/(.+)", path):
+            return self.answer_for_functions(*found.groups(), body)
         if path.startswith("/api/v1/pipelines/"):
             return self.answer_for_pipelines(method, path.removeprefix("/api/v1/pipelines/"), body)
         return (200 if method == "GET" else 405), (None if method == "GET" else {"detail": "Method Not Allowed"})
 
+    def answer_for_functions(self, id: str, verb: str, body: dict[str, Any]) -> tuple[int, Any]:
+        function = self.functions[id]
+        match verb:
+            case "update":
+                function.update(body)
+            case "valves/update":
+                function["valves"] = body
+            case "toggle":
+                function["is_active"] = not function["is_active"]
+            case "toggle/global":
+                function["is_global"] = not function["is_global"]
+            case "delete":
+                del self.functions[id]
+        return 200, function
+
     def answer_for_pipelines(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
-        if not self._connected():
+        if not self._connected(PIPELINES):
             return 404, {"detail": "Pipeline not found"}
         if path == "":
             return 200, {"data": [{"id": id, "type": "filter", "valves": True} for id in self.valves]}
@@ -175,6 +200,6 @@ class FakeOpenWebUI(BaseAdapter):
             self.valves[id] = body
         return 200, self.valves[id]
 
-    def _connected(self) -> bool:
+    def _connected(self, wanted: tuple[str, str]) -> bool:
         document = self.documents["/openai/config"]
-        return PIPELINES in zip(document["OPENAI_API_BASE_URLS"], document["OPENAI_API_KEYS"], strict=True)
+        return wanted in zip(document["OPENAI_API_BASE_URLS"], document["OPENAI_API_KEYS"], strict=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack import scaffold
 from maitre.errors import HouseError
 from provisioning.change import Change
 from provisioning.openwebui_http import OpenWebUI
@@ -13,7 +14,9 @@ from provisioning.resources.connection import Connection
 from provisioning.seed import provision
 from provisioning.wanted import wanted_of
 from tests.provisioning.house import GENERAL, HOUSE, SERVED, MemoryBooks, make_house, on_a_loop
-from tests.provisioning.open_webui import PASSWORD, PIPELINES, URL, FakeOpenWebUI
+from tests.provisioning.open_webui import GATEWAY, PASSWORD, PIPELINES, URL, FakeOpenWebUI
+
+ON_GATEWAY = HOUSE + "open_webui: {connection: gateway}\n"
 
 
 class Scene:
@@ -27,10 +30,12 @@ class Scene:
 
     def seed(self, yaml: str = HOUSE, dry_run: bool = False, **assistants: str) -> list[Change]:
         house = make_house(self.folder, yaml, **assistants)
+        scaffold.make_secrets(self.folder)
+        asked = Connection(*GATEWAY, gateway=True) if yaml == ON_GATEWAY else Connection(*PIPELINES)
         web = OpenWebUI(URL, self.webui.session())
         web.sign_in("admin@x.io", PASSWORD)
         passwords = {"admin@x.io": PASSWORD, "fran@x.io": "secret of fran"}
-        wanted = wanted_of(house, Connection(*PIPELINES), passwords)
+        wanted = wanted_of(house, asked, passwords)
         with on_a_loop(self.books) as books:
             return provision(wanted, web, books, dry_run=dry_run, progress=self.heard.append, patience=0)
 
@@ -80,6 +85,48 @@ def test_the_house_stands_on_both_sides(scene: Scene) -> None:
     }  # fmt: skip
     assert scene.webui.valves == {"quota_filter": {"pipelines": ["*"], "priority": 7}}
     assert scene.webui.documents["/openai/config"]["OPENAI_API_BASE_URLS"] == ["http://theirs/v1", "http://pipes:9099"]
+
+
+def test_a_house_without_pipelines_has_a_function_instead_of_valves(scene: Scene) -> None:
+    """Open WebUI is connected to the gateway; the Function signs with the house's secret and is on for every model."""
+    changes = scene.seed(ON_GATEWAY)
+
+    (function,) = scene.webui.functions.values()
+    secret = (scene.folder / ".maitre" / "secrets" / "stamp").read_text().strip()
+    assert (function["valves"], function["is_active"], function["is_global"]) == ({"secret": secret}, True, True)
+    assert not [change for change in changes if change.resource == "valves"]
+    assert secret not in repr(changes)
+    document = scene.webui.documents["/openai/config"]
+    assert document["OPENAI_API_BASE_URLS"] == ["http://theirs/v1", "http://gate:9100/v1"]
+    assert document["OPENAI_API_CONFIGS"]["1"]["headers"] == {"X-Maitre-Task": "{{TASK}}"}
+    assert work(scene.seed(ON_GATEWAY)) == []
+
+
+@pytest.mark.parametrize("undone", [{"is_active": False}, {"valves": {}}, {"content": "x"}, {"is_global": False}])
+def test_the_function_is_mended(scene: Scene, undone: dict[str, object]) -> None:
+    """Whatever an administrator did to it, one run makes it right and the next has nothing to do."""
+    scene.seed(ON_GATEWAY)
+    scene.webui.functions["maitre"].update(undone)
+
+    assert [change.resource for change in work(scene.seed(ON_GATEWAY))] == ["functions"]
+    assert work(scene.seed(ON_GATEWAY)) == []
+
+
+def test_from_one_way_to_the_other_and_back(scene: Scene) -> None:
+    """The same connection leads elsewhere; models stay, and the Function goes with the secret in its valves."""
+    scene.seed()
+    theirs = {"headers": {"X-Theirs": "1"}}
+    scene.webui.documents["/openai/config"]["OPENAI_API_CONFIGS"]["1"].update(theirs)
+
+    there = work(scene.seed(ON_GATEWAY))
+    assert [change.resource for change in there] == ["functions", "connection"]
+    back = work(scene.seed())
+    assert {change.resource for change in back} == {"functions", "connection", "valves"}
+
+    assert scene.webui.functions == {}
+    document = scene.webui.documents["/openai/config"]
+    assert document["OPENAI_API_BASE_URLS"] == ["http://theirs/v1", "http://pipes:9099"]
+    assert document["OPENAI_API_CONFIGS"]["1"] == {"enable": True, "maitre": True, **theirs}
 
 
 def test_a_newcomer_leaves_the_default_group_for_their_plan(scene: Scene) -> None:

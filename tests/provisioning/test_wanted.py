@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from devstack import scaffold
 from provisioning.resources import models, settings
-from provisioning.resources.connection import Connection
+from provisioning.resources.connection import Connection, connection_of
 from provisioning.wanted import Wanted, wanted_of
 from tests.provisioning.house import GENERAL, HOUSE, PLANNER, make_house
 
@@ -87,6 +88,16 @@ def test_a_newcomer_gets_the_group_of_the_default_plan(tmp_path: Path) -> None:
     """With a default plan Open WebUI puts newcomers into its group; without one we leave the setting alone."""
     assert wanted(tmp_path).settings["admin"]["DEFAULT_GROUP_ID"] == settings.GroupId("plan:free")
     assert "DEFAULT_GROUP_ID" not in wanted(tmp_path, HOUSE.replace("default_plan: free", "")).settings["admin"]
+
+
+def test_the_connection_is_the_one_that_the_house_chose(tmp_path: Path) -> None:
+    """To the Pipelines server with its key, or to the gateway's API with the gateway's and the header for tasks."""
+    scaffold.make_secrets(tmp_path)
+    pipes = make_house(tmp_path)
+    assert connection_of(pipes, "http://h:1/") == Connection("http://h:1", pipes.secret("pipelines_key"))
+    gate = make_house(tmp_path, HOUSE + "open_webui: {connection: gateway}\n")
+    assert connection_of(gate, "http://h:2") == Connection("http://h:2/v1", gate.secret("gateway_key"), gateway=True)
+    assert connection_of(gate, "http://h:2").headers == {"X-Maitre-Task": "{{TASK}}"}
 
 
 def test_secrets_are_not_printed(tmp_path: Path) -> None:

@@ -258,3 +258,17 @@ async def test_tasks_rest_while_the_chats_last_turn_was_refused(kitchen: Kitchen
     await kitchen.stream(model=model, stamp=kitchen.stamp("3" * 32, chat_id="c1"))
     assert text_in(await kitchen.stream(model=model, stamp=kitchen.stamp("4" * 32, kind="task", chat_id="c1")))
     assert text_in(await kitchen.stream(stamp=kitchen.stamp("5" * 32, kind="task", chat_id="c2")))
+
+
+async def test_a_task_without_a_stamp_rests_too(kitchen: Kitchen) -> None:
+    """The gateway knows of a task and its chat from headers; after a refusal it is not asked, before it is clamped."""
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1))
+    title = replace(kitchen.request(), kind="task", chat_id="c1")
+    await kitchen.stream(stamp=kitchen.stamp("1" * 32, chat_id="c1"))
+    await kitchen.turns.answer(title)
+    assert error_of(await kitchen.stream(stamp=kitchen.stamp("2" * 32, chat_id="c1")))["code"] == 429
+    spared = await kitchen.turns.answer(title)
+    await kitchen.settled()
+    assert spared["choices"][0]["message"]["content"] == ""
+    assert kinds(kitchen) == [("turn", True), ("task", False)]
+    assert [replace(title, chat_id=chat).door for chat in ("c1", "")] == ["browser", "api"]
