@@ -31,8 +31,11 @@ class Connection:
     @property
     def headers(self) -> dict[str, str]:
         """What Open WebUI shall send along; it fills in `{{…}}`."""
-        return {TASK: "{{TASK}}"} if self.gateway else {}
+        return {GROUPS: "{{USER_GROUPS}}", **({TASK: "{{TASK}}"} if self.gateway else {})}
 
+
+#: Tells of the guest's groups, which a router may look at (gateway/identity.py).
+GROUPS = "X-Maitre-Groups"
 
 #: Tells the gateway of a background task, which no stamp does (gateway/open_webui.py).
 TASK = "X-Maitre-Task"
@@ -75,9 +78,9 @@ def diff(wanted: Connection, live: Mapping[str, Any]) -> list[Change]:
     config = {
         key: value for key, value in (ours[0].config if ours else {}).items() if key not in _RENAMING or not value
     }
-    headers = {name: value for name, value in (config.pop("headers", None) or {}).items() if name != TASK}
+    headers = {name: value for name, value in (config.pop("headers", None) or {}).items() if name not in (TASK, GROUPS)}
     headers |= wanted.headers
-    config |= {"enable": True, "maitre": True, **({"headers": headers} if headers else {})}
+    config |= {"enable": True, "maitre": True, "headers": headers}
     mended = _Entry(wanted.url, wanted.key, config)
     place = entries.index(ours[0]) if ours else len(after)
     after.insert(min(place, len(after)), mended)

@@ -98,7 +98,10 @@ def test_a_house_without_pipelines_has_a_function_instead_of_valves(scene: Scene
     assert secret not in repr(changes)
     document = scene.webui.documents["/openai/config"]
     assert document["OPENAI_API_BASE_URLS"] == ["http://theirs/v1", "http://gate:9100/v1"]
-    assert document["OPENAI_API_CONFIGS"]["1"]["headers"] == {"X-Maitre-Task": "{{TASK}}"}
+    assert document["OPENAI_API_CONFIGS"]["1"]["headers"] == {
+        "X-Maitre-Groups": "{{USER_GROUPS}}",
+        "X-Maitre-Task": "{{TASK}}",
+    }
     assert work(scene.seed(ON_GATEWAY)) == []
 
 
@@ -125,8 +128,9 @@ def test_from_one_way_to_the_other_and_back(scene: Scene) -> None:
 
     assert scene.webui.functions == {}
     document = scene.webui.documents["/openai/config"]
+    headers = {**theirs["headers"], "X-Maitre-Groups": "{{USER_GROUPS}}"}
     assert document["OPENAI_API_BASE_URLS"] == ["http://theirs/v1", "http://pipes:9099"]
-    assert document["OPENAI_API_CONFIGS"]["1"] == {"enable": True, "maitre": True, **theirs}
+    assert document["OPENAI_API_CONFIGS"]["1"] == {"enable": True, "maitre": True, "headers": headers}
 
 
 def test_a_newcomer_leaves_the_default_group_for_their_plan(scene: Scene) -> None:

@@ -97,7 +97,10 @@ def test_the_connection_is_the_one_that_the_house_chose(tmp_path: Path) -> None:
     assert connection_of(pipes, "http://h:1/") == Connection("http://h:1", pipes.secret("pipelines_key"))
     gate = make_house(tmp_path, HOUSE + "open_webui: {connection: gateway}\n")
     assert connection_of(gate, "http://h:2") == Connection("http://h:2/v1", gate.secret("gateway_key"), gateway=True)
-    assert connection_of(gate, "http://h:2").headers == {"X-Maitre-Task": "{{TASK}}"}
+    assert connection_of(gate, "http://h:2").headers == {
+        "X-Maitre-Groups": "{{USER_GROUPS}}",
+        "X-Maitre-Task": "{{TASK}}",
+    }
 
 
 def test_secrets_are_not_printed(tmp_path: Path) -> None:
