@@ -19,10 +19,24 @@ class Intake:
     def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
         self._free, self._patience = at_once, patience
         self._freed = asyncio.Event()
+        self._waiting = 0
 
     @asynccontextmanager
     async def room(self, size: int) -> AsyncIterator[None]:
         """Room for so many bytes while the block lasts. Raises Problem (503) when there is none for too long."""
+        if self._free < size:
+            await self._wait(size)
+        self._free -= size
+        try:
+            yield
+        finally:
+            self._free += size
+            if self._waiting:
+                self._freed.set()
+                self._freed = asyncio.Event()
+
+    async def _wait(self, size: int) -> None:
+        self._waiting += 1
         try:
             async with asyncio.timeout(self._patience):
                 while self._free < size:
@@ -30,10 +44,5 @@ class Intake:
         except TimeoutError:
             told = {"Retry-After": str(RETRY), "Connection": "close"}  # the body is not read
             raise Problem(503, "Too many large requests are being read. Try again in a few seconds.", told) from None
-        self._free -= size
-        try:
-            yield
         finally:
-            self._free += size
-            self._freed.set()
-            self._freed = asyncio.Event()
+            self._waiting -= 1
