@@ -55,24 +55,23 @@ class OwnTurns:
     # ── whole ──
 
     async def _answer(self, request: TurnRequest, receive: Receive, send: Send) -> None:
-        turn = self._begin(self.engine.turns.answer(request))
+        turn = asyncio.current_task()
+        assert turn is not None
         leaving = asyncio.create_task(left(receive))
-        ending = False
+        leaving.add_done_callback(lambda done: done.cancelled() or turn.cancel())
+        self._running.add(turn)
         try:
-            await asyncio.wait({turn, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            answer = await self.engine.turns.answer(request)
         except asyncio.CancelledError:
-            ending = True
-        finally:
-            leaving.cancel()
-        if ending or turn.cancelled():
-            turn.cancel()
-            await send_problem(send, ENDING)
-        elif not turn.done():
-            turn.cancel()
-        elif isinstance(refused := turn.exception(), Refusal):
+            if not leaving.done():  # the server ends
+                await send_problem(send, ENDING)
+        except Refusal as refused:
             await send_problem(send, problem_of(refused, self.engine.turns.sentence(refused, request)))
         else:
-            await send_json(send, turn.result())
+            await send_json(send, answer)
+        finally:
+            leaving.cancel()
+            self._running.discard(turn)
 
     # ── streamed ──
 
