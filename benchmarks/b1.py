@@ -1,5 +1,5 @@
-"""B1: what a whole answer costs our gateway, with every check and record of a turn, beside LiteLLM that only relays, and
-a relaying manifold in the unmodified Pipelines server; fifty callers at once."""
+"""B1: what a whole answer costs our gateway, with every check and record of a turn, beside LiteLLM that only relays,
+and a relaying manifold in the unmodified Pipelines server; fifty callers at once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The load of whole answers: callers who each ask again as soon as they have their answer, over kept raw connections, to
-loopback only, bounded in number and time.
+"""The load of whole answers: callers who each ask again as soon as they have their answer, over kept raw connections,
+to loopback only, bounded in number and time.
 
 Bytes are only collected while they ask; they are judged afterwards.
 """

@@ -9,8 +9,8 @@ import asyncio
 import json
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,9 @@ from maitre.settings import House
 
 GUESTS = 200  # with an API key of their own, of each plan
 
-_TURN = "API key looked up, account, five windows reserved, confirmed and settled, ledger row before the call and its end"
+_TURN = (
+    "API key looked up, account, five windows reserved, confirmed and settled, ledger row before the call and its end"
+)
 
 #: Every target and what it does for a request.
 FEATURES = {
@@ -65,9 +67,7 @@ class Gateways:
         if stream:
             body["stream_options"] = {"include_usage": True}
         keys = self.keys[target]
-        return load.request(
-            self.servers[target].port, body, {"Authorization": f"Bearer {keys[guest % len(keys)]}"}
-        )
+        return load.request(self.servers[target].port, body, {"Authorization": f"Bearer {keys[guest % len(keys)]}"})
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def running(work: Work, targets: Sequence[str]) -> Iterator[Gateways]:
         keys = asyncio.run(_guests(house.house))
         key = house.house.secret("pipelines_key")
         rival = [Path(__file__).with_name("rival_manifold.py")]
-        starting = {
+        starting: dict[str, Callable[[], AbstractContextManager[Server]]] = {
             "gateway": lambda: gateway(house.house, logs),
             "litellm": lambda: litellm(base, logs, upstream.url, MODEL),
             "pipelines": lambda: pipelines_server(

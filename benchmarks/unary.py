@@ -1,5 +1,5 @@
-"""Rounds of whole answers: each target in every round, in random order; its cost and its times, and whether every answer
-was right."""
+"""Rounds of whole answers: each target in every round, in random order; its cost and its times, and whether every
+answer was right."""
 
 from __future__ import annotations
 

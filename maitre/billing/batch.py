@@ -1,4 +1,4 @@
-"""Writes and reads in batches: one at a time, and everything that is asked for meanwhile, or in the same tick, in the next."""
+"""Writes and reads in batches: one at a time; what is asked for meanwhile, or in the same tick, goes into the next."""
 
 from __future__ import annotations
 
