@@ -1,4 +1,4 @@
-"""An OpenAI-compatible upstream over HTTP (aiohttp): streams, whole answers, and tokenizers where there are any.
+"""An OpenAI-compatible upstream over HTTP: streams, whole answers, and tokenizers where there are any.
 
 Tokenizers: llama.cpp's server has `/apply-template` and `/tokenize`, vLLM has `/tokenize` for messages
 (both beside `/v1`, not below it). Everybody else has none.
@@ -10,12 +10,13 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
-
-import aiohttp
 
 from maitre.chat import sse
 from maitre.errors import BadRequest, ProviderError, Refusal
+from maitre.http.http_client import HttpClient, Unreachable
+from maitre.http.http_connection import Broken, Connection
 from maitre.providers.provider import Provider
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ TOKENIZE = 5.0
 #: A longer answer that is not streamed is not one. Bytes.
 MAX_ANSWER = 64 * 1024 * 1024
 
+#: So much of an error's body is read. Bytes.
+ERROR = 4000
+
 
 class OpenAIUpstream:
     """A provider that speaks the OpenAI API. One connection pool, used from one event loop."""
@@ -35,23 +39,12 @@ class OpenAIUpstream:
         self._provider = provider
         self._root = provider.base_url.removesuffix("/v1")
         self._headers = {"Authorization": f"Bearer {provider.api_key}"} if provider.api_key else {}
-        self._session: aiohttp.ClientSession | None = None
+        # Idle connections end before common servers end them (uvicorn: 5 s), so that none is found dead.
+        self._http = HttpClient(connect=CONNECT, keep=4)
 
-    def _http(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # Idle connections end before common servers end them (uvicorn: 5 s), so that none is found dead.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
-                headers=self._headers,
-                json_serialize=lambda value: json.dumps(value, ensure_ascii=False),
-                read_bufsize=2**18,
-            )
-        return self._session
-
-    def _post(self, body: Mapping[str, Any], request_id: str) -> Any:
+    def _post(self, body: Mapping[str, Any], request_id: str) -> AbstractAsyncContextManager[Connection]:
         url = f"{self._provider.base_url}/chat/completions"
-        return self._http().post(url, json=body, headers={"X-Request-Id": request_id})
+        return self._http.post(url, _json(body), {**self._headers, "X-Request-Id": request_id})
 
     async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[bytes, None]:
         splitter = sse.EventSplitter()
@@ -59,7 +52,7 @@ class OpenAIUpstream:
         try:
             async with self._post(wanted, request_id) as response:
                 await self._check(response)
-                while data := await response.content.readany():
+                while data := await response.read():
                     for event in splitter.feed(data):
                         if event[5:].strip() == b"[DONE]":
                             return
@@ -67,9 +60,9 @@ class OpenAIUpstream:
                 for event in splitter.end():
                     if event[5:].strip() != b"[DONE]":
                         yield event
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
+        except Unreachable as fault:
             raise _down(fault) from fault
-        except (aiohttp.ClientError, ValueError) as fault:
+        except (Broken, ValueError) as fault:
             raise _broke(fault) from fault
 
     async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
@@ -77,9 +70,9 @@ class OpenAIUpstream:
             async with self._post(body, request_id) as response:
                 await self._check(response)
                 answer = json.loads(await _whole(response))
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
+        except Unreachable as fault:
             raise _down(fault) from fault
-        except (aiohttp.ClientError, ValueError) as fault:
+        except (Broken, ValueError) as fault:
             raise _broke(fault) from fault
         if not isinstance(answer, dict):
             raise ProviderError("provider_broke", status=502, cause="the answer is no JSON object")
@@ -117,34 +110,44 @@ class OpenAIUpstream:
 
     async def _tokenizer(self, path: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
-            limit = aiohttp.ClientTimeout(total=TOKENIZE)
-            async with self._http().post(self._root + path, json=body, timeout=limit) as response:
+            async with (
+                asyncio.timeout(TOKENIZE),
+                self._http.post(self._root + path, _json(body), self._headers) as response,
+            ):
                 if response.status != 200:
                     return None
-                answer = await response.json(content_type=None)
+                answer = json.loads(await _whole(response))
                 return answer if isinstance(answer, dict) else None
-        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
+        except (Unreachable, Broken, TimeoutError, ValueError) as fault:
             # The size is then estimated; a provider that is really down says so at the call itself.
             log.info("%s cannot tokenize: %s", self._provider.name, fault or type(fault).__name__)
             return None
 
-    async def _check(self, response: aiohttp.ClientResponse) -> None:
-        if response.status >= 400:
-            raise _error(response.status, (await response.content.read(4000)).decode("utf-8", "replace"))
+    async def _check(self, response: Connection) -> None:
+        if response.status >= 300:
+            raise _error(response.status, (await _whole(response, ERROR))[:ERROR].decode("utf-8", "replace"))
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
-            await asyncio.sleep(0)
+        self._http.close()
+        await asyncio.sleep(0)
 
 
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
+def _json(body: Mapping[str, Any]) -> bytes:
+    return _DUMP(body).encode()
+
+
+_DUMP = json.JSONEncoder(ensure_ascii=False).encode
+
+
+async def _whole(response: Connection, enough: int | None = None) -> bytes:
+    """The body; what comes after `enough` bytes is left out. Raises ValueError when it is too large to be one."""
     pieces, size = [], 0
-    async for piece in response.content.iter_any():
+    while piece := await response.read():
         pieces.append(piece)
         size += len(piece)
+        if enough is not None and size >= enough:
+            break
         if size > MAX_ANSWER:
             raise ValueError("the answer is too large")
     return b"".join(pieces)
