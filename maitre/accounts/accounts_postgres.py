@@ -34,7 +34,7 @@ class PostgresAccounts:
 
     def __init__(self, database: Database, currency: str) -> None:
         self._database, self._currency = database, currency
-        self._arrivals = Batch[str, asyncpg.Record](self._find)
+        self._arrivals = Batch[str, asyncpg.Record](self._find, shares_faults=True)
 
     async def arrive(self, user_id: str, email: str, name: str) -> tuple[Account, int]:
         """The account of a guest, made without a plan if new, and the catalogue's version."""

@@ -20,10 +20,17 @@ class _Waiting(Generic[Item, Answer]):
 
 class Batch(Generic[Item, Answer]):
     """`write` gets up to `most` items and answers each, in order, with a value or with an error of its own; an error
-    that it raises is everybody's."""
+    that it raises is everybody's. With `shares_faults` it is also of those who wait for the next one: a store that
+    hangs then keeps nobody waiting twice."""
 
-    def __init__(self, write: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], most: int = 500) -> None:
-        self._write, self._most = write, most
+    def __init__(
+        self,
+        write: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
+        most: int = 500,
+        *,
+        shares_faults: bool = False,
+    ) -> None:
+        self._write, self._most, self._shares_faults = write, most, shares_faults
         self._waiting: list[_Waiting[Item, Answer]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -55,6 +62,8 @@ class Batch(Generic[Item, Answer]):
                 try:
                     answers = await self._write([one.item for one in batch])
                 except Exception as fault:  # noqa: BLE001 - it is handed to all who wait
+                    if self._shares_faults:
+                        batch, self._waiting = [*batch, *self._waiting], []
                     answers = [fault] * len(batch)
                 for one, answer in zip(batch, answers, strict=True):
                     _give(one, answer)
