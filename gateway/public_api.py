@@ -9,7 +9,6 @@ its trace.
 from __future__ import annotations
 
 import asyncio
-import gc
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,9 +28,6 @@ from gateway.quiet import hush
 from maitre.app import Engine
 from maitre.errors import Refusal, StoreDown
 from maitre.settings import find_house, load_house
-
-#: How many new objects that may be in cycles are looked through at once; Python's 700 are made by one request.
-YOUNG = 20_000
 
 DRAIN = 3.0  # seconds that cancelled turns get to end
 
@@ -82,8 +78,6 @@ async def opened() -> AsyncIterator[PublicAPI]:
     try:
         await engine.start()
         server = PublicAPI(engine)
-        gc.freeze()  # what was loaded lives as long as the process: nothing to look through
-        gc.set_threshold(YOUNG)
         yield server
         await server.api.turns.end(DRAIN)
     finally:
