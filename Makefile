@@ -35,7 +35,7 @@ lint: install ## ruff and mypy
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/mypy
 
-bench: install ## measure B4, B5, B6 and B8, side by side with their rivals (benchmarks/README.md); ten minutes
+bench: install .venv-litellm/installed ## measure everything side by side with its rivals (benchmarks/README.md); 20 minutes
 	@$(BIN)/python -m benchmarks
 
 lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=--upgrade: newer ones too)
@@ -43,6 +43,7 @@ lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=
 	@$(UV) $(COMPILE) --all-extras --overrides requirements/dev-overrides.txt -o requirements/dev.txt pyproject.toml
 	@echo open-webui==0.12.4 | $(UV) $(COMPILE) --overrides requirements/open-webui-overrides.txt \
 		-o requirements/open-webui.txt -
+	@echo 'litellm[proxy]==1.98.0' | $(UV) $(COMPILE) -o requirements/litellm.txt -
 	@! grep -n '://\|^--' requirements/*.txt || { echo "A lock file names a place; it must not."; exit 1; }
 
 # Nothing younger than a week: time for a bad release to be withdrawn.
@@ -62,7 +63,8 @@ node: install # what the conformance tests of the Node client need
 	@$(BIN)/python -m tests.conformance.node_package
 
 clean: down ## remove the environments and caches; houses keep their data
-	rm -rf .venv .venv-open-webui .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build *.egg-info
+	rm -rf .venv .venv-open-webui .venv-litellm .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build
+	rm -rf *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/uv: requirements/uv.txt
@@ -82,4 +84,11 @@ clean: down ## remove the environments and caches; houses keep their data
 	@echo "Installing Open WebUI into .venv-open-webui (1 GB)"
 	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-open-webui
 	@$(UV) $(LOCKED) --python .venv-open-webui/bin/python -r requirements/open-webui.txt
+	@touch $@
+
+# Exactly this release: several others were tampered with.
+.venv-litellm/installed: .venv/bin/uv requirements/litellm.txt
+	@echo "Installing LiteLLM, which the benchmarks measure beside ours, into .venv-litellm"
+	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-litellm
+	@$(UV) $(LOCKED) --python .venv-litellm/bin/python -r requirements/litellm.txt
 	@touch $@

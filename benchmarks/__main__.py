@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [b4] [b5] [b6] [b7] [b8]`, all of them unless some are named.
+"""Run the benchmarks: `python -m benchmarks [b1] [b2] … [b8] [b12]`, all of them unless some are named.
 
 Exit code 0: measured, and every target holds; 1: one was missed; 2: nothing could be measured, or an answer was wrong.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import b4, b5, b5_report, b6, b6_report, b7, b8, report
+from benchmarks import b1, b2, b3, b4, b5, b5_report, b6, b6_report, b7, b8, b12, report, unary_report
 from benchmarks.cpu import load_average, machine
 from benchmarks.work import Work
 from maitre.errors import MaitreError
@@ -94,6 +94,17 @@ def _streams(bench: ModuleType, console: Console, asked: Asked) -> tuple[bool, d
     return all(goal.holds for goal in goals), report.as_json(name, work, rounds, bench.TARGETS, goals)
 
 
+def _unary(bench: ModuleType, console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    work: Work = replace(bench.WORK, **asked)
+    name = bench.__name__.rpartition(".")[2]
+    with console.status(name.upper()):
+        rounds = bench.run(work)
+    goals = bench.goals(rounds)
+    unary_report.tell(console, bench.TITLE, work, bench.SECONDS, rounds, bench.TARGETS, goals)
+    told = unary_report.as_json(name, work, bench.SECONDS, rounds, bench.TARGETS, goals)
+    return all(goal.holds for goal in goals), told
+
+
 def _b5(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
     work = replace(b5.WORK, **asked)
     with console.status("B5"):
@@ -117,12 +128,24 @@ def _b7(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
     return all(goal.holds for goal in b7.goals(rounds)), b7.as_json(work, rounds)
 
 
+def _b12(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    work = replace(b12.WORK, **asked)
+    with console.status("B12"):
+        rounds = b12.run(work)
+    b12.tell(console, work, rounds)
+    return all(goal.holds for goal in b12.goals(rounds)), b12.as_json(work, rounds)
+
+
 BENCHES: dict[str, Callable[[Console, Asked], tuple[bool, dict[str, Any]]]] = {
+    "b1": partial(_unary, b1),
+    "b2": partial(_unary, b2),
+    "b3": partial(_streams, b3),
     "b4": partial(_streams, b4),
     "b5": _b5,
     "b6": _b6,
     "b7": _b7,
     "b8": partial(_streams, b8),
+    "b12": _b12,
 }
 
 

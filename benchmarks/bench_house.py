@@ -21,6 +21,7 @@ from maitre.app import open_books
 from maitre.settings import GENERATED_SECRETS, House, load_house
 
 PLAN = "bench"
+UNTRACED = "silent"  # the same plan, but nothing of its guests' words is kept, and no trace
 MODEL = "scripted"
 ASSISTANT = "general"
 PLENTY = 10**12
@@ -43,9 +44,10 @@ class BenchHouse:
 
 
 @contextmanager
-def bench_house(base: Path, upstream: str) -> Iterator[BenchHouse]:
-    """Make the house in `base`, start its stores and the trace receiver; stop them afterwards."""
-    house = write_house(base / "house", upstream)
+def bench_house(base: Path, upstream: str, kind: str = "llama_cpp") -> Iterator[BenchHouse]:
+    """Make the house in `base`, start its stores and the trace receiver; stop them afterwards. `kind`: the provider's;
+    an `openai` one has no tokenizer to be asked."""
+    house = write_house(base / "house", upstream, kind)
     logs = folder(house.state / "logs")
     parts = [build(house, free_port(name)) for name, build in _PARTS.items()]
     with ExitStack() as stack:
@@ -73,27 +75,26 @@ async def seed(house: House) -> None:
             await books.put_assistant(assistant)
 
 
-def write_house(directory: Path, upstream: str) -> House:
+def write_house(directory: Path, upstream: str, kind: str = "llama_cpp") -> House:
     """The example house with another provider and another plan, and secrets of its own."""
     settings: dict[str, Any] = yaml.safe_load((EXAMPLE_HOUSE / "maitre.yaml").read_text("utf-8"))
+    plan = {
+        "name": "Bench",
+        "price": 0,
+        "requests_per_minute": 100_000,
+        "requests_per_month": PLENTY,
+        "tokens_per_day": PLENTY,
+        "tokens_per_month": PLENTY,
+        "tokens_total": PLENTY,
+        "max_answer_tokens": 4096,
+        "models": [MODEL],
+    }
     settings |= {
         "default_plan": PLAN,
         "users": [],
         "prices": {"version": "bench", "models": {MODEL: {"input": "0.10", "output": "0.40"}}},
-        "providers": {"local": {"kind": "llama_cpp", "base_url": f"{upstream}/v1", "models": {MODEL: {}}}},
-        "plans": {
-            PLAN: {
-                "name": "Bench",
-                "price": 0,
-                "requests_per_minute": 100_000,
-                "requests_per_month": PLENTY,
-                "tokens_per_day": PLENTY,
-                "tokens_per_month": PLENTY,
-                "tokens_total": PLENTY,
-                "max_answer_tokens": 4096,
-                "models": [MODEL],
-            }
-        },
+        "providers": {"local": {"kind": kind, "base_url": f"{upstream}/v1", "models": {MODEL: {}}}},
+        "plans": {PLAN: plan, UNTRACED: {**plan, "record": "none"}},
     }
     folder(directory / "assistants")
     (directory / "maitre.yaml").write_text(yaml.safe_dump(settings), "utf-8")

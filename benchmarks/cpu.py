@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -11,19 +12,21 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def cpu_seconds(*roots: int) -> float:
     """User and system time of these processes, of their descendants, and of children that they have waited for."""
     stats = _stats()
-    wanted: set[int] = set()
-    fresh = {pid for pid in roots if pid in stats}
-    while fresh:
-        wanted |= fresh
-        fresh = {pid for pid, fields in stats.items() if int(fields[1]) in wanted} - wanted
     # Fields 14 to 17 of proc(5): utime, stime, cutime, cstime; the list begins at field 3.
-    return sum(int(tick) for pid in wanted for tick in stats[pid][11:15]) / TICKS
+    return sum(int(tick) for pid in _family(stats, *roots) for tick in stats[pid][11:15]) / TICKS
 
 
-def pss_mb(pid: int) -> float:
-    """The proportional memory of one process, in 10^6 bytes."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
+def pss_mb(root: int) -> float:
+    """The proportional memory of a process with all its descendants, in 10^6 bytes."""
+    return sum(map(_pss, _family(_stats(), root))) * 1024 / 1e6
+
+
+def _pss(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0  # it has ended meanwhile
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def pin(pid: int, cpu: int) -> None:
@@ -49,6 +52,16 @@ def machine() -> str:
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB"
+
+
+def _family(stats: Mapping[int, Sequence[bytes]], *roots: int) -> set[int]:
+    """The processes and their descendants."""
+    wanted: set[int] = set()
+    fresh = {pid for pid in roots if pid in stats}
+    while fresh:
+        wanted |= fresh
+        fresh = {pid for pid, fields in stats.items() if int(fields[1]) in wanted} - wanted
+    return wanted
 
 
 def _stats() -> dict[int, list[bytes]]:

@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import gateways, stage
 from benchmarks.goal import Goal
-from benchmarks.stage import FEATURES
 from benchmarks.work import Round, Work, spread, to_json
+
+FEATURES = {**stage.FEATURES, **gateways.FEATURES}
 
 _COLUMNS: dict[str, Callable[[Round], float]] = {
     "refused": lambda one: one.refused,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack import gateway as gateway_part
 from devstack import pipelines, ports
 from devstack.places import ROOT, environment, folder
 from devstack.probe import http_json
@@ -103,6 +104,16 @@ def host(house: House, logs: Path) -> Iterator[Server]:
     part = pipelines.part(house, free_port("pipelines"), {}, {})
     part.prepare()
     with running(part.title, part.command, logs / "host.log", part.healthy, part.port) as server:
+        part.check()
+        yield server
+
+
+@contextmanager
+def gateway(house: House, logs: Path) -> Iterator[Server]:
+    """Our public API, as `cli up` starts it."""
+    part = gateway_part.part(house, free_port("gateway"), {}, {})
+    part.prepare()
+    with running(part.title, part.command, logs / "gateway.log", part.healthy, part.port) as server:
         part.check()
         yield server
 

@@ -71,25 +71,24 @@ class OwnTurns:
     ) -> None:
         """Answer with what the work for a request makes, or raises as a Refusal, in a shape of one's own. The work is
         its turn, if no other."""
-        turn = self._begin(self.engine.turns.answer(request) if work is None else work)
+        turn = asyncio.current_task()
+        assert turn is not None
         leaving = asyncio.create_task(left(receive))
-        ending = False
+        leaving.add_done_callback(lambda done: done.cancelled() or turn.cancel())
+        self._running.add(turn)
         try:
-            await asyncio.wait({turn, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            answer = await (self.engine.turns.answer(request) if work is None else work)
         except asyncio.CancelledError:
-            ending = True
-        finally:
-            leaving.cancel()
-        if ending or turn.cancelled():
-            turn.cancel()
-            await send_problem(send, ENDING, public=request.strict)
-        elif not turn.done():
-            turn.cancel()
-        elif isinstance(refused := turn.exception(), Refusal):
+            if not leaving.done():  # the server ends
+                await send_problem(send, ENDING, public=request.strict)
+        except Refusal as refused:
             problem = problem_of(refused, self.engine.turns.sentence(refused, request), _model(request))
             await send_problem(send, problem, public=request.strict)
         else:
-            await send_json(send, shape(turn.result()))
+            await send_json(send, shape(answer))
+        finally:
+            leaving.cancel()
+            self._running.discard(turn)
 
     # ── streamed ──
 

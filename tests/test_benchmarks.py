@@ -15,12 +15,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import b4, b5, b5_report, b6, b6_report, redis_checks, report, streams
-from benchmarks.bench_house import PLAN, write_house
+from benchmarks import b1, b2, b4, b5, b5_report, b6, b6_report, b12, redis_checks, report, streams, unary, unary_report
+from benchmarks import litellm as litellm_server
+from benchmarks.bench_house import PLAN, UNTRACED, write_house
+from benchmarks.callers import MOST_CALLERS, Asked, ask
 from benchmarks.cpu import cpu_seconds, pss_mb
 from benchmarks.goal import Goal
 from benchmarks.load import MOST_STREAMS, Received, drive, request
 from benchmarks.work import Round, Spread, gap, late, ratios, spread
+from devstack.places import ROOT
+from maitre.errors import HouseError
 from tests.raw_socket import split_events
 from tests.upstream import ScriptedUpstream
 
@@ -100,6 +104,8 @@ def test_house(tmp_path: Path) -> None:
     house = write_house(tmp_path / "house", "http://127.0.0.1:9")
     plan = house.plans[PLAN]
     assert house.default_plan == PLAN
+    assert house.plans[UNTRACED].record == "none"
+    assert house.plans[UNTRACED].limits == plan.limits
     assert house.provider("local").base_url == "http://127.0.0.1:9/v1"
     assert plan.limits.keys() >= {
         "requests_per_minute",
@@ -226,4 +232,80 @@ def test_an_unknown_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     with pytest.raises(SystemExit) as end:
         command.main()
     assert end.value.code == 2
-    assert "there is no b99; there are b4, b5, b6, b7, b8" in capsys.readouterr().err
+    assert "there is no b99; there are b1, b2, b3, b4, b5, b6, b7, b8, b12" in capsys.readouterr().err
+
+
+def whole(target: str, number: int, cpu: float, median_ms: float = 1.0) -> unary.Whole:
+    return unary.Whole(target, number, 1000, 2.0, cpu, 0.1, median_ms, 2.0, 0.0, 60)
+
+
+def test_whole_answers_cost() -> None:
+    """A request's cost is CPU microseconds, and compared with a rival's of the same round."""
+    one = whole("gateway", 1, 0.5)
+    assert (one.cost, one.stores_cost, one.rate) == (500, 100, 500)
+    rounds = [whole("litellm", 2, 8), one, whole("gateway", 2, 0.4), whole("litellm", 1, 5)]
+    assert astuple(unary.ratios(rounds, "gateway", "litellm")) == pytest.approx((0.075, 0.05, 0.1))
+
+
+def test_added_time() -> None:
+    """What a gateway adds is its median without the upstream's of the same round."""
+    rounds = [
+        whole(target, 1, 1, ms) for target, ms in {"direct": 0.5, "gateway": 1.5, "traced": 2, "litellm": 10.5}.items()
+    ]
+    assert b2.added(rounds, "gateway") == [1.0]
+    assert b2.goals(rounds)[0].measured.median == pytest.approx(0.1)
+    assert all(goal.holds for goal in b2.goals(rounds))
+
+
+def test_whole_answers_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """The report says of every goal whether it holds, and the same is in the file."""
+    costs = {"gateway": 0.3, "traced": 0.9, "litellm": 6.0, "pipelines": 1.4}
+    rounds = [whole(target, 1, cpu) for target, cpu in costs.items()]
+    goals = b1.goals(rounds)
+    unary_report.tell(Console(width=200), b1.TITLE, b1.WORK, b1.SECONDS, rounds, b1.TARGETS, goals)
+    said = capsys.readouterr().out
+    assert "gateway / litellm: 0.05 (0.05..0.05); target ≤ 0.0666667: holds" in said
+    assert "gateway / pipelines: 0.21 (0.21..0.21); target ≤ 0.2: MISSED" in said
+    assert "traced / litellm: 0.15 (0.15..0.15); aim" in said
+    told = unary_report.as_json("b1", b1.WORK, b1.SECONDS, rounds, b1.TARGETS, goals)
+    assert json.loads(json.dumps(told))["holds"] is False
+
+
+def test_memory_is_compared_with_streams_running() -> None:
+    """The most that ours had, of the most that the rival had in the same round."""
+    rounds = [b12.Memory("traced", 1, 50, 75), b12.Memory("litellm", 1, 200, 300), b12.Memory("pipelines", 1, 50, 60)]
+    assert b12.goals(rounds)[0].measured == Spread(0.25, 0.25, 0.25)
+    assert b12.as_json(b12.WORK, rounds)["goals"][0]["reached"] is True
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b"{}"),
+        (200, b""),
+        (200, b'{"choices":[]}'),
+        (200, b'{"choices":[{"message":{"content":"Nothing."}}],"usage":{"completion_tokens":5}}'),
+    ],
+)
+def test_a_wrong_answer_is_no_result(status: int, body: bytes) -> None:
+    """Anything but the upstream's text and usage with a 200 ends the benchmark."""
+    with pytest.raises(HouseError, match="gateway"):
+        unary.check("gateway", Asked(1.0, [0.1], [status], [body]))
+
+
+async def test_callers_ask_again() -> None:
+    """Each asks as soon as it has its answer, over one connection, until the time is over; all answers are kept."""
+    async with ScriptedUpstream() as up:
+        body = {"stream": False, "messages": [{"role": "user", "content": "hello"}]}
+        asked = await ask(up.port, [request(up.port, body, {})] * 3, 0.2)
+        assert len(up.calls) == len(asked.statuses) == len(asked.latencies) > 3
+        unary.check("direct", asked)
+        with pytest.raises(ValueError, match="at most"):
+            await ask(up.port, [b""] * (MOST_CALLERS + 1), 1)
+
+
+def test_litellm_is_the_release_that_is_locked() -> None:
+    """The version that the report names is the one that is installed, and its configuration holds no store."""
+    lock = (ROOT / "requirements" / "litellm.txt").read_text("utf-8")
+    assert f"litellm=={litellm_server.VERSION} " in lock
+    assert set(litellm_server.settings("http://127.0.0.1:9", "scripted")) == {"model_list", "general_settings"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.api import assistants, chat, docs, embeddings, health, keys, metrics, models, sessions, usage
 from gateway.api.api import Handler, OpenHandler
@@ -25,10 +26,16 @@ class Route:
 
     def values(self, path: str) -> Mapping[str, str] | None:
         """The values of the path's names, or None when this exact path is not the route's."""
-        parts = re.split(r"(\{[^}]*\})", self.path)
-        pattern = "".join(f"(?P<{part[1:-1]}>[^/]+)" if part[:1] == "{" else re.escape(part) for part in parts)
-        match = re.fullmatch(pattern, path)
+        if "{" not in self.path:
+            return {} if path == self.path else None
+        match = _pattern(self.path).fullmatch(path)
         return None if match is None else match.groupdict()
+
+
+@lru_cache(None)
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{[^}]*\})", path)
+    return re.compile("".join(f"(?P<{part[1:-1]}>[^/]+)" if part[:1] == "{" else re.escape(part) for part in parts))
 
 
 ROUTES = (

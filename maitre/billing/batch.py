@@ -1,4 +1,4 @@
-"""Writes in batches: one at a time, and everything that is asked for meanwhile, or in the same tick, in the next."""
+"""Writes and reads in batches: one at a time; what is asked for meanwhile, or in the same tick, goes into the next."""
 
 from __future__ import annotations
 
@@ -15,31 +15,42 @@ Answer = TypeVar("Answer")
 class _Waiting(Generic[Item, Answer]):
     item: Item
     answer: asyncio.Future[Answer]
+    settled: asyncio.Future[None] | None = None  # for one who was cancelled meanwhile
 
 
 class Batch(Generic[Item, Answer]):
     """`write` gets up to `most` items and answers each, in order, with a value or with an error of its own; an error
-    that it raises is everybody's."""
+    that it raises is everybody's. With `shares_faults` it is also of those who wait for the next one: a store that
+    hangs then keeps nobody waiting twice."""
 
-    def __init__(self, write: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], most: int = 500) -> None:
-        self._write, self._most = write, most
+    def __init__(
+        self,
+        write: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
+        most: int = 500,
+        *,
+        shares_faults: bool = False,
+    ) -> None:
+        self._write, self._most, self._shares_faults = write, most, shares_faults
         self._waiting: list[_Waiting[Item, Answer]] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def add(self, item: Item) -> Answer:
         """The answer for this item. Who is cancelled learns it when the item is either written or never will be."""
-        mine: _Waiting[Item, Answer] = _Waiting(item, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        mine: _Waiting[Item, Answer] = _Waiting(item, loop.create_future())
         self._waiting.append(mine)
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
+            self._writing = loop.create_task(self._write_all())
         try:
-            return await asyncio.shield(mine.answer)
+            return await mine.answer
         except asyncio.CancelledError:
             if mine in self._waiting:
                 self._waiting.remove(mine)
-            else:
-                await asyncio.wait([mine.answer])
-                mine.answer.exception()  # nobody else will look at it
+            elif not mine.answer.cancelled():
+                mine.answer.exception()  # it came just now, and nobody else will look at it
+            elif self._writing is not None:
+                mine.settled = loop.create_future()
+                await mine.settled
             raise
 
     async def _write_all(self) -> None:
@@ -51,13 +62,27 @@ class Batch(Generic[Item, Answer]):
                 try:
                     answers = await self._write([one.item for one in batch])
                 except Exception as fault:  # noqa: BLE001 - it is handed to all who wait
+                    if self._shares_faults:
+                        batch, self._waiting = [*batch, *self._waiting], []
                     answers = [fault] * len(batch)
                 for one, answer in zip(batch, answers, strict=True):
-                    if isinstance(answer, Exception):
-                        one.answer.set_exception(answer)
-                    else:
-                        one.answer.set_result(answer)
+                    _give(one, answer)
         finally:
             self._writing = None
             for one in (*batch, *self._waiting):
                 one.answer.cancel()  # only when the loop itself ends; an answer that was given stays
+                _settle(one)
+
+
+def _give(one: _Waiting[Item, Answer], answer: Answer | Exception) -> None:
+    if one.answer.done():  # who waited was cancelled
+        _settle(one)
+    elif isinstance(answer, Exception):
+        one.answer.set_exception(answer)
+    else:
+        one.answer.set_result(answer)
+
+
+def _settle(one: _Waiting[Item, Answer]) -> None:
+    if one.settled is not None and not one.settled.done():
+        one.settled.set_result(None)

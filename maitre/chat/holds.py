@@ -86,6 +86,10 @@ class Holds:
             asked = replace(asked, stands=(False, False))
         giving = _Giving()
         try:
+            if call.provider not in self._queues:
+                call = await giving.unbroken(self._at_once(prepared.plan, call, asked, giving))
+                self._pulse.hold(call.request_id)
+                return Place(call, {**prepared.body, "max_tokens": call.held_completion}, None)
             verdict = await giving.unbroken(self.reserve(prepared.plan, asked))
             giving.held = True
             call = _granted(call, asked, verdict)
@@ -165,13 +169,17 @@ class Holds:
         asked = self.asked(plan, credit, call, turn_id, self._budgets)
         giving = _Giving()
         try:
-            verdict = await giving.unbroken(self.reserve(plan, asked))
-            giving.held = giving.opened = True
-            call = _granted(call, asked, verdict)
-            await giving.unbroken(self._open(plan, call, asked, verdict))
+            return await giving.unbroken(self._at_once(plan, call, asked, giving))
         except BaseException as fault:
             self._undo(call, giving, fault, turn_id)
             raise
+
+    async def _at_once(self, plan: Plan, call: Call, asked: Ask, giving: _Giving) -> Call:
+        """The hold and its row, where nobody waits in between."""
+        verdict = await self.reserve(plan, asked)
+        giving.held = giving.opened = True
+        call = _granted(call, asked, verdict)
+        await self._open(plan, call, asked, verdict)
         return call
 
     def _undo(self, call: Call, giving: _Giving, fault: BaseException, turn_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol
 
 from maitre.chat import sse
@@ -54,9 +54,8 @@ class Unheard:
     async def using(self, tools: Sequence[str]) -> None:
         return
 
-    @asynccontextmanager
-    async def audible(self) -> AsyncIterator[None]:
-        yield
+    def audible(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def over(self) -> None:
         return

@@ -40,7 +40,7 @@ class PostgresKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._finding: Batch[str, Stored | None] = Batch(self._find)
+        self._finding: Batch[str, Stored | None] = Batch(self._find, shares_faults=True)
 
     async def find(self, id: str) -> Stored | None:
         """The key, whether it is live or not."""

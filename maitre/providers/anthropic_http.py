@@ -37,7 +37,7 @@ class AnthropicUpstream:
         scrubber = self._keyring.scrubber(self._provider, str(body["model"]))
         splitter, reader = sse.EventSplitter(), self._reader(body, request_id)
         async with self._connection.asked(self._url, wanted, request_id, scrubber) as content:
-            while data := await content.readany():
+            while data := await content.read():
                 for event in splitter.feed(data):
                     for chunk in reader.read(sse.payload(event) or {}):
                         if "error" in chunk:

@@ -1,4 +1,4 @@
-"""How every adapter reaches its provider over HTTP (aiohttp): one pool of connections, JSON out, bytes back, faults."""
+"""How every adapter reaches its provider over HTTP: one pool of connections, JSON out, bytes back, faults."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-
 from maitre.errors import ProviderError
+from maitre.http.http_client import HttpClient, Unreachable
+from maitre.http.http_connection import Broken
+from maitre.http.http_connection import Connection as Answer
 from maitre.providers.provider import Provider
 from maitre.providers.scrub import Scrubber
 from maitre.providers.upstream_error import refusal, retry_after
@@ -35,35 +36,25 @@ class Connection:
 
     def __init__(self, provider: Provider, headers: Callable[[], Mapping[str, str]]) -> None:
         self._provider, self._headers = provider, headers
-        self._session: aiohttp.ClientSession | None = None
-
-    def _http(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # Idle connections end before common servers end them (uvicorn: 5 s), so that none is found dead.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
-                json_serialize=lambda value: json.dumps(value, ensure_ascii=False),
-                read_bufsize=2**18,
-            )
-        return self._session
+        # Idle connections end before common servers end them (uvicorn: 5 s), so that none is found dead.
+        self._http = HttpClient(connect=CONNECT, keep=4)
 
     @asynccontextmanager
     async def asked(
         self, url: str, body: Mapping[str, Any], request_id: str, scrubber: Scrubber
-    ) -> AsyncIterator[aiohttp.StreamReader]:
+    ) -> AsyncIterator[Answer]:
         """What the provider answers with a status below 400. Whatever goes wrong is a ProviderError or BadRequest."""
         headers = {**self._headers(), "X-Request-Id": request_id}
         try:
-            async with self._http().post(url, json=body, headers=headers) as response:
-                if response.status >= 400:
-                    said = (await response.content.read(ERROR)).decode("utf-8", "replace")
+            async with self._http.post(url, _json(body), headers) as response:
+                if response.status >= 300:
+                    said = (await _whole(response, ERROR))[:ERROR].decode("utf-8", "replace")
                     wait = retry_after(response.headers, datetime.now(UTC))
                     raise refusal(response.status, said, wait, scrubber)
-                yield response.content
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as fault:  # of connecting
+                yield response
+        except Unreachable as fault:
             raise _down(fault) from fault
-        except (aiohttp.ClientError, ValueError) as fault:
+        except (Broken, ValueError) as fault:
             raise _broke(fault) from fault
 
     async def answer(self, url: str, body: Mapping[str, Any], request_id: str, scrubber: Scrubber) -> dict[str, Any]:
@@ -79,30 +70,37 @@ class Connection:
     async def counted(self, url: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         """What a tokenizer answers, or None: the size is then estimated."""
         try:
-            limit = aiohttp.ClientTimeout(total=TOKENIZE)
-            async with self._http().post(url, json=body, headers=self._headers(), timeout=limit) as response:
+            async with asyncio.timeout(TOKENIZE), self._http.post(url, _json(body), self._headers()) as response:
                 if response.status != 200:
                     return None
-                answer = await response.json(content_type=None)
+                answer = json.loads(await _whole(response))
                 return answer if isinstance(answer, dict) else None
-        except (aiohttp.ClientError, TimeoutError, ValueError, ProviderError) as fault:
+        except (Unreachable, Broken, TimeoutError, ValueError, ProviderError) as fault:
             # A provider that is really down says so at the call itself.
             log.info("%s cannot tokenize: %s", self._provider.name, fault or type(fault).__name__)
             return None
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
-            await asyncio.sleep(0)
+        self._http.close()
+        await asyncio.sleep(0)
 
 
-async def _whole(content: aiohttp.StreamReader) -> bytes:
+_DUMP = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    return _DUMP(body).encode()
+
+
+async def _whole(content: Answer, enough: int | None = None) -> bytes:
+    """The body; what comes after `enough` bytes is left out. Raises ValueError when it is too large to be one."""
     pieces, size = [], 0
-    async for piece in content.iter_any():
+    while piece := await content.read():
         pieces.append(piece)
         size += len(piece)
+        if enough is not None and size >= enough:
+            break
         if size > MAX_ANSWER:
             raise ValueError("the answer is too large")
     return b"".join(pieces)

@@ -33,7 +33,7 @@ class OllamaUpstream:
         wanted = ollama_wire.request(body, streamed=True)
         scrubber, lines, reader = self._scrubber(body), Lines(), self._reader(body, request_id)
         async with self._connection.asked(f"{self._url}/chat", wanted, request_id, scrubber) as content:
-            while data := await content.readany():
+            while data := await content.read():
                 for line in lines.feed(data):
                     for chunk in reader.read(line):
                         yield _framed(chunk, scrubber)

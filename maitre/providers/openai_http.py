@@ -1,4 +1,4 @@
-"""An OpenAI-compatible upstream over HTTP (aiohttp): streams, whole answers, and tokenizers where there are any.
+"""An OpenAI-compatible upstream over HTTP: streams, whole answers, and tokenizers where there are any.
 
 Tokenizers: llama.cpp's server has `/apply-template` and `/tokenize`, vLLM has `/tokenize` for messages
 (both beside `/v1`, not below it). Everybody else has none.
@@ -15,6 +15,9 @@ from maitre.providers.connection_http import Connection
 from maitre.providers.keyring import Keyring
 from maitre.providers.provider import Provider
 from maitre.providers.scrub import Scrubber
+
+#: So much of an error's body is read. Bytes.
+ERROR = 4000
 
 
 class OpenAIUpstream:
@@ -34,7 +37,7 @@ class OpenAIUpstream:
         scrubber = self._scrubber(body)
         wanted = {**body, "stream": True, "stream_options": {"include_usage": True}}
         async with self._connection.asked(self._url("chat/completions"), wanted, request_id, scrubber) as content:
-            while data := await content.readany():
+            while data := await content.read():
                 for event in splitter.feed(data):
                     if event[5:].strip() == b"[DONE]":
                         return

@@ -42,6 +42,8 @@ class Admission:
         Denied means that it got lost in between, and its room is gone: the row is to be withdrawn, then the hold
         released. Raises StoreDown as `admit` does.
         """
+        if await self._store.knows(ask.hold_id, ask.subjects):
+            return granted
         return await self.admit(ask.again(granted))
 
     async def rebuild(self, subjects: Iterable[Subject] | None = None) -> int:

@@ -122,6 +122,10 @@ class MemoryQuotaStore:
         nearly_full = [n for n, limit in enumerate(ask.limits) if near(limit, readings[n])]
         return Granted(record.counted, record.later, record.completion, tuple(nearly_full))
 
+    async def knows(self, hold_id: str, subjects: tuple[Subject, ...]) -> bool:
+        record = self._records.get(hold_id)
+        return record is not None and all(self._decided(record, subject) for subject in subjects)
+
     def _decided(self, record: _Record, subject: Subject) -> bool:
         loaded = self._loaded.get(subject)
         return loaded is not None and record.lives.get(subject) == loaded.life

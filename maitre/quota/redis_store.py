@@ -34,8 +34,8 @@ def _script(name: str) -> Script:
     return Script("\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name)))
 
 
-_RESERVE, _SETTLE, _RELEASE, _BEAT, _LOAD, _GENERATION, _UNLOAD, _LIVE = (
-    _script(name) for name in ("reserve", "settle", "release", "beat", "load", "generation", "unload", "live")
+_RESERVE, _KNOWS, _SETTLE, _RELEASE, _BEAT, _LOAD, _GENERATION, _UNLOAD, _LIVE = (
+    _script(name) for name in ("reserve", "knows", "settle", "release", "beat", "load", "generation", "unload", "live")
 )
 
 
@@ -73,18 +73,21 @@ class RedisQuotaStore:
             len(names),
             *names,
         ]
+        numbers = {subject: number for number, subject in enumerate(ask.subjects, 1)}
         for limit in ask.limits:
-            number = ask.subjects.index(limit.subject) + 1
-            args += [number, limit.window.resource, limit.field, limit.limit]
+            args += (numbers[limit.subject], limit.window.resource, limit.field, limit.limit)
         verdict, *rest = await self._run(_RESERVE, *args)
         if verdict == b"granted":
             return Granted(bool(rest[0]), bool(rest[1]), rest[2], tuple(rest[3:]))
         if verdict == b"denied":
-            counted, *numbers = rest
-            threes = zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True)
+            counted, *told = rest
+            threes = zip(told[0::3], told[1::3], told[2::3], strict=True)
             readings = (Reading(used, held, _moment(frees_at)) for used, held, frees_at in threes)
             return Denied(bool(counted), tuple(readings))
         return Unloaded(tuple(ask.subjects[names.index(name.decode())] for name in rest))
+
+    async def knows(self, hold_id: str, subjects: tuple[Subject, ...]) -> bool:
+        return bool(await self._run(_KNOWS, hold_id, *map(str, subjects)))
 
     async def settle(self, hold_id: str, subjects: tuple[Subject, ...], spent: Mapping[str, int]) -> bool:
         pairs = [part for pair in spent.items() for part in pair]

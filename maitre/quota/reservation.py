@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from maitre.errors import QuotaExceeded
 from maitre.quota.subject import Subject
@@ -156,10 +157,16 @@ def near(limit: Limit, reading: Reading) -> bool:
 
 def limits_of(subject: Subject, limits: Mapping[str, int], when: Periods) -> tuple[Limit, ...]:
     """A subject's limits, by the names of WINDOWS, at a moment."""
+    return _limits(subject, tuple(limits.items()), when)
+
+
+@lru_cache(4096)  # a guest asks often on one day
+def _limits(subject: Subject, limits: tuple[tuple[str, int], ...], when: Periods) -> tuple[Limit, ...]:
+    known = dict(limits)
     return tuple(
-        Limit(subject, window, when.field(window), limits[name], when.resets(window))
+        Limit(subject, window, when.field(window), known[name], when.resets(window))
         for name, window in WINDOWS.items()
-        if name in limits
+        if name in known
     )
 
 

@@ -43,6 +43,10 @@ class QuotaStore(Protocol):
         row was written.
         """
 
+    async def knows(self, hold_id: str, subjects: tuple[Subject, ...]) -> bool:
+        """Whether none of these subjects was unloaded since the hold was taken: `reserve` would then only grant it once
+        more. It costs far less to ask."""
+
     async def settle(self, hold_id: str, subjects: tuple[Subject, ...], spent: Mapping[str, int]) -> bool:
         """Replace the hold by what was used, added to the named counters of its subjects; whether one of them knew it.
 

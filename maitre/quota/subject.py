@@ -4,6 +4,7 @@ and to the house."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: From the narrowest to the widest.
 SCOPES = ("account", "key", "assistant", "model", "provider", "house")
@@ -24,6 +25,7 @@ class Subject:
 HOUSE = Subject("house", "")
 
 
+@lru_cache(4096)  # a guest calls often
 def subjects(
     *, account: str, key: str = "", assistant: str = "", model: str = "", provider: str = ""
 ) -> tuple[Subject, ...]:

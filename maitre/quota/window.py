@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(seconds=60)
@@ -66,6 +67,10 @@ class Periods:
     month_starts: datetime
     month_resets: datetime
 
+    def __hash__(self) -> int:
+        return hash(self.day_starts)
+
+    @lru_cache(64)  # noqa: B019 - of these there is one a day
     def fields(self, resource: str) -> tuple[str, str, str]:
         """The counters of a resource for the day, the month and the total, as the live store names them."""
         return f"{resource}:day:{self.day}", f"{resource}:month:{self.month}", f"{resource}:total"
@@ -115,13 +120,17 @@ def is_total(field: str) -> bool:
 
 def periods(now: datetime, zone: ZoneInfo) -> Periods:
     """The day and the month of `now` in `zone`; the moments are in UTC."""
-    today = now.astimezone(zone).date()
+    return _of_day(now.astimezone(zone).date(), zone)
+
+
+@lru_cache(64)
+def _of_day(today: date, zone: ZoneInfo) -> Periods:
     first = today.replace(day=1)
     next_month = (first + timedelta(days=32)).replace(day=1)
 
-    def midnight(day: object) -> datetime:
+    def midnight(day: date) -> datetime:
         # Aware arithmetic on wall-clock dates: a day of daylight saving has 23 or 25 hours.
-        return datetime.combine(day, time.min, zone).astimezone(UTC)  # type: ignore[arg-type]
+        return datetime.combine(day, time.min, zone).astimezone(UTC)
 
     return Periods(
         day=today.isoformat(),

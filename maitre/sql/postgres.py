@@ -107,7 +107,9 @@ class Database:
         pool = await self._open()
         for attempt in (1, 2):
             try:
-                async with pool.acquire(timeout=self._timeout) as connection:
+                # Whoever finds a free connection needs no timer for waiting.
+                patience = None if pool.get_idle_size() else self._timeout
+                async with pool.acquire(timeout=patience) as connection:
                     return await work(connection)  # type: ignore[arg-type] # a proxy of the pool
             except _DIED:
                 self._answers_since = None

@@ -137,7 +137,10 @@ class Trio(RuleBasedStateMachine):
             row = self.rows.setdefault(taken.ask.hold_id, Row(taken, taken.ask.expires_at))
             if row.spent is None:
                 asked = taken.ask.again(taken.granted)
+                known = self.all(self.model.knows(asked), "knows", asked.hold_id, asked.subjects)
                 answer = self.all(self.model.reserve(asked), "reserve", asked)
+                if known:
+                    assert isinstance(answer, Granted)
                 if isinstance(answer, Granted):
                     assert replace(answer, near=()) == replace(taken.granted, near=())
                 elif isinstance(answer, Denied):

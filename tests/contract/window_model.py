@@ -156,6 +156,11 @@ class Model:
         close = tuple(n for n, limit in enumerate(ask.limits) if near(limit, readings[n]))
         return replace(taken.granted, near=close)
 
+    def knows(self, ask: Ask) -> bool:
+        """Whether it stands as it was taken."""
+        stories = [self.stories.get(subject) for subject in ask.subjects]
+        return all(story is not None and story.decided(ask.hold_id) for story in stories)
+
     def _decide(self, ask: Ask) -> Denied | None:
         account = self.stories[ask.account]
         used = account.used()

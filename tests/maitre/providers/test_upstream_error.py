@@ -109,13 +109,13 @@ def test_a_fault_that_is_no_answer_is_the_houses_sentence() -> None:
 
 
 WAITS = [
-    ({"Retry-After": "7"}, 7),
-    ({"Retry-After": "0.2"}, 1),
-    ({"Retry-After": "Sat, 21 Nov 2026 12:01:30 GMT"}, 90),
+    ({"retry-after": "7"}, 7),
+    ({"retry-after": "0.2"}, 1),
+    ({"retry-after": "Sat, 21 Nov 2026 12:01:30 GMT"}, 90),
     ({"retry-after-ms": "1500"}, 2),
-    ({"Retry-After": "soon"}, None),
-    ({"Retry-After": "Fri, 20 Nov 2026 12:00:00 GMT"}, None),
-    ({"Retry-After": "99999999999"}, None),
+    ({"retry-after": "soon"}, None),
+    ({"retry-after": "Fri, 20 Nov 2026 12:00:00 GMT"}, None),
+    ({"retry-after": "99999999999"}, None),
     ({"retry-after-ms": "x"}, None),
     ({}, None),
 ]
