@@ -87,6 +87,7 @@ class Holds:
         giving = _Giving()
         try:
             if call.provider not in self._queues:
+                await seated()  # what was told before, of a tool, is over
                 call = await giving.unbroken(self._at_once(prepared.plan, call, asked, giving))
                 self._pulse.hold(call.request_id)
                 return Place(call, {**prepared.body, "max_tokens": call.held_completion}, None)

@@ -123,8 +123,8 @@ def told(fault: ProviderError, model: str) -> Told:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> int | None:
-    """The seconds after which to come back, as a Retry-After (seconds or a date) or retry-after-ms header says. Names are
-    in small letters."""
+    """The seconds after which to come back, as a Retry-After (seconds or a date) or retry-after-ms header says. The
+    names are in small letters."""
     text = headers.get("retry-after", "").strip()
     try:
         if milliseconds := headers.get("retry-after-ms"):
