@@ -110,5 +110,5 @@ async def _guests(house: House) -> dict[str, list[str]]:
                 id = f"{target}-{number}"
                 await books.put_account(Account(id, f"{id}@maitre.example", f"Guest {number}", "user", plan))
                 key = Key(secrets.token_hex(8), id, "bench", datetime.now(UTC))
-                texts[target].append(await books.generate_key(key))
+                texts[target].append(await books.keys.add(key))
     return texts
