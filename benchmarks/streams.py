@@ -18,7 +18,7 @@ from benchmarks.cpu import cpu_seconds, pss_mb
 from benchmarks.load import Received, drive
 from benchmarks.stage import Stage
 from benchmarks.work import Round, Work, gap, late
-from maitre.app import open_books
+from maitre.books import open_books
 from maitre.errors import HouseError
 from tests.raw_socket import split_events
 

@@ -52,7 +52,7 @@ async def entries_of(
     house: House, who: str | None, what: str | None, since: datetime | None, limit: int
 ) -> list[dict[str, Any]]:
     """Actions and turns together, the newest first. Raises HouseError for an unknown user."""
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = None if who is None or who.startswith("operator ") else await guest(books, who)

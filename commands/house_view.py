@@ -82,7 +82,7 @@ def counters(house: House, conditions: list[Condition]) -> dict[str, int]:
     """What the doors count, `traces_dropped` among it; none while the stores are not there to be asked."""
     if not all(one.healthy for one in conditions if one.name in ("postgres", "valkey")):
         return {}
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async def ask() -> dict[str, int]:
         async with open_books(house) as books:

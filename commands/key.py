@@ -24,7 +24,7 @@ from maitre.settings import House
 
 if TYPE_CHECKING:
     from maitre.accounts.account import Account
-    from maitre.app import Books
+    from maitre.books import Books
     from maitre.quota.plan import Plan
 
 app = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
@@ -146,7 +146,7 @@ def _show(text: str, hint: str) -> None:
 
 
 async def _create(house: House, user: str, told: dict[str, Any]) -> tuple[str, Key, Account]:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = await guest(books, user)
@@ -174,7 +174,7 @@ async def _offered(books: Books, plan: Plan) -> set[str]:
 
 
 async def _every(house: House, user: str | None) -> list[tuple[Key, str]]:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         owner = None if user is None else (await guest(books, user)).user_id
@@ -183,7 +183,7 @@ async def _every(house: House, user: str | None) -> list[tuple[Key, str]]:
 
 
 async def _revoke(house: House, id: str) -> None:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         if not is_id(id) or not await books.keys.revoke(id):
@@ -191,7 +191,7 @@ async def _revoke(house: House, id: str) -> None:
 
 
 async def _rotate(house: House, id: str, grace: timedelta) -> str:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         text = await books.keys.rotate(id, grace) if is_id(id) else None

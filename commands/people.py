@@ -13,7 +13,7 @@ from maitre.errors import HouseError
 
 if TYPE_CHECKING:
     from maitre.accounts.account import Account
-    from maitre.app import Books
+    from maitre.books import Books
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")]
 

@@ -91,21 +91,21 @@ def _used(users: list[str], name: str) -> str:
 
 
 async def _put(house: House, name: str, key: str) -> None:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         await books.provider_keys.put(name, key, datetime.now(UTC))
 
 
 async def _listed(house: House) -> dict[str, datetime]:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return await books.provider_keys.listed()
 
 
 async def _remove(house: House, name: str) -> bool:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return await books.provider_keys.remove(name)

@@ -57,7 +57,7 @@ def explain(
 
 async def windows_of(house: House, user: str) -> dict[str, Any]:
     """The account's windows, as `--json` prints them. Raises HouseError for an unknown user."""
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return await books.explain(await guest(books, user))
@@ -76,7 +76,7 @@ def rebuild(house: HouseOption = None, verbose: VerboseOption = False) -> None:
 
 
 async def _rebuild(house: House) -> int:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         count = await books.rebuild()

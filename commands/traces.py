@@ -73,7 +73,7 @@ def table(found: list[dict[str, Any]], house: House) -> Table:
 
 
 async def _user_id(house: House, user: str) -> str:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return (await guest(books, user)).user_id

@@ -58,7 +58,7 @@ def moment(text: str | None, house: House) -> datetime | None:
 
 async def rows_of(house: House, user: str | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
     """The newest rows. Raises HouseError for an unknown user."""
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = None if user is None else await guest(books, user)
