@@ -18,9 +18,12 @@ EDGE = {
     f"maitre/{name}.py"
     for name in (
         "settings",
-        "house_files",
-        "house_forms",
-        "house_tools",
+        "house/assistant_forms",
+        "house/files",
+        "house/forms",
+        "house/nouns",
+        "house/references",
+        "house/secrets",
         "app",
         "books",
         "portal",
@@ -33,7 +36,7 @@ EDGE = {
 #: The composition roots: the engine's and the operator's.
 ROOTS = {"maitre/app.py", "maitre/books.py"}
 #: Those of the edge that the operator's side may see.
-SHOWN = {"maitre/settings.py", "maitre/house_files.py", "maitre/books.py"}
+SHOWN = {"maitre/settings.py", "maitre/house/secrets.py", "maitre/books.py"}
 STORIES = {
     "maitre/chat/filters.py",
     "maitre/chat/menu.py",
@@ -143,7 +146,8 @@ def test_only_the_composition_roots_import_adapters() -> None:
         if path in ROOTS or path.startswith("tests/") or adapter(path):
             continue
         # The edge asks the adapter for JSON Schema whether a schema is one.
-        allowed = {"maitre/assistants/answer_jsonschema.py"} if path == "maitre/house_files.py" else set()
+        asks = path in ("maitre/house/files.py", "maitre/house/references.py")
+        allowed = {"maitre/assistants/answer_jsonschema.py"} if asks else set()
         found = {other for other in files_of(imports(path)) if adapter(other)} - allowed
         assert not found, f"{path} imports {found}"
 
