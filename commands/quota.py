@@ -44,14 +44,15 @@ def explain(
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show every window of a guest: the limit, what is used, held and left, and when it resets."""
+    """Show every window of a guest and their API keys: the limit, what is used, held and left, and when it resets."""
     with one_sentence(verbose):
         checked = house_of(house)
         found = asyncio.run(windows_of(checked, user))
     if as_json:
         print_json(found)
         return
-    console.print(f"[bold]{escape(found['user'])}[/], plan: {escape(found['plan'] or 'none')}", highlight=False)
+    state = ", [red]suspended[/] (`cli suspend --undo` takes them back)" if found["suspended"] else ""
+    console.print(f"[bold]{escape(found['user'])}[/], plan: {escape(found['plan'] or 'none')}{state}", highlight=False)
     console.print(table(found["windows"], checked))
 
 

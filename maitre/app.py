@@ -140,7 +140,7 @@ class Engine:
         self.enquiries = Enquiries(
             self.turns.reception, self.turns.admission, self._books, line, list(queues), self._clock, house.zone
         )
-        self.embeddings = Embeddings(self.turns, house.models)
+        self.embeddings = Embeddings(self.turns, house.models, house.aliases)
         self.guesses = Guesses(RedisFailures(self._valkey), house.wrong_keys_per_minute, time.monotonic)
         self.menu = Menu(self.turns.reception, house)
         self.requests = Requests(house.secret("stamp"), self._clock, new_id)

@@ -103,7 +103,8 @@ class Books:
         return await self._accounts.find(who)
 
     async def explain(self, account: Account) -> dict[str, Any]:
-        """Every window of the account and of the house's own budgets: limit, used, held, left, reset."""
+        """Every window of the account, of its live keys and of the house's own budgets: limit, used, held, left, reset;
+        and whether the account is suspended."""
         plans = await self.plans()
         plan = plans.get(account.plan or "") or plans.get(self._house.default_plan or "")
         now = await self._database.time()  # the house's
@@ -115,7 +116,11 @@ class Books:
         look = self._admission.look
         live = await look(Subject("account", account.user_id), now, when)
         wider = [(subject, limits, await look(subject, now, when)) for subject, limits in budgets.items()]
-        return explain(account, plan, live, wider, when)
+        for key in await self.keys.of(account.user_id):
+            if key.limits and key.live(now):
+                mine = Subject("key", key.id)
+                wider.append((mine, key.limits, await look(mine, now, when)))
+        return {**explain(account, plan, live, wider, when), "suspended": account.suspended}
 
     async def rebuild(self) -> int:
         """Forget all live windows, so that each is loaded from the ledger again; how many there were."""

@@ -143,7 +143,7 @@ def test_the_form_of_audit() -> None:
 def test_the_form_of_status() -> None:
     """Every part that the house may have stands in the example."""
     assert set(form("status")["endpoints"]) == set(get_args(settings.Endpoint)) == set(NAMES)
-    assert list(form("status")) == ["mode", "endpoints", "logins", "counters"]
+    assert list(form("status")) == ["mode", "endpoints", "logins", "counters", "suspended"]
 
 
 def test_the_form_of_quota_explain() -> None:
@@ -152,7 +152,7 @@ def test_the_form_of_quota_explain() -> None:
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     nothing = Live({}, 0, None, {})
     told = explain(Account("id", "a@b.example", "A"), plan, nothing, (), periods(now, ZoneInfo("UTC")))
-    assert set(form("explain")) == set(told)
+    assert set(form("explain")) == {*told, "suspended"}
     for window in form("explain")["windows"]:
         assert set(window) == set(told["windows"][0])
     assert {(window["resource"], window["window"]) for window in told["windows"]} == {

@@ -211,15 +211,15 @@ class Turns:
     async def _checked_answer(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[str, Usage]:
         """A valid JSON answer, after one repair at most; the usage of both calls."""
         assert prepared.assistant is not None
-        used = Usage(0, 0)
+        schema, used = prepared.assistant.json_schema, Usage(0, 0)
         for attempt in ("answer", "repair"):
-            whole, _ = await self._loop.whole(prepared, wait, limit)
+            whole, prepared = await self._loop.whole(prepared, wait, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))
             counts = whole["usage"]
             used = Usage(
                 used.prompt_tokens + counts["prompt_tokens"], used.completion_tokens + counts["completion_tokens"]
             )
-            problem = self._check(text, prepared.assistant.json_schema)
+            problem = self._check(text, schema)
             if problem is None:
                 return text, used
             if attempt == "answer":

@@ -1,5 +1,4 @@
-"""What a house's files say of one another: every name must stand for something. Pure but for the secrets, which `secret`
-finds."""
+"""What a house's files say of one another: every name in them must stand for something."""
 
 from __future__ import annotations
 
@@ -12,12 +11,14 @@ from maitre.assistants.answer_jsonschema import schema_problem
 from maitre.house.secrets import find_secret
 from maitre.house.tools import front_problems
 from maitre.house.written import listed, mapping
-from maitre.providers.alias import loop
+from maitre.providers.alias import loop, members
 
 
 def check(
     directory: Path, house: Mapping[str, Any], fronts: Mapping[str, Mapping[str, Any]], problems: list[str]
 ) -> None:
+    """Add to `problems` what is wrong with `maitre.yaml` and, by file, the assistants' front matter, as written."""
+
     def known(where: str, names: Iterable[object], among: Iterable[object] | None, what: str) -> None:
         if among is None:
             return  # the section itself is missing or no section, which is said already
@@ -42,6 +43,7 @@ def check(
         for id, model in mapping(mapping(provider).get("models")).items()
         if mapping(model).get("tools") is False
     }
+    toolless |= {id for id in aliases if not loop(id, aliases) and toolless & set(members(id, aliases))}
     for file, front in fronts.items():
         problems += [f"{file}: server_tools: {wrong}" for wrong in front_problems(front, tools, toolless)]
     known("maitre.yaml: default_plan", [house.get("default_plan")], plans, "plan")
@@ -59,6 +61,7 @@ def check(
             problems.append(f"maitre.yaml: users.{index}.email: “{mapping(user)['email']}” is there twice")
         seen.add(email)
     embedders = _embedders(mapping(house.get("providers")), problems)
+    embedders |= _embedding_aliases(aliases, embedders, problems)
     slugs = {str(front.get("slug") or Path(file).stem): front.get("type") == "router" for file, front in fronts.items()}
     for file, front in fronts.items():
         known(f"{file}: model", [front.get("model")], public, "model")
@@ -96,6 +99,22 @@ def _embedders(providers: Mapping[str, Any], problems: list[str]) -> set[object]
             where = f"maitre.yaml: providers.{name}.models"
             problems += [f"{where}.{id}.embedding: Anthropic makes no embeddings" for id in sorted(map(str, own))]
         found |= own
+    return found
+
+
+def _embedding_aliases(aliases: Mapping[str, list[str]], embedders: set[object], problems: list[str]) -> set[object]:
+    """The aliases of embedders: each of one, since the vectors of another mean something else."""
+    found: set[object] = set()
+    for id in aliases:
+        behind = () if loop(id, aliases) else members(id, aliases)
+        if embedders & set(behind):
+            found.add(id)
+            if len(behind) > 1:
+                embedder = next(one for one in behind if one in embedders)
+                problems.append(
+                    f"maitre.yaml: models.{id}.use: must be one model, because “{embedder}” makes embeddings:"
+                    " those of different models do not mean the same"
+                )
     return found
 
 
