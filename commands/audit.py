@@ -12,9 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from commands.moments import past
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from commands.people import guest
-from commands.usage import moment
 from maitre.settings import House
 
 #: The kind of an entry that is a turn and no action.
@@ -39,7 +39,7 @@ def audit(
     """Show the action log, the newest first: keys, sign-ins, operators' commands, and every turn of the ledger."""
     with one_sentence(verbose):
         checked = house_of(house)
-        entries = asyncio.run(entries_of(checked, who, what, moment(since, checked), limit))
+        entries = asyncio.run(entries_of(checked, who, what, past(since, checked), limit))
     if as_json:
         print_json([{**one, "at": one["at"].isoformat()} for one in entries])
     elif entries:

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from cli import app
 from commands import audit
 from commands.house_view import NAMES
-from commands.key import plain
+from commands.key_view import plain
 from devstack.checks import Finding
 from maitre import settings
 from maitre.accounts.account import Account

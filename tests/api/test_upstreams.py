@@ -13,8 +13,7 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.engine.hall import Hall
-from tests.engine.receivers import refusing
-from tests.engine.small_house import seed
+from tests.engine.seeded import seeded_hall
 from tests.upstream import ScriptedUpstream, running_upstream
 
 ROOT = Path(__file__).parents[2]
@@ -56,17 +55,10 @@ def strange() -> Iterator[ScriptedUpstream]:
 def strange_hall(tmp_path_factory: pytest.TempPathFactory, strange: ScriptedUpstream) -> Iterator[Hall]:
     """The stores and a gateway over it; Ollama's key is put in, Claude's is missing."""
     folder = tmp_path_factory.mktemp("strange")
-    folder.chmod(0o755)
-    with refusing() as traces:
-        hall = Hall(folder / "house", strange.url, traces, HOUSE)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            assert provider_key(hall, "set", "llama", given=KEY).returncode == 0
-            hall.start("gateway")
-            yield hall
-        finally:
-            hall.close()
+    with seeded_hall(folder, strange.url, HOUSE) as hall:
+        assert provider_key(hall, "set", "llama", given=KEY).returncode == 0
+        hall.start("gateway")
+        yield hall
 
 
 @pytest.fixture
