@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from commands.moments import past
+from commands.moments import SinceOption, past
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from commands.people import guest
 from maitre.settings import House
@@ -28,9 +28,7 @@ def audit(
     what: Annotated[
         str | None, typer.Option("--what", metavar="NAME", help="Only these: key, key.generate, house, turn, …")
     ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="A date (2026-11-01), or 30m, 2h, 7d ago.")
-    ] = None,
+    since: SinceOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many entries at most.")] = 50,
     as_json: JsonOption = False,
     house: HouseOption = None,

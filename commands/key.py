@@ -12,7 +12,7 @@ import typer
 from commands.key_view import plain, table
 from commands.moments import future, span
 from commands.output import HouseOption, JsonOption, VerboseOption, console, errors, house_of, one_sentence, print_json
-from commands.people import UserArgument, guest
+from commands.people import OptionalUser, UserArgument, guest
 from maitre.chat.inlet import is_ours
 from maitre.errors import HouseError
 from maitre.keys.bounds import bounded
@@ -99,7 +99,7 @@ def create(
 
 @app.command(name="list", epilog=LIST)
 def every(
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")] = None,
+    user: OptionalUser = None,
     as_json: JsonOption = False,
     house: HouseOption = None,
     verbose: VerboseOption = False,

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
 
 from maitre.errors import HouseError
 from maitre.settings import House
+
+SinceOption = Annotated[
+    str | None, typer.Option("--since", metavar="WHEN", help="A date (2026-11-01), or 30m, 2h, 7d ago.")
+]
 
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

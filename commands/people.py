@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from maitre.accounts.account import Account
     from maitre.books import Books
 
+OptionalUser = Annotated[
+    str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id. Default: everybody.")
+]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")]
 
 

@@ -11,19 +11,17 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from commands.moments import past
+from commands.moments import SinceOption, past
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
-from commands.people import guest
+from commands.people import OptionalUser, guest
 from maitre.settings import House
 
 _NUMBERS = ("prompt", "answer", "cost")
 
 
 def usage(
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="A date (2026-11-01), or 30m, 2h, 7d ago.")
-    ] = None,
+    user: OptionalUser = None,
+    since: SinceOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many rows at most.")] = 20,
     as_json: JsonOption = False,
     house: HouseOption = None,

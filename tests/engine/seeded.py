@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from maitre.assistants.assistant import Assistant
+from maitre.books import Books
 from tests.engine.hall import Hall
 from tests.engine.receivers import refusing
 from tests.engine.small_house import HOUSE, seed
@@ -23,3 +25,20 @@ def seeded_hall(folder: Path, upstream: str, text: str = HOUSE) -> Iterator[Hall
             yield hall
         finally:
             hall.close()
+
+
+@contextmanager
+def serving(hall: Hall, *assistants: Assistant) -> Iterator[None]:
+    """Within, the house has these assistants, too."""
+
+    async def put(books: Books) -> None:
+        for one in assistants:
+            await books.put_assistant(one)
+
+    async def drop(books: Books) -> None:
+        for one in assistants:
+            await books.drop_assistant(one.slug)
+
+    hall.ask(put)
+    yield
+    hall.ask(drop)
