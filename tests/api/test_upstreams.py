@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from devstack.checks import look
 from tests.api.conftest import Client
 from tests.engine.hall import Hall
 from tests.engine.seeded import seeded_hall
@@ -88,6 +89,9 @@ def test_a_key_that_is_put_in_while_the_house_runs_is_taken(
     assert (answer.status_code, "does not answer" in answer.text) == (503, True)
     assert "cli provider key set claude" in hall.log("gateway").read_text("utf-8")
     assert "missing" in provider_key(hall, "list").stdout
+    (finding,) = [one for one in look(hall.house.directory) if one.what == "provider keys"]
+    assert (finding.ok, finding.seen) == (False, "missing: claude")
+    assert finding.remedy == "cli provider key set claude"
     shown = provider_key(hall, "set", "claude", given=KEY + "\n")
     assert (shown.returncode, "Used by: claude" in shown.stdout) == (0, True), shown.stderr
     eventually(lambda: ask(stranger, "models.scripted").status_code == 200, "the key was not taken")
