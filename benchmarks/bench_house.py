@@ -17,7 +17,7 @@ import yaml
 from benchmarks.servers import Server, free_port, running
 from devstack import postgres, traces, valkey
 from devstack.places import EXAMPLE_HOUSE, folder, state_folder, write_private
-from maitre.app import open_books
+from maitre.books import open_books
 from maitre.settings import GENERATED_SECRETS, House, load_house
 
 PLAN = "bench"

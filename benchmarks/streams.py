@@ -19,7 +19,7 @@ from benchmarks.gateways import Gateways
 from benchmarks.load import Received, drive
 from benchmarks.stage import Stage
 from benchmarks.work import Round, Work, gap, late
-from maitre.app import open_books
+from maitre.books import open_books
 from maitre.errors import HouseError
 from tests.raw_socket import split_events
 

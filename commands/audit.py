@@ -12,9 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from commands.moments import SinceOption, past
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from commands.people import guest
-from commands.usage import moment
 from maitre.settings import House
 
 #: The kind of an entry that is a turn and no action.
@@ -28,9 +28,7 @@ def audit(
     what: Annotated[
         str | None, typer.Option("--what", metavar="NAME", help="Only these: key, key.generate, house, turn, …")
     ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="A date (2026-11-01), or 30m, 2h, 7d ago.")
-    ] = None,
+    since: SinceOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many entries at most.")] = 50,
     as_json: JsonOption = False,
     house: HouseOption = None,
@@ -39,7 +37,7 @@ def audit(
     """Show the action log, the newest first: keys, sign-ins, operators' commands, and every turn of the ledger."""
     with one_sentence(verbose):
         checked = house_of(house)
-        entries = asyncio.run(entries_of(checked, who, what, moment(since, checked), limit))
+        entries = asyncio.run(entries_of(checked, who, what, past(since, checked), limit))
     if as_json:
         print_json([{**one, "at": one["at"].isoformat()} for one in entries])
     elif entries:
@@ -52,7 +50,7 @@ async def entries_of(
     house: House, who: str | None, what: str | None, since: datetime | None, limit: int
 ) -> list[dict[str, Any]]:
     """Actions and turns together, the newest first. Raises HouseError for an unknown user."""
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = None if who is None or who.startswith("operator ") else await guest(books, who)

@@ -39,7 +39,7 @@ def open_again(house: HouseOption = None, verbose: VerboseOption = False) -> Non
 
 
 async def _close(house: House, sentence: str | None) -> None:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         await books.close_house(sentence)

@@ -44,7 +44,7 @@ def nano_of(text: str) -> int:
 
 
 async def _deposit(house: House, user: str, amount: int, why: str) -> int:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = await guest(books, user)

@@ -74,24 +74,27 @@ def status_json(house: House) -> dict[str, Any]:
         "mode": "embedded",
         "endpoints": {one.name: {"url": one.url, "pid": one.pid, "healthy": one.healthy} for one in conditions},
         "logins": logins(house),
-        "counters": counters(house, conditions),
+        **known(house, conditions),
     }
 
 
-def counters(house: House, conditions: list[Condition]) -> dict[str, int]:
-    """What the doors count, `traces_dropped` among it; none while the stores are not there to be asked."""
+def known(house: House, conditions: list[Condition]) -> dict[str, Any]:
+    """What the doors count, `traces_dropped` among it, and who is suspended; nothing while the stores are not there to
+    be asked."""
+    nothing: dict[str, Any] = {"counters": {}, "suspended": []}
     if not all(one.healthy for one in conditions if one.name in ("postgres", "valkey")):
-        return {}
-    from maitre.app import open_books
+        return nothing
+    from maitre.books import open_books
 
-    async def ask() -> dict[str, int]:
+    async def ask() -> dict[str, Any]:
         async with open_books(house) as books:
-            return await books.counters()
+            suspended = [one.email or one.user_id for one in (await books.accounts()).values() if one.suspended]
+            return {"counters": await books.counters(), "suspended": sorted(suspended)}
 
     try:
         return asyncio.run(ask())
     except StoreDown:
-        return {}
+        return nothing
 
 
 def logins(house: House) -> list[dict[str, str | None]]:
@@ -123,7 +126,10 @@ def show(house: House) -> bool:
     for one in conditions:
         if one.fault:
             console.print(f"[red]{NAMES[one.name]} {escape(one.fault)}[/]", highlight=False)
-    if counted := counters(house, conditions):
+    told = known(house, conditions)
+    if told["suspended"]:
+        console.print(f"Suspended: {', '.join(told['suspended'])}.", markup=False, highlight=False)
+    if counted := told["counters"]:
         console.print(
             f"Traces: {counted.get('traces_sent', 0)} sent, {counted.get('traces_dropped', 0)} dropped.",
             highlight=False,

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
-from commands.people import UserArgument, guest
+from commands.key_view import plain, table
+from commands.moments import future, span
+from commands.output import HouseOption, JsonOption, VerboseOption, console, errors, house_of, one_sentence, print_json
+from commands.people import OptionalUser, UserArgument, guest
 from maitre.chat.inlet import is_ours
 from maitre.errors import HouseError
 from maitre.keys.bounds import bounded
 from maitre.keys.key import Key, is_id
-from maitre.keys.limits import told_of
 from maitre.keys.wish import wished
 from maitre.settings import House
 
 if TYPE_CHECKING:
     from maitre.accounts.account import Account
-    from maitre.app import Books
+    from maitre.books import Books
     from maitre.quota.plan import Plan
 
 app = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
@@ -44,8 +42,6 @@ ROTATE = "[bold]Examples[/]\n\ncli key rotate 0f3c9a517be2d846\n\ncli key rotate
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `cli key list` shows it.")]
 
-_SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
 
 @app.callback()
 def key() -> None:
@@ -57,20 +53,26 @@ def create(
     user: UserArgument,
     name: Annotated[str, typer.Option("--name", help="What the key is for; people read it in lists.")],
     expires: Annotated[
-        str | None, typer.Option("--expires", metavar="WHEN", help="30d, 12h, 90m, or a date (2026-12-31).")
+        str | None,
+        typer.Option("--expires", metavar="WHEN", help="30d, 12h, 90m, or a date (2026-12-31). Default: never."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="One that it may ask for; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="What it may ask for; may be repeated. Default: all of the plan's."
+        ),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option("--limit", metavar="NAME=NUMBER", help="Below the plan's: tokens_per_day=1000. May be repeated."),
     ] = None,
     allow: Annotated[
-        list[str] | None, typer.Option("--allow", metavar="NET", help="From where it may be used; may be repeated.")
+        list[str] | None,
+        typer.Option("--allow", metavar="NET", help="A network that it may be used from; may be repeated."),
     ] = None,
     deny: Annotated[
-        list[str] | None, typer.Option("--deny", metavar="NET", help="From where it may not; may be repeated.")
+        list[str] | None,
+        typer.Option("--deny", metavar="NET", help="A network that it may not be used from; may be repeated."),
     ] = None,
     manages: Annotated[bool, typer.Option("--manages", help="It may make and end keys of its account.")] = False,
     as_json: JsonOption = False,
@@ -86,7 +88,7 @@ def create(
             "limits": dict(_pair(one) for one in limit or ()),
             "networks": {"allow": allow or [], "deny": deny or []},
             "manages": manages,
-            **({"expires_at": _moment(expires, checked).isoformat()} if expires else {}),
+            **({"expires_at": future(expires, checked).isoformat()} if expires else {}),
         }
         text, made, account = asyncio.run(_create(checked, user, told))
     if as_json:
@@ -97,7 +99,7 @@ def create(
 
 @app.command(name="list", epilog=LIST)
 def every(
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")] = None,
+    user: OptionalUser = None,
     as_json: JsonOption = False,
     house: HouseOption = None,
     verbose: VerboseOption = False,
@@ -109,7 +111,7 @@ def every(
     if as_json:
         print_json([plain(one, email) for one, email in keys])
     elif keys:
-        console.print(_table(keys, checked))
+        console.print(table(keys, checked))
     else:
         console.print("No API keys yet." if user is None else f"No API keys of {user}.", markup=False)
 
@@ -133,20 +135,20 @@ def rotate(
 ) -> None:
     """Give an API key another secret, and print it once. The old one ends at once, or after `--grace`."""
     with one_sentence(verbose):
-        text = asyncio.run(_rotate(house_of(house), id, _span(grace) if grace else timedelta(0)))
+        text = asyncio.run(_rotate(house_of(house), id, span(grace) if grace else timedelta(0)))
     _show(text, "Keep it now: it cannot be shown again.")
 
 
 def _show(text: str, hint: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print(hint, style="dim")
+    errors.print(hint, style="dim")  # beside the key, for `KEY=$(cli key create …)`
 
 
 # ── the books ──
 
 
 async def _create(house: House, user: str, told: dict[str, Any]) -> tuple[str, Key, Account]:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = await guest(books, user)
@@ -174,7 +176,7 @@ async def _offered(books: Books, plan: Plan) -> set[str]:
 
 
 async def _every(house: House, user: str | None) -> list[tuple[Key, str]]:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         owner = None if user is None else (await guest(books, user)).user_id
@@ -183,7 +185,7 @@ async def _every(house: House, user: str | None) -> list[tuple[Key, str]]:
 
 
 async def _revoke(house: House, id: str) -> None:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         if not is_id(id) or not await books.keys.revoke(id):
@@ -191,7 +193,7 @@ async def _revoke(house: House, id: str) -> None:
 
 
 async def _rotate(house: House, id: str, grace: timedelta) -> str:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         text = await books.keys.rotate(id, grace) if is_id(id) else None
@@ -200,74 +202,8 @@ async def _rotate(house: House, id: str, grace: timedelta) -> str:
         return text
 
 
-# ── what people type and read ──
-
-
 def _pair(text: str) -> tuple[str, str]:
     name, equals, number = text.partition("=")
     if not equals:
         raise HouseError(f"“{text}” is no limit; write tokens_per_day=1000.")
     return name.strip(), number.strip()
-
-
-def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,5})([smhd])", text)
-    if found is None or int(found[1]) == 0:
-        raise HouseError(f"“{text}” is no span; write 90m, 24h or 30d.")
-    return timedelta(**{_SPANS[found[2]]: int(found[1])})
-
-
-def _moment(text: str, house: House) -> datetime:
-    if re.fullmatch(r"\d+[smhd]", text):
-        return datetime.now(UTC) + _span(text)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as bad:
-        raise HouseError(f"“{text}” is no point in time; write 30d, 12h, 90m or 2026-12-31.") from bad
-    return at if at.tzinfo else at.replace(tzinfo=house.zone)
-
-
-def _state(key: Key) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "live" if key.live(datetime.now(UTC)) else "expired"
-
-
-def _table(keys: list[tuple[Key, str]], house: House) -> Table:
-    shown = Table("id", "user", "name", "state", "expires", "last used", "bounds", box=None, pad_edge=False)
-
-    def moment(at: datetime | None) -> str:
-        return "–" if at is None else f"{at.astimezone(house.zone):%d %b %Y %H:%M}"
-
-    for key, email in keys:
-        limits = [f"{name}={value}" for name, value in told_of(key.limits).items()]
-        networks = [f"from {net}" for net in key.networks.allow] + [f"not from {net}" for net in key.networks.deny]
-        bounds = [*key.models, *limits, *networks, *(["manages"] if key.manages else [])]
-        state = _state(key)
-        shown.add_row(
-            key.id,
-            escape(email or key.user_id[:13]),
-            escape(key.name),
-            state if state == "live" else f"[yellow]{state}[/]",
-            moment(key.expires_at),
-            moment(key.last_used_at),
-            escape(", ".join(bounds) or "–"),
-        )
-    return shown
-
-
-def plain(key: Key, email: str) -> dict[str, Any]:
-    """A key as `--json` prints it."""
-    moments = {name: getattr(key, name) for name in ("created_at", "expires_at", "revoked_at", "last_used_at")}
-    return {
-        "id": key.id,
-        "user": key.user_id,
-        "email": email,
-        "name": key.name,
-        "state": _state(key),
-        **{name: None if at is None else at.isoformat() for name, at in moments.items()},
-        "models": list(key.models),
-        "limits": told_of(key.limits),
-        "networks": key.networks.to_json(),
-        "manages": key.manages,
-    }

@@ -13,8 +13,11 @@ from maitre.errors import HouseError
 
 if TYPE_CHECKING:
     from maitre.accounts.account import Account
-    from maitre.app import Books
+    from maitre.books import Books
 
+OptionalUser = Annotated[
+    str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id. Default: everybody.")
+]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")]
 
 

@@ -15,7 +15,7 @@ from commands.output import HouseOption, JsonOption, VerboseOption, console, hou
 from maitre.errors import HouseError
 from maitre.settings import House
 
-app = typer.Typer(help="Providers: their keys.", no_args_is_help=True)
+app = typer.Typer(help="Providers: the keys that the house pays them with.", no_args_is_help=True)
 keys = typer.Typer(help="The keys of providers that lie sealed in the database.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 
@@ -59,9 +59,9 @@ def listed(house: HouseOption = None, json: JsonOption = False, verbose: Verbose
     if json:
         print_json(rows)
         return
-    table = Table("Key", "Put in", "Providers")
+    table = Table("key", "put in", "used by", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row["name"], row["set_at"] or "missing", ", ".join(row["providers"]) or "none")
+        table.add_row(row["name"], row["set_at"] or "[yellow]missing[/]", ", ".join(row["providers"]) or "–")
     console.print(table if rows else "No provider key is sealed here, and maitre.yaml asks for none.")
 
 
@@ -91,21 +91,21 @@ def _used(users: list[str], name: str) -> str:
 
 
 async def _put(house: House, name: str, key: str) -> None:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         await books.provider_keys.put(name, key, datetime.now(UTC))
 
 
 async def _listed(house: House) -> dict[str, datetime]:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return await books.provider_keys.listed()
 
 
 async def _remove(house: House, name: str) -> bool:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return await books.provider_keys.remove(name)

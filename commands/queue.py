@@ -34,7 +34,7 @@ def queue(
 
 
 async def _show(house: House, *, watch: bool, as_json: bool) -> None:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         names = {id: account.email or id for id, account in (await books.accounts()).items()}

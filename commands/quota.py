@@ -44,20 +44,21 @@ def explain(
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show every window of a guest: the limit, what is used, held and left, and when it resets."""
+    """Show every window of a guest and their API keys: the limit, what is used, held and left, and when it resets."""
     with one_sentence(verbose):
         checked = house_of(house)
         found = asyncio.run(windows_of(checked, user))
     if as_json:
         print_json(found)
         return
-    console.print(f"[bold]{escape(found['user'])}[/], plan: {escape(found['plan'] or 'none')}", highlight=False)
+    state = ", [red]suspended[/] (`cli suspend --undo` takes them back)" if found["suspended"] else ""
+    console.print(f"[bold]{escape(found['user'])}[/], plan: {escape(found['plan'] or 'none')}{state}", highlight=False)
     console.print(table(found["windows"], checked))
 
 
 async def windows_of(house: House, user: str) -> dict[str, Any]:
     """The account's windows, as `--json` prints them. Raises HouseError for an unknown user."""
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return await books.explain(await guest(books, user))
@@ -76,7 +77,7 @@ def rebuild(house: HouseOption = None, verbose: VerboseOption = False) -> None:
 
 
 async def _rebuild(house: House) -> int:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         count = await books.rebuild()

@@ -44,7 +44,7 @@ def seed(
 
 
 async def _note(house: House, made: list[Change]) -> None:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         for change in made:

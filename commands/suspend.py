@@ -25,7 +25,7 @@ def suspend(
 
 
 async def _suspend(house: House, user: str, *, suspended: bool) -> str:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = await guest(books, user)

@@ -12,13 +12,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
-from commands.people import guest
+from commands.people import OptionalUser, guest
 from maitre.errors import HouseError
 from maitre.settings import House
 
 
 def traces(
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")] = None,
+    user: OptionalUser = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="How many traces at most.")] = 20,
     as_json: JsonOption = False,
     house: HouseOption = None,
@@ -73,7 +73,7 @@ def table(found: list[dict[str, Any]], house: House) -> Table:
 
 
 async def _user_id(house: House, user: str) -> str:
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         return (await guest(books, user)).user_id

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,20 +11,17 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from commands.moments import SinceOption, past
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
-from commands.people import guest
-from maitre.errors import HouseError
+from commands.people import OptionalUser, guest
 from maitre.settings import House
 
 _NUMBERS = ("prompt", "answer", "cost")
-_SPANS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def usage(
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="An e-mail or an Open WebUI user id.")] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="A date (2026-11-01), or 30m, 2h, 7d ago.")
-    ] = None,
+    user: OptionalUser = None,
+    since: SinceOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many rows at most.")] = 20,
     as_json: JsonOption = False,
     house: HouseOption = None,
@@ -34,7 +30,7 @@ def usage(
     """Show the ledger: one row for every upstream call, the newest first."""
     with one_sentence(verbose):
         checked = house_of(house)
-        rows = asyncio.run(rows_of(checked, user, moment(since, checked), limit))
+        rows = asyncio.run(rows_of(checked, user, past(since, checked), limit))
     if as_json:
         print_json([_plain(row) for row in rows])
     elif rows:
@@ -43,22 +39,9 @@ def usage(
         console.print("No calls yet." if user is None else f"No calls of {user}.", markup=False)
 
 
-def moment(text: str | None, house: House) -> datetime | None:
-    """A point in the past: a date or time in the house's time zone, or so long ago. Raises HouseError."""
-    if text is None:
-        return None
-    if ago := re.fullmatch(r"(\d{1,5})([mhd])", text):
-        return datetime.now(UTC) - timedelta(**{_SPANS[ago[2]]: int(ago[1])})
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as bad:
-        raise HouseError(f"“{text}” is no point in time; try 2026-11-01, 2026-11-01T18:00, 30m, 2h or 7d.") from bad
-    return at if at.tzinfo else at.replace(tzinfo=house.zone)
-
-
 async def rows_of(house: House, user: str | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
     """The newest rows. Raises HouseError for an unknown user."""
-    from maitre.app import open_books
+    from maitre.books import open_books
 
     async with open_books(house) as books:
         account = None if user is None else await guest(books, user)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
@@ -50,6 +51,7 @@ def look(directory: Path) -> Iterator[Finding]:
     yield from _disk(house)
     yield from _root(house)
     yield from _running(house)
+    yield from _sealed(house)
 
 
 def _machine() -> Iterator[Finding]:
@@ -98,6 +100,25 @@ def _secrets(house: House) -> Iterator[Finding]:
     for path in private:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding("mode", False, f"others may read {path}", f"chmod go= {path}")
+
+
+def _sealed(house: House) -> Iterator[Finding]:
+    wanted = {one.sealed_key for one in house.providers.values() if one.sealed_key}
+    if not wanted:
+        return
+    try:
+        missing = sorted(wanted - asyncio.run(_kept(house)))
+    except MaitreError:
+        return  # Postgres is down, which is a finding of its own
+    remedies = "; ".join(f"cli provider key set {name}" for name in missing)
+    yield Finding("provider keys", not missing, f"missing: {', '.join(missing)}" if missing else "all there", remedies)
+
+
+async def _kept(house: House) -> set[str]:
+    from maitre.books import open_books  # here, because it loads the database drivers
+
+    async with open_books(house) as books:
+        return set(await books.provider_keys.listed())
 
 
 def _disk(house: House) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devstack.places import EXAMPLE_HOUSE, folder, state_folder, write_private
 from maitre.errors import HouseError
-from maitre.house_files import find_secret
+from maitre.house.secrets import find_secret
 from maitre.settings import GENERATED_SECRETS, House
 
 #: Secrets that an older house lacks and that `cli up` may make for it.

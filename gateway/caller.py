@@ -12,6 +12,7 @@ from gateway.exchange import Exchange
 from gateway.keys import right_key
 from gateway.replays import Replays
 from maitre.app import Engine
+from maitre.chat.message import guest_of
 from maitre.keys.address import client
 from maitre.keys.entrance import enter
 from maitre.keys.key import Key
@@ -56,7 +57,7 @@ class Callers:
         if self.is_open_webui(exchange):
             user = identity.who(exchange.scope, self._user_jwt, self._replays, time.time()).user()
             if not welcomed:
-                await self._engine.arrive(user)
+                await self._engine.turns.reception.arrive(guest_of(user))
             return Caller(user, None, groups=identity.groups(exchange.scope))
         address = self._address(exchange.scope)
         if wait := self._engine.guesses.wait(address):

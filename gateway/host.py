@@ -71,7 +71,7 @@ class Host:
             body = bodies.parse(await bodies.read(receive))
         identity.same_user(body, claims)
         if isinstance(model := body.get("model"), str) and is_ours(model):
-            request = self.turns.engine.request_of(claims.user(), model, body)
+            request = self.turns.engine.requests.request_of(claims.user(), model, body)
             request = replace(request, groups=identity.groups(scope))
             await self.turns.serve(request, receive, send)
             return

@@ -18,6 +18,7 @@ _CODES = {
 _PARAMS = {
     "unknown_model": "model",
     "not_in_plan": "model",
+    "no_tools": "tools",
     **dict.fromkeys(("too_long", "empty_message", "bad_role", "bad_content", "bad_part"), "messages"),
 }
 

@@ -25,7 +25,7 @@ def serve(model: str, body: Mapping[str, Any]) -> Iterator[str] | dict[str, Any]
     engine = opened.engine
     request = None
     try:
-        request = engine.request(model, body)
+        request = engine.requests.request(model, body)
         if body.get("stream"):
             serve_it = partial(engine.turns.stream, request)
             told = request.stamp.language if request.stamp else ""

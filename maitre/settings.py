@@ -15,31 +15,15 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from maitre.assistants.assistant import Assistant
-from maitre.assistants.variable import Variable
 from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
-from maitre.house_files import find_secret, read_files
-from maitre.house_forms import (
-    AssistantForm,
-    AssistantMemoryForm,
-    HouseForm,
-    MemoryForm,
-    PlanForm,
-    ProviderForm,
-    RouterForm,
-    ToolForm,
-    limits_in,
-)
-from maitre.house_tools import header_parts
-from maitre.keys.networks import Networks
-from maitre.memory.memory import Memory
+from maitre.house import nouns
+from maitre.house.files import read_files
+from maitre.house.secrets import find_secret
 from maitre.providers.alias import Alias, members
 from maitre.providers.provider import EMBEDDED, Model, Provider
-from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
-from maitre.quota.subject import HOUSE, Subject
-from maitre.routing.routing import Routing, Rule, Way
-from maitre.tools.openapi import Operation
+from maitre.quota.subject import Subject
 from maitre.tools.source import Source
 
 Endpoint = Literal["open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces"]
@@ -189,7 +173,7 @@ def load_house(directory: Path) -> House:
         max_turn_seconds=house.max_turn_seconds,
         trusted_proxies=tuple(house.trusted_proxies),
         wrong_keys_per_minute=house.wrong_keys_per_minute,
-        providers={name: _provider(directory, name, form) for name, form in house.providers.items()},
+        providers={name: nouns.provider(directory, name, form) for name, form in house.providers.items()},
         models={
             id: Model(id, form.name or id, provider, form.upstream or id, form.context, form.tools, form.embedding)
             for provider, section in house.providers.items()
@@ -201,113 +185,18 @@ def load_house(directory: Path) -> House:
             house.currency,
             {model: Price(price.input, price.output) for model, price in house.prices.models.items()},
         ),
-        budgets=_budgets(house),
+        budgets=nouns.budgets(house),
         role_weights=ROLE_WEIGHTS | {str(role): weight for role, weight in house.role_weights.items()},
-        plans={slug: _plan(slug, form, house.currency) for slug, form in house.plans.items()},
+        plans={slug: nouns.plan(slug, form, house.currency) for slug, form in house.plans.items()},
         groups=house.groups,
         users=tuple(
             User(user.email.lower(), user.name, user.role, user.plan, tuple(user.groups), user.demo)
             for user in house.users
         ),
         assistants={
-            slug: _assistant(slug, front, prompt, house.memory) for slug, (_, front, prompt) in files.assistants.items()
+            slug: nouns.assistant(slug, front, prompt, house.memory)
+            for slug, (_, front, prompt) in files.assistants.items()
         },
         webui=WebUI(**house.open_webui.model_dump()),
-        tools=tuple(_source(directory, name, form, files.operations[name]) for name, form in house.tools.items()),
+        tools=tuple(nouns.source(directory, name, form, files.operations[name]) for name, form in house.tools.items()),
     )
-
-
-def _provider(directory: Path, name: str, form: ProviderForm) -> Provider:
-    where, _, key_name = (form.api_key or "").partition(":")
-    key = (find_secret(directory, key_name) or "") if where == "secret" else ""
-    sealed = key_name if where == "sealed" else ""
-    queue = None
-    if form.max_concurrent is not None:
-        queue = Capacity(
-            name, form.max_concurrent, form.max_tokens_in_flight, form.max_waiting_per_user, form.max_wait_seconds
-        )
-    first, *more = [(one.url, one.slots) for one in form.base_url]
-    return Provider(
-        name,
-        form.kind,
-        first[0],
-        key,
-        queue,
-        sealed,
-        slots=first[1],
-        more=tuple(more),
-        timeout=form.timeout_seconds,
-    )
-
-
-def _source(directory: Path, name: str, form: ToolForm, operations: tuple[Operation, ...]) -> Source:
-    headers, secrets = {}, []
-    for header, value in form.headers.items():
-        text, wanted = header_parts(value)
-        secret = (find_secret(directory, wanted) or "") if wanted else ""
-        headers[header] = text + secret
-        secrets += [secret] if secret else []
-    return Source(
-        name=name,
-        base_url=form.base_url,
-        operations=operations,
-        headers=headers,
-        secrets=tuple(secrets),
-        timeout_seconds=form.timeout_seconds,
-        max_bytes=form.max_bytes,
-        private=form.private,
-    )
-
-
-def _plan(slug: str, form: PlanForm, currency: str) -> Plan:
-    return Plan(
-        slug=slug,
-        name=form.name,
-        price=form.price,
-        currency=currency,
-        limits=limits_in(form),
-        max_answer_tokens=form.max_answer_tokens,
-        models=tuple(form.models),
-        record=form.record,
-        weight=form.weight,
-        fail=form.fail,
-        prepaid=form.prepaid,
-        networks=Networks(tuple(form.networks.allow), tuple(form.networks.deny)),
-    )
-
-
-def _budgets(house: HouseForm) -> dict[Subject, dict[str, int]]:
-    every = {HOUSE: house.limits}
-    for name, provider in house.providers.items():
-        every[Subject("provider", name)] = provider.limits
-        every |= {Subject("model", id): model.limits for id, model in provider.models.items()}
-    return {subject: limits for subject, form in every.items() if (limits := limits_in(form))}
-
-
-def _assistant(slug: str, front: AssistantForm | RouterForm, prompt: str, memory: MemoryForm) -> Assistant:
-    if isinstance(front, RouterForm):
-        fields = front.model_dump(exclude={"slug", "routes", "default"}) | {"plans": tuple(front.plans)}
-        return Assistant(slug=slug, model="", prompt="", routing=_routing(slug, front), **fields)
-    fields = front.model_dump(exclude={"slug", "limits", "memory", "variables"})
-    fields["memory"] = _memory(front.memory, memory)
-    fields["variables"] = {name: Variable(**one.model_dump()) for name, one in front.variables.items()}
-    fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
-    fields |= {"server_tools": tuple(front.server_tools)}
-    return Assistant(slug=slug, prompt=prompt, **fields)
-
-
-def _memory(own: AssistantMemoryForm | None, house: MemoryForm) -> Memory | None:
-    """An assistant's memory: the house's, but for what it says itself."""
-    if own is None:
-        return None
-    return Memory(own.load or house.load, own.keep or house.keep, own.browser)
-
-
-def _routing(slug: str, front: RouterForm) -> Routing:
-    rules = []
-    for route in front.routes:
-        split = (route.split or {}).items()
-        ways = tuple(Way(way.assistant, f"{slug}:{name}", way.weight) for name, way in split)
-        conditions = {name: tuple(getattr(route, name)) for name in ("contains", "plans", "groups", "languages")}
-        rules.append(Rule(ways or (Way(route.assistant or ""),), **conditions))
-    return Routing((*rules, Rule((Way(front.default),))))

@@ -20,7 +20,7 @@ class Pipeline:
 
     def pipelines(self):
         # Called on every request by the server: from memory only.
-        return self.engine.offered("assistants") if self.engine else []
+        return self.engine.menu.offered("assistants") if self.engine else []
 
     async def on_startup(self):
         self.engine = (await asyncio.to_thread(portal.join)).engine
@@ -30,7 +30,7 @@ class Pipeline:
         await asyncio.to_thread(portal.leave)
 
     async def inlet(self, body, user=None):
-        return self.engine.stamped(body, user["id"], body["model"])
+        return self.engine.requests.stamped(body, user["id"], body["model"])
 
     def pipe(self, user_message, model_id, messages, body):
         return serve(f"assistants.{model_id}", body)

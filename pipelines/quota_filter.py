@@ -35,8 +35,8 @@ class Pipeline:
         await asyncio.to_thread(portal.leave)
 
     async def inlet(self, body, user=None):
-        work = self.portal.engine.filter_inlet(body, user, self.valves.assistant_for)
+        work = self.portal.engine.filters.quota_inlet(body, user, self.valves.assistant_for)
         return await asyncio.wrap_future(self.portal.submit(work))
 
     async def outlet(self, body, user=None):
-        return await asyncio.wrap_future(self.portal.submit(self.portal.engine.filter_outlet(body, user)))
+        return await asyncio.wrap_future(self.portal.submit(self.portal.engine.filters.quota_outlet(body, user)))

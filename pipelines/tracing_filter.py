@@ -33,9 +33,9 @@ class Pipeline:
         await asyncio.to_thread(portal.leave)
 
     async def inlet(self, body, user=None):
-        self.portal.engine.trace_inlet(body, user)
+        self.portal.engine.filters.trace_inlet(body, user)
         return body
 
     async def outlet(self, body, user=None):
-        await asyncio.wrap_future(self.portal.submit(self.portal.engine.trace_outlet(body, user)))
+        await asyncio.wrap_future(self.portal.submit(self.portal.engine.filters.trace_outlet(body, user)))
         return body

@@ -18,7 +18,7 @@ UNDEFINED_TABLE = "42P01"  # Postgres's SQLSTATE, which any client hands on
 
 
 class Books(Protocol):
-    """What `maitre.app.open_books` yields."""
+    """What `maitre.books.open_books` yields."""
 
     async def migrate(self) -> list[str]: ...
     async def plans(self) -> dict[str, Plan]: ...

@@ -31,7 +31,7 @@ def seed(house: House, *, dry_run: bool = False, progress: Progress | None = Non
     `progress` hears the sentence of every change once it is made. Raises HouseError with one sentence when a
     part does not answer, a password is wrong, or a change fails.
     """
-    from maitre.app import open_books  # here, because it loads the database drivers
+    from maitre.books import open_books  # here, because it loads the database drivers
 
     passwords = passwords_of(house)
     connection = connection_of(house, house.endpoint(house.webui.connection))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from maitre.errors import HouseError
 from maitre.settings import House
 
 #: What the shell may still say to the tests: where Open WebUI's environment lies.
@@ -39,3 +42,18 @@ def postgres_url(stores: House) -> str:
 def valkey_url(stores: House) -> str:
     """A running Valkey. Every test uses a key prefix of its own."""
     return stores.endpoint("valkey")
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Waits until a look gives something true, and returns it; fails with a sentence after `seconds`."""
+
+    def wait(look: Callable[[], Any], what: str = "it did not happen", seconds: float = 30) -> Any:
+        until = time.monotonic() + seconds
+        while not (found := look()):
+            if time.monotonic() > until:
+                raise HouseError(what)
+            time.sleep(0.1)
+        return found
+
+    return wait

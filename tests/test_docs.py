@@ -20,12 +20,13 @@ from pydantic import BaseModel
 from cli import app
 from commands import audit
 from commands.house_view import NAMES
-from commands.key import plain
+from commands.key_view import plain
 from devstack.checks import Finding
-from maitre import house_forms, settings
+from maitre import settings
 from maitre.accounts.account import Account
 from maitre.billing.ledger_postgres import COLUMNS
 from maitre.billing.row import KINDS, STATUSES
+from maitre.house import assistant_forms, forms
 from maitre.keys.key import Key
 from maitre.quota.explain import explain
 from maitre.quota.plan import Plan
@@ -142,7 +143,7 @@ def test_the_form_of_audit() -> None:
 def test_the_form_of_status() -> None:
     """Every part that the house may have stands in the example."""
     assert set(form("status")["endpoints"]) == set(get_args(settings.Endpoint)) == set(NAMES)
-    assert list(form("status")) == ["mode", "endpoints", "logins", "counters"]
+    assert list(form("status")) == ["mode", "endpoints", "logins", "counters", "suspended"]
 
 
 def test_the_form_of_quota_explain() -> None:
@@ -151,7 +152,7 @@ def test_the_form_of_quota_explain() -> None:
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     nothing = Live({}, 0, None, {})
     told = explain(Account("id", "a@b.example", "A"), plan, nothing, (), periods(now, ZoneInfo("UTC")))
-    assert set(form("explain")) == set(told)
+    assert set(form("explain")) == {*told, "suspended"}
     for window in form("explain")["windows"]:
         assert set(window) == set(told["windows"][0])
     assert {(window["resource"], window["window"]) for window in told["windows"]} == {
@@ -211,14 +212,22 @@ SECTIONS = {
 }
 
 
+FORMS = {
+    name: one
+    for edge in (forms, assistant_forms)
+    for name, one in vars(edge).items()
+    if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == edge.__name__
+}
+
+
 def fields_of(name: str) -> dict[str, Any]:
     """The fields that a section describes: a plan's limits stand in their own."""
-    every = getattr(house_forms, name).model_fields
+    every = FORMS[name].model_fields
     return {field: info for field, info in every.items() if name != "PlanForm" or field not in WINDOWS}
 
 
 #: Those that are front matter, and no part of maitre.yaml.
-OF_ASSISTANTS = ("AssistantForm", "AssistantMemoryForm", "VariableForm", "RouterForm", "RouteForm", "WayForm")
+OF_ASSISTANTS = {name for name, one in FORMS.items() if one.__module__ == assistant_forms.__name__}
 FIELDS = [pytest.param(name, field, id=f"{name}.{field}") for name in SECTIONS for field in fields_of(name)]
 #: Defaults that are told in words.
 WORDED = {
@@ -229,12 +238,7 @@ WORDED = {
 
 def test_every_section_of_the_files_is_described() -> None:
     """A new pydantic model of the settings needs a section here."""
-    models = {
-        name
-        for name, one in vars(house_forms).items()
-        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == house_forms.__name__
-    }
-    assert models - {"Form"} == set(SECTIONS)
+    assert set(FORMS) - {"Form"} == set(SECTIONS)
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
@@ -279,7 +283,7 @@ def test_the_example_assistant_is_valid_and_shows_every_field(tmp_path: Path) ->
     shutil.copytree(ROOT / "config", tmp_path / "house", ignore=shutil.ignore_patterns(".maitre"))
     (tmp_path / "house" / "assistants" / "example.md").write_text(found[1], "utf-8")
     assert "recipes" in settings.load_house(tmp_path / "house").assistants
-    for field in house_forms.AssistantForm.model_fields:
+    for field in assistant_forms.AssistantForm.model_fields:
         assert re.search(rf"^{field}:", found[1], re.MULTILINE), field
 
 

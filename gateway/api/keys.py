@@ -19,6 +19,7 @@ from gateway.api.api import Api
 from gateway.caller import Caller
 from gateway.exchange import Exchange
 from maitre.accounts.account import Account
+from maitre.chat.message import guest_of
 from maitre.chat.text import clean
 from maitre.errors import BadKey
 from maitre.keys.bounds import bounded, wider
@@ -38,11 +39,11 @@ async def generate(api: Api, exchange: Exchange, caller: Caller) -> None:
     """Make a key. Its text is in this answer, and nowhere else ever after."""
     body = await exchange.body()
     owner = await _owner(api, caller, body.pop("user", None))
-    engine, now, user = api.engine, datetime.now(UTC), {"id": owner.user_id}
+    engine, now, user = api.engine, datetime.now(UTC), guest_of({"id": owner.user_id})
     with _told_why():
-        key = wished(body, id=secrets.token_hex(8), user_id=owner.user_id, now=now, public=engine.public_id)
-        _, plan = await engine.arrive(user)
-        key = bounded(key, plan, {id for id, _ in await engine.offers(user, None)}, caller.key)
+        key = wished(body, id=secrets.token_hex(8), user_id=owner.user_id, now=now, public=engine.menu.public_id)
+        _, plan = await engine.turns.reception.arrive(user)
+        key = bounded(key, plan, {id for id, _ in await engine.menu.offers(user, None)}, caller.key)
     if sum(one.live(now) for one in await engine.keys.of(owner.user_id)) >= MOST:
         raise Problem(400, f"An account has at most {MOST} live keys. Revoke one first.")
     exchange.headers["Cache-Control"] = "no-store"
@@ -96,7 +97,7 @@ async def _owner(api: Api, caller: Caller, named: object) -> Account:
     """For whom the caller acts: itself, or of an admin whomever it names. Raises Problem (403, 404), Refusal."""
     if caller.key is not None and (caller.token or not caller.key.manages):
         raise Problem(403, "This API key may not manage keys.")
-    own, _ = await api.engine.arrive(caller.user)
+    own, _ = await api.engine.turns.reception.arrive(guest_of(caller.user))
     if named is None or named in (own.user_id, own.email):
         return own
     if own.role != "admin":

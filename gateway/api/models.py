@@ -5,11 +5,12 @@ from __future__ import annotations
 from gateway.api.api import Api
 from gateway.caller import Caller
 from gateway.exchange import Exchange
+from maitre.chat.message import guest_of
 
 
 async def every(api: Api, exchange: Exchange, caller: Caller) -> None:
     """The assistants and models that the caller may use, as OpenAI lists models."""
-    offers = await api.engine.offers(caller.user, caller.key)
+    offers = await api.engine.menu.offers(guest_of(caller.user), caller.key)
     await _answer(exchange, offers)
 
 
@@ -18,7 +19,7 @@ async def whole(api: Api, exchange: Exchange) -> None:
     sees what."""
     doors = ("assistants", "models")
     await _answer(
-        exchange, [(f"{door}.{one['id']}", one["name"]) for door in doors for one in api.engine.offered(door)]
+        exchange, [(f"{door}.{one['id']}", one["name"]) for door in doors for one in api.engine.menu.offered(door)]
     )
 
 

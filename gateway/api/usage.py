@@ -10,6 +10,7 @@ from gateway.answers import Problem
 from gateway.api.api import Api
 from gateway.caller import Caller
 from gateway.exchange import Exchange
+from maitre.chat.message import guest_of
 
 #: Rows of a page: unless said, and at most.
 PAGE, LARGEST_PAGE = 100, 1000
@@ -17,7 +18,7 @@ PAGE, LARGEST_PAGE = 100, 1000
 
 async def windows(api: Api, exchange: Exchange, caller: Caller) -> None:
     """Every window of the account and of the key."""
-    found = await api.engine.enquiries.usage(api.engine.guest(caller.user), caller.key)
+    found = await api.engine.enquiries.usage(guest_of(caller.user), caller.key)
     await exchange.answer({"object": "usage", "currency": api.engine.house.currency, **found})
 
 

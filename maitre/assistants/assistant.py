@@ -70,13 +70,12 @@ class Assistant:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, object]) -> Assistant:
+    def from_json(cls, value: Mapping[str, Any]) -> Assistant:
         known = dict(value)
         for name in ("plans", "overrides", "server_tools"):
-            known[name] = tuple(known.get(name) or ())  # type: ignore[arg-type]
-        known["memory"] = Memory.from_json(known.get("memory"))  # type: ignore[arg-type]
-        variables: Any = known.get("variables") or {}
-        known["variables"] = {name: Variable(**one) for name, one in variables.items()}
+            known[name] = tuple(known.get(name) or ())
+        known["memory"] = Memory.from_json(known.get("memory"))
+        known["variables"] = {name: Variable(**one) for name, one in (known.get("variables") or {}).items()}
         if known.get("routing"):
-            known["routing"] = Routing.from_json(known["routing"])  # type: ignore[arg-type]
-        return cls(**known)  # type: ignore[arg-type]
+            known["routing"] = Routing.from_json(known["routing"])
+        return cls(**known)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -50,15 +51,18 @@ class Calls:
         self._holds, self._room, self._pulse, self._settlements = holds, room, pulse, settlements
         self._fallback, self._upstreams, self._clock, self._admitted = fallback, upstreams, clock, admitted
 
-    async def relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
-        """Relay the upstream's events, in order and in disguise; the usage that the guest is still to be told."""
+    async def relay(
+        self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout
+    ) -> tuple[Usage | None, Prepared]:
+        """Relay the upstream's events, in order and in disguise; the usage that the guest is still to be told, and the
+        turn as the model has it that answered."""
         shown = Shown(sink, self._fallback.possible(prepared))
         return await self._answered(
             prepared, lambda course: self._relay(course, shown, wait, limit), lambda: shown.anything
         )
 
-    async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
-        """One whole answer, and the place that its call had."""
+    async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Prepared]:
+        """One whole answer, and the turn as the model has it that answered."""
         return await self._answered(prepared, lambda course: self._whole(course, wait, limit), lambda: False)
 
     async def embed(
@@ -75,18 +79,18 @@ class Calls:
 
     async def _answered(
         self, prepared: Prepared, call: Callable[[Prepared], Awaitable[T]], shown: Callable[[], bool]
-    ) -> T:
-        """The answer of the first model that gives one."""
-        if prepared.others:
-            prepared = await self._fallback.first(prepared)
+    ) -> tuple[T, Prepared]:
+        """The answer of the first model that gives one. The turn's next call begins with that model."""
+        asked = await self._fallback.first(prepared) if prepared.others else prepared
         while True:
             try:
-                return await call(prepared)
+                answer = await call(asked)
+                return answer, replace(asked, kind=prepared.kind, repeated=prepared.repeated, tries=1)
             except Refusal as fault:
-                instead = None if shown() else await self._fallback.instead(prepared, fault)
+                instead = None if shown() else await self._fallback.instead(asked, fault)
                 if instead is None:
                     raise
-                prepared = instead
+                asked = instead
 
     async def _admit(self, prepared: Prepared, wait: Wait) -> Place:
         try:
@@ -152,7 +156,9 @@ class Calls:
                         continue
                     answer.see(chunk, self._clock)
                     if answer.error is not None:
-                        raise in_answer(answer.error or "", answer.deltas > 0)
+                        fault = in_answer(answer.error or "", answer.deltas > 0)
+                        await events.athrow(fault)  # what watches over the upstream hears of it, too
+                        raise fault
                     if sink.keeping and (answer.began or answer.finish_reason is not None):
                         await sink.show()
                     shown = disguise.event(chunk)
@@ -170,7 +176,7 @@ class Calls:
             return await self._settlements.count(prepared, call, answer)
         return None
 
-    async def _whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
+    async def _whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> dict[str, Any]:
         place = await self._admit(prepared, wait)
         call = place.call
         async with self._called(prepared, place, limit) as answer:
@@ -181,7 +187,7 @@ class Calls:
                 raise in_answer(answer.error or "", answer.deltas > 0)
         if not answer.usage_is_whole:
             whole["usage"] = (await self._settlements.count(prepared, call, answer)).to_openai()
-        return self.disguise(prepared).whole(whole), place
+        return self.disguise(prepared).whole(whole)
 
     def disguise(self, prepared: Prepared) -> Disguise:
         """What the guest sees of the turn's answer."""

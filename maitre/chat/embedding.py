@@ -18,6 +18,7 @@ from maitre.chat.terms import strictest
 from maitre.chat.turn import Turns
 from maitre.chat.wait import Unheard
 from maitre.errors import BadRequest, UnknownModel
+from maitre.providers.alias import Alias, models_of
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
 from maitre.quota.plan import Plan
@@ -26,8 +27,8 @@ from maitre.quota.plan import Plan
 class Embeddings:
     """Serves requests for embeddings."""
 
-    def __init__(self, turns: Turns, models: Mapping[str, Model]) -> None:
-        self._turns, self._models = turns, models
+    def __init__(self, turns: Turns, models: Mapping[str, Model], aliases: Mapping[str, Alias]) -> None:
+        self._turns, self._models, self._aliases = turns, models, aliases
         self._ratios = Ratios()
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
@@ -74,11 +75,13 @@ class Embeddings:
         )
 
     def _which(self, request: TurnRequest, plan: Plan) -> Model:
-        model = self._models.get(request.model.removeprefix("models."))
-        if model is None or (request.key is not None and not request.key.opens(request.model)):
+        id = request.model.removeprefix("models.")
+        models = models_of(id, self._models, self._aliases)
+        if not models or (request.key is not None and not request.key.opens(request.model)):
             raise UnknownModel("unknown_model", model=request.model)
-        if model.id not in plan.models:
-            raise UnknownModel("not_in_plan", model=model.name, plan=plan.name)
-        if not model.embedding:
-            raise BadRequest("only_chats", model=model.name)
-        return model
+        name = (self._aliases.get(id) or models[0]).name
+        if id not in plan.models:
+            raise UnknownModel("not_in_plan", model=name, plan=plan.name)
+        if not models[0].embedding:
+            raise BadRequest("only_chats", model=name)
+        return models[0]  # an alias of an embedder has no second one

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from maitre.chat.text import clean
 from maitre.keys.key import Key
 
 Message = Mapping[str, Any]
@@ -18,6 +19,12 @@ class Guest:
     user_id: str
     email: str
     name: str
+
+
+def guest_of(user: Mapping[str, Any]) -> Guest:
+    """Somebody as Open WebUI tells it (`id`, `email`, `name`); names may hold anything, database columns may not."""
+    id, email, name = (clean(str(user.get(field) or ""))[:300] for field in ("id", "email", "name"))
+    return Guest(id, email, name)
 
 
 @dataclass(frozen=True, slots=True)

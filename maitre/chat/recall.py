@@ -151,4 +151,6 @@ def _room(prepared: Prepared) -> int | None:
     if prepared.model.context is None:
         return None
     answers = 2 * prepared.max_tokens + REPAIR if prepared.checked else prepared.max_tokens
-    return prepared.model.context - prepared.prompt_tokens - answers
+    free = prepared.model.context - prepared.prompt_tokens - answers
+    used = prepared.assistant is not None and prepared.assistant.server_tools
+    return free // 2 if used else free  # the rest is for what the tools say

@@ -88,6 +88,10 @@ class Reception:
             raise UnknownModel("unknown_model", model=request.model)
         if model.embedding:
             raise BadRequest("only_embeddings", model=model.name)
+        if request.strict and request.params.get("tools"):
+            if not model.tools or (assistant is not None and not assistant.tools):
+                raise BadRequest("no_tools", model=(assistant or model).name)
+            others = [one for one in others if one.tools]
         if assistant is not None:
             assistant = assistant.filled(request.variables)
         kind = stamp.kind if stamp else request.kind

@@ -118,6 +118,11 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "uk": "«{model}» робить ембединги й не веде розмов. Оберіть іншу модель.",
         "ru": "«{model}» делает эмбеддинги и не ведёт разговоров. Выберите другую модель.",
     },
+    "no_tools": {
+        "en": "“{model}” takes no tools. Leave out “tools”, or choose a model that takes them.",
+        "uk": "«{model}» не приймає інструментів. Приберіть «tools» або оберіть модель, яка їх приймає.",
+        "ru": "«{model}» не принимает инструментов. Уберите «tools» или выберите модель, которая их принимает.",
+    },
     "no_embeddings": {
         "en": "This model makes no embeddings. Choose an embedding model.",
         "uk": "Ця модель не робить ембедингів. Оберіть модель для ембедингів.",

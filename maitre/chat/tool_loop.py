@@ -14,7 +14,6 @@ from typing import Any
 
 from maitre.chat import prompt
 from maitre.chat.calls import Calls
-from maitre.chat.holds import Place
 from maitre.chat.message import Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.reception import Reception
@@ -45,12 +44,13 @@ class ToolLoop:
         """Relay the answer's events, in order; the usage that the guest is still to be told."""
         tools = self._tools(prepared)
         if not tools:
-            return await self._calls.relay(prepared, sink, wait, limit)
+            return (await self._calls.relay(prepared, sink, wait, limit))[0]
         heard = ToolSink(sink)
         used: Usage | None = None
         prepared = await self._equipped(prepared, tools)
         for left in reversed(range(_rounds(prepared) + 1)):
-            used = plus(used, await self._calls.relay(prepared, heard, wait, limit))
+            told, prepared = await self._calls.relay(prepared, heard, wait, limit)
+            used = plus(used, told)
             calls = _asked(heard.wanted, heard.finish, len(prepared.said))
             if not calls or not left:
                 break
@@ -61,18 +61,16 @@ class ToolLoop:
         await sink.emit(self._calls.disguise(prepared).said({}, _finish(heard.finish)))
         return plus(used, heard.used)
 
-    async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Place]:
-        """One whole answer, and the place that its first call had."""
+    async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Prepared]:
+        """One whole answer, and the turn as the model has it that answered last."""
         tools = self._tools(prepared)
         if not tools:
             return await self._calls.whole(prepared, wait, limit)
         prepared = await self._equipped(prepared, tools)
         texts: list[str] = []
         used: Usage | None = None
-        first: tuple[object, Place] | None = None
         for left in reversed(range(_rounds(prepared) + 1)):
-            whole, place = await self._calls.whole(prepared, wait, limit)
-            first = first or (whole.get("id"), place)
+            whole, prepared = await self._calls.whole(prepared, wait, limit)
             used = plus(used, usage_of(whole.get("usage")))
             choice = whole["choices"][0]
             message = choice.get("message") or {}
@@ -84,14 +82,12 @@ class ToolLoop:
             if not calls or not left:
                 break
             prepared = await self._again(prepared, text, calls, tools, wait, last=left == 1)
-        assert first is not None
         if calls and not texts:
             raise ProviderError("no_answer", status=502)
         message = {name: value for name, value in message.items() if name != "tool_calls"} | {"role": "assistant"}
         finish = _finish(str(choice.get("finish_reason") or ""))
         choice = {**choice, "message": {**message, "content": GAP.join(texts)}, "finish_reason": finish}
-        id, place = first
-        return {**whole, "id": id, "choices": [choice], "usage": (used or Usage(0, 0)).to_openai()}, place
+        return {**whole, "choices": [choice], "usage": (used or Usage(0, 0)).to_openai()}, prepared
 
     def _tools(self, prepared: Prepared) -> Sequence[Tool]:
         assistant = prepared.assistant

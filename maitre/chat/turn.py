@@ -1,16 +1,15 @@
 """A turn, from a guest's message to a settled answer: the one story that every door tells.
 
     1 who       the account by its user id, its plan, the current catalogue
-    2 which     the assistant or plain model, and whether the plan has it
-    3 prompt    the assistant's prompt, the messages, the allowed parameters; its size in tokens
+    2 which     the assistant or plain model, and whether the plan has it; a router picks one (`chat/route.py`)
+    3 prompt    the assistant's prompt, what its memory holds (`chat/recall.py`), the messages; its size in tokens
     4 admit     every window at once, all or nothing
     5 wait      in the provider's line, told of place and time; then the hold is written into the ledger, durably
-    6 complete  the upstream is called; its events go to the guest as they come
+    6 complete  the upstream is called; its events go to the guest as they come. Before anything was shown another
+                model may be asked instead (`chat/fallback.py`), and with tools it is asked again (`chat/tool_loop.py`)
     7 settle    exactly once, always, off the guest's path: usage from the upstream, else counted and so marked
-    8 trace     bounded, never fatal
-
-An assistant's memory goes into the prompt with 3, and the turn into the memory after 6 (`chat/recall.py`). (The place
-of knowledge is before 3.)
+    8 remember  the turn goes into the assistant's memory (`chat/keeping.py`)
+    9 trace     bounded, never fatal
 
 Cancelling the task of a turn (Stop, a reader who left) ends the upstream call; what was relayed is settled.
 Everything here sees Protocols only; `maitre.app` decides what stands behind them.
@@ -211,15 +210,15 @@ class Turns:
     async def _checked_answer(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[str, Usage]:
         """A valid JSON answer, after one repair at most; the usage of both calls."""
         assert prepared.assistant is not None
-        used = Usage(0, 0)
+        schema, used = prepared.assistant.json_schema, Usage(0, 0)
         for attempt in ("answer", "repair"):
-            whole, _ = await self._loop.whole(prepared, wait, limit)
+            whole, prepared = await self._loop.whole(prepared, wait, limit)
             text = prompt.text_of((whole["choices"][0].get("message") or {}).get("content"))
             counts = whole["usage"]
             used = Usage(
                 used.prompt_tokens + counts["prompt_tokens"], used.completion_tokens + counts["completion_tokens"]
             )
-            problem = self._check(text, prepared.assistant.json_schema)
+            problem = self._check(text, schema)
             if problem is None:
                 return text, used
             if attempt == "answer":

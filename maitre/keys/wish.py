@@ -44,10 +44,9 @@ def wished(told: Mapping[str, Any], *, id: str, user_id: str, now: datetime, pub
 
 def seconds_of(field: str, value: object, most: timedelta) -> timedelta:
     """A span of 1 second to `most`. Raises BadKey."""
-    right = isinstance(value, int | float) and not isinstance(value, bool)
-    if not right or not 1 <= value <= most.total_seconds():  # type: ignore[operator] # a number by then
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= most.total_seconds():
         raise BadKey(f"“{field}” must be a number of seconds, from 1 to {most.total_seconds():.0f}.")
-    return timedelta(seconds=value)  # type: ignore[arg-type]
+    return timedelta(seconds=value)
 
 
 def _name(value: object) -> str:

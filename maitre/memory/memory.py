@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,5 +17,5 @@ class Memory:
     browser: bool = False
 
     @classmethod
-    def from_json(cls, value: Mapping[str, object] | None) -> Memory | None:
-        return None if value is None else cls(**value)  # type: ignore[arg-type]
+    def from_json(cls, value: Mapping[str, Any] | None) -> Memory | None:
+        return None if value is None else cls(**value)

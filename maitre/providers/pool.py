@@ -7,6 +7,7 @@ surely did not take the request (it could not be connected to); whatever else fa
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from maitre.providers.breaker import Breaker
 from maitre.providers.provider import Provider
 from maitre.providers.retry_budget import RetryBudget
 from maitre.providers.upstream import Upstream
+from maitre.providers.upstream_error import in_answer
 
 T = TypeVar("T")
 
@@ -67,8 +69,11 @@ class Pool:
     async def _whole(self, ask: Callable[[Upstream], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         for place, last in self._choices():
             try:
-                with self._calling(place):
-                    return await self._in_time(ask(place.upstream))
+                with self._calling(place) as faults:
+                    answer = await self._in_time(ask(place.upstream))
+                    if told := answer.get("error"):  # with a status of 200; the turn reads it itself
+                        faults.append(in_answer(told if isinstance(told, str) else json.dumps(told), False))
+                    return answer
             except ProviderError as fault:
                 if last or not untaken(fault):
                     raise
@@ -127,26 +132,34 @@ class Pool:
         return state, place.breaker.shy(now), place.busy / place.slots
 
     @contextmanager
-    def _calling(self, place: Place) -> Iterator[None]:
-        """Within, the address serves a call. Its breaker hears how that ended, unless the guest left."""
+    def _calling(self, place: Place) -> Iterator[list[ProviderError]]:
+        """Within, the address serves a call. Its breaker hears how that ended, unless the guest left: well, with what
+        is raised, or with what is put into the list."""
         place.busy += 1
+        faults: list[ProviderError] = []
         try:
-            yield
-            place.breaker.succeeded(self._clock())
+            yield faults
+            if not faults:
+                place.breaker.succeeded(self._clock())
         except ProviderError as fault:
-            now = self._clock()
-            if fault.status >= 500:
-                place.breaker.failed(now)
-            else:
-                place.breaker.answered(now)
-            if fault.retry_after is not None:
-                place.breaker.rest(now, fault.retry_after)
+            faults.append(fault)
             raise
         except Refusal:
             place.breaker.answered(self._clock())
             raise
         finally:
             place.busy -= 1
+            for told in faults:
+                self._blame(place, told)
+
+    def _blame(self, place: Place, fault: ProviderError) -> None:
+        now = self._clock()
+        if fault.status >= 500:
+            place.breaker.failed(now)
+        else:
+            place.breaker.answered(now)
+        if fault.retry_after is not None:
+            place.breaker.rest(now, fault.retry_after)
 
     async def _in_time(self, step: Awaitable[T]) -> T:
         if self._timeout is None:

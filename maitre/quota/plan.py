@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from maitre.keys.networks import Networks
 
@@ -32,6 +33,6 @@ class Plan:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, object]) -> Plan:
-        models, networks = tuple(value.get("models") or ()), Networks.from_json(value.get("networks") or {})  # type: ignore
-        return cls(**{**value, "models": models, "networks": networks})  # type: ignore[arg-type]
+    def from_json(cls, value: Mapping[str, Any]) -> Plan:
+        models, networks = tuple(value.get("models") or ()), Networks.from_json(value.get("networks") or {})
+        return cls(**{**value, "models": models, "networks": networks})

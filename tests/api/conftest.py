@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,8 @@ import pytest
 import requests
 
 from devstack.process import alive
-from maitre.errors import HouseError
 from tests.engine.hall import Hall
-from tests.engine.receivers import refusing
-from tests.engine.small_house import seed
+from tests.engine.seeded import seeded_hall
 from tests.upstream import ScriptedUpstream, running_upstream
 
 
@@ -61,16 +58,9 @@ def upstream() -> Iterator[ScriptedUpstream]:
 def whole_hall(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Hall]:
     """The stores and the gateway, seeded and running, with nobody who takes its traces."""
     folder = tmp_path_factory.mktemp("api")
-    folder.chmod(0o755)
-    with refusing() as traces:
-        hall = Hall(folder / "house", upstream.url, traces)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            hall.start("gateway")
-            yield hall
-        finally:
-            hall.close()
+    with seeded_hall(folder, upstream.url) as hall:
+        hall.start("gateway")
+        yield hall
 
 
 @pytest.fixture
@@ -87,18 +77,3 @@ def client(hall: Hall) -> Client:
     """A fresh guest on the widest plan, with a key."""
     guest = hall.guest()
     return Client(hall, guest, hall.key(guest))
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Any]:
-    """Waits until a look gives something true, and returns it; fails with a sentence after `seconds`."""
-
-    def wait(look: Callable[[], Any], what: str = "it did not happen", seconds: float = 30) -> Any:
-        until = time.monotonic() + seconds
-        while not (found := look()):
-            if time.monotonic() > until:
-                raise HouseError(what)
-            time.sleep(0.1)
-        return found
-
-    return wait

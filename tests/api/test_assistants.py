@@ -13,6 +13,7 @@ from maitre.assistants.variable import Variable
 from maitre.memory.memory import Memory
 from tests.api.conftest import Client
 from tests.engine.hall import Hall
+from tests.engine.seeded import serving
 from tests.upstream import ScriptedUpstream
 
 CITY = {"city": Variable(required=True, max_length=20), "tone": Variable(default="kind")}
@@ -24,11 +25,8 @@ AT = "/api/v1/assistants"
 @pytest.fixture(scope="module", autouse=True)
 def assistants(whole_hall: Hall) -> Iterator[None]:
     """One with variables, and one with a memory."""
-    for one in (GUIDE, NURSE):
-        whole_hall.ask(lambda books, one=one: books.put_assistant(one))  # type: ignore[misc]
-    yield
-    for one in (GUIDE, NURSE):
-        whole_hall.ask(lambda books, one=one: books.drop_assistant(one.slug))  # type: ignore[misc]
+    with serving(whole_hall, GUIDE, NURSE):
+        yield
 
 
 def system(upstream: ScriptedUpstream) -> str:

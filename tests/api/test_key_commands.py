@@ -93,3 +93,25 @@ def test_a_guest_is_suspended_and_taken_back(client: Client) -> None:
     assert cli(client, "suspend", client.guest["id"], "--undo") == f"{client.guest['email']} is served again.\n"
     assert client.chat().status_code == 200
     assert "Nobody here is called" in cli(client, "suspend", "nobody", code=1)
+
+
+def test_an_operator_sees_a_keys_windows(client: Client) -> None:
+    """`cli quota explain` lists those of the guest's live keys that have limits."""
+    key = made(client, "--limit", "tokens_per_day=7")
+    explain = ("quota", "explain", client.guest["email"], "--json")
+    scopes = {one["scope"]: one["limit"] for one in json.loads(cli(client, *explain))["windows"]}
+    assert scopes[f"key:{key['id']}"] == 7
+    cli(client, "key", "revoke", key["id"])
+    assert f"key:{key['id']}" not in {one["scope"] for one in json.loads(cli(client, *explain))["windows"]}
+
+
+def test_an_operator_sees_who_is_suspended(client: Client) -> None:
+    """In the status, and beside the guest's windows."""
+    email = client.guest["email"]
+    cli(client, "suspend", email)
+    try:
+        assert "suspended" in cli(client, "quota", "explain", email).splitlines()[0]
+        assert json.loads(cli(client, "quota", "explain", email, "--json"))["suspended"] is True
+    finally:
+        cli(client, "suspend", email, "--undo")
+    assert "suspended" not in cli(client, "quota", "explain", email)

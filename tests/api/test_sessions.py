@@ -15,6 +15,7 @@ from maitre.assistants.assistant import Assistant
 from maitre.memory.memory import Memory
 from tests.api.conftest import Client
 from tests.engine.hall import Hall
+from tests.engine.seeded import serving
 from tests.upstream import ScriptedUpstream
 
 MEMORY = Assistant("butler", "Butler", "scripted", "You are the butler.", memory=Memory(load=10, keep=5))
@@ -25,11 +26,8 @@ MODEL = "assistants.butler"
 @pytest.fixture(scope="module", autouse=True)
 def assistants(whole_hall: Hall) -> Iterator[None]:
     """One assistant with a memory, and one without."""
-    for one in (MEMORY, WITHOUT):
-        whole_hall.ask(lambda books, one=one: books.put_assistant(one))  # type: ignore[misc]
-    yield
-    for one in (MEMORY, WITHOUT):
-        whole_hall.ask(lambda books, one=one: books.drop_assistant(one.slug))  # type: ignore[misc]
+    with serving(whole_hall, MEMORY, WITHOUT):
+        yield
 
 
 @pytest.fixture

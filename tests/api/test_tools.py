@@ -11,8 +11,8 @@ import requests
 
 from tests.api.conftest import Client
 from tests.engine.hall import Hall
-from tests.engine.receivers import refusing
-from tests.engine.small_house import HOUSE, seed
+from tests.engine.seeded import seeded_hall
+from tests.engine.small_house import HOUSE
 from tests.tool_server import ToolServer, running_tool_server
 from tests.upstream import ScriptedUpstream
 
@@ -83,16 +83,10 @@ def tool_hall(
         (folder / "house" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "house" / name).write_text(text, "utf-8")
     (folder / "house" / ".maitre").chmod(0o700)
-    with refusing() as traces:
-        text = HOUSE + TOOLS.format(url=server.url, port=server.port).replace("{", "{{").replace("}", "}}")
-        hall = Hall(folder / "house", upstream.url, traces, text)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            hall.start("gateway")
-            yield hall
-        finally:
-            hall.close()
+    text = HOUSE + TOOLS.format(url=server.url, port=server.port).replace("{", "{{").replace("}", "}}")
+    with seeded_hall(folder, upstream.url, text) as hall:
+        hall.start("gateway")
+        yield hall
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from devstack.checks import look
 from tests.api.conftest import Client
 from tests.engine.hall import Hall
-from tests.engine.receivers import refusing
-from tests.engine.small_house import seed
+from tests.engine.seeded import seeded_hall
 from tests.upstream import ScriptedUpstream, running_upstream
 
 ROOT = Path(__file__).parents[2]
@@ -56,17 +56,10 @@ def strange() -> Iterator[ScriptedUpstream]:
 def strange_hall(tmp_path_factory: pytest.TempPathFactory, strange: ScriptedUpstream) -> Iterator[Hall]:
     """The stores and a gateway over it; Ollama's key is put in, Claude's is missing."""
     folder = tmp_path_factory.mktemp("strange")
-    folder.chmod(0o755)
-    with refusing() as traces:
-        hall = Hall(folder / "house", strange.url, traces, HOUSE)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            assert provider_key(hall, "set", "llama", given=KEY).returncode == 0
-            hall.start("gateway")
-            yield hall
-        finally:
-            hall.close()
+    with seeded_hall(folder, strange.url, HOUSE) as hall:
+        assert provider_key(hall, "set", "llama", given=KEY).returncode == 0
+        hall.start("gateway")
+        yield hall
 
 
 @pytest.fixture
@@ -96,6 +89,9 @@ def test_a_key_that_is_put_in_while_the_house_runs_is_taken(
     assert (answer.status_code, "does not answer" in answer.text) == (503, True)
     assert "cli provider key set claude" in hall.log("gateway").read_text("utf-8")
     assert "missing" in provider_key(hall, "list").stdout
+    (finding,) = [one for one in look(hall.house.directory) if one.what == "provider keys"]
+    assert (finding.ok, finding.seen) == (False, "missing: claude")
+    assert finding.remedy == "cli provider key set claude"
     shown = provider_key(hall, "set", "claude", given=KEY + "\n")
     assert (shown.returncode, "Used by: claude" in shown.stdout) == (0, True), shown.stderr
     eventually(lambda: ask(stranger, "models.scripted").status_code == 200, "the key was not taken")

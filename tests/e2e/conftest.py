@@ -18,7 +18,6 @@ import yaml
 from commands.init import init
 from devstack.house import down, up
 from devstack.places import open_webui_python
-from maitre.errors import HouseError
 from maitre.settings import load_house
 from provisioning.seed import seed
 from tests.e2e.inn import Guest, Inn
@@ -156,18 +155,3 @@ def write_house(folder: Path, upstream_url: str) -> None:
 def guest(running_house: Inn) -> Callable[..., Guest]:
     """Makes a fresh guest with a plan: `guest("free")`."""
     return running_house.new_guest
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Any]:
-    """Waits until a look gives something true, and returns it; fails with a sentence after `seconds`."""
-
-    def wait(look: Callable[[], Any], what: str = "it did not happen", seconds: float = 30) -> Any:
-        until = time.monotonic() + seconds
-        while not (found := look()):
-            if time.monotonic() > until:
-                raise HouseError(what)
-            time.sleep(0.1)
-        return found
-
-    return wait

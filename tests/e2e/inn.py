@@ -14,7 +14,7 @@ import requests
 
 from devstack.house import status
 from maitre.accounts.account import Account
-from maitre.app import open_books
+from maitre.books import open_books
 from maitre.settings import House
 from provisioning.logins import passwords_of
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from devstack.process import alive
-from maitre.errors import HouseError
 from tests.engine.hall import Hall
-from tests.engine.receivers import refusing
-from tests.engine.small_house import seed
+from tests.engine.seeded import seeded_hall
 from tests.upstream import ScriptedUpstream, running_upstream
 
 
@@ -27,16 +23,9 @@ def upstream() -> Iterator[ScriptedUpstream]:
 def whole_hall(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Hall]:
     """The hall, seeded and running, with nobody who takes its traces."""
     folder = tmp_path_factory.mktemp("hall")
-    folder.chmod(0o755)
-    with refusing() as traces:
-        hall = Hall(folder / "house", upstream.url, traces)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            hall.start("pipelines")
-            yield hall
-        finally:
-            hall.close()
+    with seeded_hall(folder, upstream.url) as hall:
+        hall.start("pipelines")
+        yield hall
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +42,3 @@ def hall(whole_hall: Hall, server: str) -> Hall:
         if not alive(whole_hall.who[name]):
             whole_hall.start(name)
     return whole_hall
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Any]:
-    """Waits until a look gives something true, and returns it; fails with a sentence after `seconds`."""
-
-    def wait(look: Callable[[], Any], what: str = "it did not happen", seconds: float = 30) -> Any:
-        until = time.monotonic() + seconds
-        while not (found := look()):
-            if time.monotonic() > until:
-                raise HouseError(what)
-            time.sleep(0.1)
-        return found
-
-    return wait

@@ -31,7 +31,7 @@ from devstack.places import folder, state_folder
 from devstack.process import Identity, alive, start, stop, wait_until
 from devstack.state import Started
 from maitre.accounts.account import Account
-from maitre.app import Books, open_books
+from maitre.books import Books, open_books
 from maitre.chat.message import Stamp
 from maitre.chat.stamp import KEY, sign
 from maitre.errors import HouseError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from devstack.places import folder
-from maitre.app import Books
+from maitre.books import Books
 from maitre.settings import House
 
 HOUSE = """\

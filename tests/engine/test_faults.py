@@ -16,9 +16,9 @@ import pytest
 
 from tests.engine.answers import DONE, error_in, script
 from tests.engine.hall import Hall, resident
-from tests.engine.receivers import refusing
+from tests.engine.seeded import seeded_hall
 from tests.engine.servers import BARE, BOTH
-from tests.engine.small_house import HOUSE, seed
+from tests.engine.small_house import HOUSE
 from tests.engine.troubles import TROUBLE, cut
 from tests.raw_socket import RawAnswer
 from tests.upstream import ScriptedUpstream
@@ -43,16 +43,9 @@ CLOSED = "We are back at nine."
 def narrow_hall(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Hall]:
     """A hall of its own, whose provider takes one call at once."""
     folder = tmp_path_factory.mktemp("narrow")
-    folder.chmod(0o755)
-    with refusing() as traces:
-        hall = Hall(folder / "house", upstream.url, traces, NARROW)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            hall.start("pipelines")
-            yield hall
-        finally:
-            hall.close()
+    with seeded_hall(folder, upstream.url, NARROW) as hall:
+        hall.start("pipelines")
+        yield hall
 
 
 @pytest.fixture

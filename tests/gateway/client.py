@@ -13,7 +13,7 @@ from gateway.asgi import Event, Receive, Scope, Send
 from gateway.host import Host
 from gateway.paths import Route
 from maitre.chat.message import Guest, TurnRequest
-from maitre.chat.turn import Sink
+from maitre.chat.shown import Sink
 from maitre.errors import Refusal
 from tests.user_jwt import mint
 
@@ -138,7 +138,7 @@ class Engine:
     """Knows the secrets; its turns are a test's."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns, self.requests = Turns(), self
         self.house = SimpleNamespace(secret={"pipelines_key": KEY, "user_jwt": SECRET}.__getitem__)
 
     def request_of(self, user: Mapping[str, Any], model: str, body: Mapping[str, Any]) -> TurnRequest:

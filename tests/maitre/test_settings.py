@@ -13,9 +13,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from maitre import house_forms, settings
+from maitre import settings
 from maitre.assistants.assistant import Assistant
 from maitre.errors import ConfigError, HouseError
+from maitre.house import assistant_forms, forms
 from maitre.quota.plan import Plan
 from maitre.quota.window import WINDOWS
 from maitre.routing.routing import Routing, Rule, Way
@@ -179,14 +180,14 @@ def sections(model: type[BaseModel]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, field in model.model_fields.items():
         found.append((model.__name__, name))
-        for inner in vars(house_forms).values():
+        for inner in vars(forms).values():
             section = isinstance(inner, type) and issubclass(inner, BaseModel) and inner is not model
             if section and inner.__name__ in str(field.annotation):
                 found += sections(inner)
     return list(dict.fromkeys(found))
 
 
-HOUSE_FIELDS = sections(house_forms.HouseForm)
+HOUSE_FIELDS = sections(forms.HouseForm)
 
 
 @pytest.mark.parametrize(("section", "name"), HOUSE_FIELDS, ids=[".".join(pair) for pair in HOUSE_FIELDS])
@@ -196,7 +197,7 @@ def test_the_example_house_shows_every_field(section: str, name: str) -> None:
     assert f"{name}:" in text, f"{section}.{name} is nowhere in config/maitre.yaml"
 
 
-@pytest.mark.parametrize("name", house_forms.AssistantForm.model_fields)
+@pytest.mark.parametrize("name", assistant_forms.AssistantForm.model_fields)
 def test_the_example_assistants_show_every_field(name: str) -> None:
     """Together the example's assistants show all that an assistant can have."""
     texts = [file.read_text("utf-8") for file in (ROOT / "config" / "assistants").glob("*.md")]
@@ -206,10 +207,10 @@ def test_the_example_assistants_show_every_field(name: str) -> None:
 @pytest.mark.parametrize(
     ("edge", "noun"),
     [
-        (house_forms.AssistantForm, Assistant),
-        (house_forms.PlanForm, Plan),
-        (house_forms.UserForm, settings.User),
-        (house_forms.WebUIForm, settings.WebUI),
+        (assistant_forms.AssistantForm, Assistant),
+        (forms.PlanForm, Plan),
+        (forms.UserForm, settings.User),
+        (forms.WebUIForm, settings.WebUI),
     ],
 )
 def test_no_field_of_the_files_gets_lost(edge: type[BaseModel], noun: Any) -> None:

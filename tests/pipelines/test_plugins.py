@@ -23,6 +23,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.menu = self.requests = self.filters = self
 
     def offered(self, door: str) -> list[dict[str, str]]:
         return [{"id": "one", "name": f"One of {door}"}]
@@ -30,10 +31,10 @@ class FakeEngine:
     def stamped(self, body: dict[str, Any], user_id: str, model: str) -> dict[str, Any]:
         return {**body, "maitre": f"{user_id} {model}"}
 
-    async def filter_inlet(self, body: dict[str, Any], user: object, assistant_for: str) -> dict[str, Any]:
+    async def quota_inlet(self, body: dict[str, Any], user: object, assistant_for: str) -> dict[str, Any]:
         return {**body, "maitre": assistant_for}
 
-    async def filter_outlet(self, body: dict[str, Any], user: object) -> dict[str, Any]:
+    async def quota_outlet(self, body: dict[str, Any], user: object) -> dict[str, Any]:
         self.asked.append(("outlet", user))
         return body
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from maitre.errors import HouseError
-from maitre.house_forms import PricesForm, ProviderForm
+from maitre.house.forms import PricesForm, ProviderForm
 from maitre.quota.window import WINDOWS
 from provisioning.litellm import imported
 

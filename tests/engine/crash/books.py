@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from maitre.app import Books
 from maitre.billing.ledger_postgres import PostgresLedger
+from maitre.books import Books
 from maitre.quota.explain import live_of
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.subject import Subject, subjects

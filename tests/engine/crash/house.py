@@ -11,7 +11,7 @@ from typing import Any, cast
 from devstack import ports
 from devstack.part import Part
 from maitre.accounts.account import Account
-from maitre.app import Books
+from maitre.books import Books
 from maitre.settings import Endpoint
 from tests.engine.hall import Hall
 

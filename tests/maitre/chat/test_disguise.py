@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maitre.chat import sse
@@ -116,6 +116,7 @@ CHUNKS = st.fixed_dictionaries(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(CHUNKS, st.booleans())
 def test_the_short_way_is_the_long_way(chunk: dict[str, Any], usage: bool) -> None:
     """The event that is put together from prepared pieces says what one written anew says, whatever the chunk is."""

@@ -11,6 +11,7 @@ import pytest
 from maitre.chat.message import TurnRequest
 from maitre.errors import BadRequest, ProviderError, QuotaExceeded, Refusal, UnknownModel
 from maitre.keys.key import Key
+from maitre.providers.alias import Alias
 from maitre.providers.provider import Model
 from maitre.queue.line import Capacity
 from tests.maitre.chat.kitchen import FRAN, FREE, Kitchen, Reply, limited
@@ -57,6 +58,16 @@ async def test_without_usage_the_prompt_is_charged_as_it_was_held(kitchen: Kitch
     assert answer["usage"] == {"prompt_tokens": 11, "total_tokens": 11}
     await kitchen.settled()
     assert kitchen.rows() == [("embedding", "done", True, 11, 0, True)]
+
+
+async def test_an_alias_of_an_embedder_is_the_embedder(kitchen: Kitchen) -> None:
+    """A client keeps its name for it; the row has the real one."""
+    kitchen.aliases["words"] = Alias("words", "Words", ("vectors",))
+    kitchen.registry.offer(replace(FREE, models=("words",)))
+    answer = await kitchen.embeddings.answer(asked(model="models.words"))
+    assert answer["model"] == "models.words"
+    await kitchen.settled()
+    assert [call.model for call in kitchen.books.calls.values()] == ["vectors"]
 
 
 KEY = Key("k" * 16, "u1", "test", NOON, models=("models.small",))

@@ -103,6 +103,26 @@ async def test_a_model_that_fails_before_its_first_word_is_followed_by_the_next(
     assert len(turns) == 1
 
 
+async def test_the_turns_next_call_begins_with_the_model_that_answered(kitchen: Two) -> None:
+    """A repair does not ask again what was down a moment ago."""
+    kitchen.registry.offer(replace(FREE, models=("best",)), replace(COACH, model="best", json_answer=True))
+    kitchen.model.replies = [Reply((), fault=DOWN)]
+    kitchen.next.replies = [Reply(("no json",)), Reply(('{"a": 1}',))]
+    assert await ask(kitchen, streamed=False) == '{"a": 1}'
+    assert kitchen.models_of_rows() == [("small", "turn"), ("next", "fallback"), ("next", "repair")]
+
+
+async def test_an_error_inside_an_answer_opens_the_breaker(kitchen: Two) -> None:
+    """A status of 200 does not make an upstream well."""
+    kitchen.model.replies = [Reply(raw=[b'data: {"error":{"message":"no slot","code":503}}'])]
+    kitchen.registry.offer(
+        replace(limited(FREE, requests_per_minute=100), models=("best",)), replace(COACH, model="best")
+    )
+    for _ in range(6):
+        assert await ask(kitchen, streamed=True) == "Instead"
+    assert kitchen.asked() == (5, 6)
+
+
 async def test_a_role_is_nothing_shown(kitchen: Two) -> None:
     """A stream that breaks after its empty first event is not seen at all."""
     kitchen.model.replies = [Reply(raw=[ROLE], fault=BROKE)]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from maitre.chat import sse
-from maitre.errors import ProviderError, QuotaExceeded
-from tests.maitre.chat.kitchen import COACH, FRANS, FREE, USAGE, Kitchen, Reply, error_of, limited, text_in
+from maitre.errors import BadRequest, ProviderError, QuotaExceeded
+from tests.maitre.chat.kitchen import COACH, FRANS, FREE, SMALL, USAGE, Kitchen, Reply, error_of, limited, text_in
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 FORM = replace(COACH, slug="form", json_answer=True, json_schema=SCHEMA)
@@ -272,3 +272,18 @@ async def test_a_task_without_a_stamp_rests_too(kitchen: Kitchen) -> None:
     assert spared["choices"][0]["message"]["content"] == ""
     assert kinds(kitchen) == [("turn", True), ("task", False)]
     assert [replace(title, chat_id=chat).door for chat in ("c1", "")] == ["browser", "api"]
+
+
+@pytest.mark.parametrize("model", ["models.small", "assistants.coach", "assistants.helper"])
+async def test_an_api_client_hears_where_its_tools_are_not_taken(kitchen: Kitchen, model: str) -> None:
+    """Open WebUI's are left out, as before; an API client's would be missed."""
+    helper = replace(COACH, slug="helper", tools=True)
+    kitchen.registry.offer(replace(FREE, models=("small",)), COACH, helper)
+    kitchen.models["small"] = replace(SMALL, tools=model == "assistants.coach")
+    request = kitchen.request(model=model, tools=[{"type": "function", "function": {"name": "look"}}])
+    with pytest.raises(BadRequest, match="no_tools"):
+        await kitchen.turns.answer(replace(request, public=True))
+    await kitchen.turns.answer(request)
+    await kitchen.settled()
+    assert "tools" not in kitchen.model.calls[0][1]
+    assert len(kitchen.model.calls) == 1

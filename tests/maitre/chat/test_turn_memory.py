@@ -189,6 +189,18 @@ async def test_the_newest_turns_that_fit_go_upstream(kitchen: Kitchen, context: 
     assert kitchen.model.calls[-1][1]["max_tokens"] == min(100, (context or 1000) - 10)
 
 
+async def test_a_memory_leaves_room_for_tools(kitchen: Kitchen) -> None:
+    """Of what is free half is for what the house's tools will say."""
+    remember(kitchen)
+    for number in range(4):
+        await answer(kitchen, f"{number}")
+    remember(kitchen, replace(REMEMBERING, server_tools=("calculator",)))
+    kitchen.models["small"] = replace(SMALL, context=182)
+    await answer(kitchen, "now")
+    assert sent(kitchen)[::2][-2:] == ["3", "now"]
+    assert len(sent(kitchen)) == 5
+
+
 async def test_a_tokenizer_that_counts_more_has_the_last_word(kitchen: Kitchen) -> None:
     """The estimate may be too low: the oldest turns are left out until the answer has its room."""
     remember(kitchen)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -165,3 +167,17 @@ async def test_each_url_of_a_provider_is_an_upstream_of_its_own() -> None:
     provider = Provider("p", "openai", "http://a/v1", more=(("http://b/v1", 2),))
     assert pool_of(provider, at, lambda: 0.0).addresses == 2
     assert [(one.base_url, one.slots, one.more) for one in seen] == [("http://a/v1", 1, ()), ("http://b/v1", 2, ())]
+
+
+async def test_an_error_in_a_whole_answer_counts_as_one(two: Row) -> None:
+    """The answer is the turn's to read; the address rests."""
+
+    class Sorry(ScriptedModel):
+        async def complete(self, body: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+            return {"error": {"message": "no slot", "code": 503}}
+
+    pool = Pool([Place(Sorry())], clock=lambda: two.now)
+    for _ in range(5):
+        assert pool.well()
+        assert "error" in await pool.complete({}, "r")
+    assert not pool.well()

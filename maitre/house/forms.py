@@ -1,10 +1,10 @@
-"""The forms of a house's files, as pydantic checks them. `maitre.settings` makes the nouns of what they hold."""
+"""The forms of `maitre.yaml`, as pydantic checks it. `house.nouns` makes the nouns of what they hold."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -15,28 +15,19 @@ from pydantic import (
     StringConstraints,
     create_model,
     field_validator,
-    model_validator,
 )
 
-from maitre.assistants.assistant import OVERRIDABLE
-from maitre.assistants.variable import NAME
 from maitre.keys.address import network_of
 from maitre.providers.provider import EMBEDDED, KINDS
 from maitre.quota.window import LARGEST, WINDOWS
-from maitre.routing.words import says_something
 
 #: One line that people read; Postgres holds no NUL, and a terminal no escape.
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-VariableName = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Language = Literal["en", "uk", "ru"]
 Record = Literal["full", "metadata", "none"]
 Role = Literal["admin", "priority", "tester", "user"]
-Override = Literal[
-    "temperature", "top_p", "max_tokens", "stop", "seed", "presence_penalty", "frequency_penalty", "reasoning_effort"
-]
-assert set(get_args(Override)) == set(OVERRIDABLE)
 
 
 class Form(BaseModel):
@@ -226,23 +217,6 @@ class MemoryForm(Form):
     keep: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
-class AssistantMemoryForm(Form):
-    """`memory` of an assistant."""
-
-    load: int | None = Field(None, ge=1, le=100)
-    keep: int | None = Field(None, ge=1, le=1000)
-    browser: bool = False
-
-
-class VariableForm(Form):
-    """One of an assistant's `variables`."""
-
-    description: str = ""
-    default: str = ""
-    required: bool = False
-    max_length: int = Field(200, ge=1, le=10_000)
-
-
 class HouseForm(Form):
     """`maitre.yaml`."""
 
@@ -277,78 +251,3 @@ class HouseForm(Form):
         except (ZoneInfoNotFoundError, ValueError) as unknown:
             raise ValueError(f"“{value}” is not a time zone (try Europe/Kyiv)") from unknown
         return value
-
-
-class AssistantForm(Form):
-    """The front matter of `assistants/*.md`."""
-
-    name: Name
-    model: str
-    slug: Slug | None = None
-    description: str = ""
-    tone: str = ""
-    temperature: float | None = Field(None, ge=0, le=2)
-    max_tokens: int | None = Field(None, ge=1)
-    type: Literal["chat", "one-shot"] = "chat"
-    json_answer: bool = False
-    json_schema: dict[str, Any] | None = None
-    enabled: bool = True
-    plans: list[str] = []
-    overrides: list[Override] = ["max_tokens", "stop"]
-    tools: bool = False
-    language: Language | None = None
-    record: Record = "full"
-    limits: LimitsForm = LimitsForm()
-    server_tools: list[str] = []
-    tool_rounds: int = Field(5, ge=1, le=30)
-    memory: AssistantMemoryForm | None = None
-    variables: dict[VariableName, VariableForm] = {}
-
-    @field_validator("memory", mode="before")
-    @classmethod
-    def _memory(cls, value: object) -> object:
-        return {} if value is True else None if value is False else value
-
-
-class WayForm(Form):
-    """One way of a router's `split`."""
-
-    assistant: str
-    weight: int = Field(1, ge=1, le=1000)
-
-
-class RouteForm(Form):
-    """One of a router's `routes`: its conditions, and an assistant or a split."""
-
-    contains: list[Annotated[str, StringConstraints(max_length=200)]] = []
-    plans: list[str] = []
-    groups: list[str] = []
-    languages: list[Language] = []
-    assistant: str | None = None
-    split: dict[Slug, WayForm] | None = None
-
-    @field_validator("contains")
-    @classmethod
-    def _words(cls, value: list[str]) -> list[str]:
-        if empty := [phrase for phrase in value if not says_something(phrase)]:
-            raise ValueError(f"“{empty[0]}” is no word")
-        return value
-
-    @model_validator(mode="after")
-    def _one_way(self) -> RouteForm:
-        if (self.assistant is None) == (not self.split):
-            raise ValueError("needs either an assistant or a split")
-        return self
-
-
-class RouterForm(Form):
-    """The front matter of an assistant with `type: router`."""
-
-    name: Name
-    type: Literal["router"]
-    default: str
-    slug: Slug | None = None
-    description: str = ""
-    enabled: bool = True
-    plans: list[str] = []
-    routes: list[RouteForm] = []

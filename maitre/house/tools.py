@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from maitre.house.written import listed, mapping
 from maitre.tools import calculator
 from maitre.tools.addresses import is_address, is_open
 from maitre.tools.openapi import Operation, operations
@@ -36,7 +37,7 @@ def read_tools(
     for name, section in tools.items():
         written = section if isinstance(section, Mapping) else {}
         where = f"maitre.yaml: tools.{name}"
-        for header, value in _dict(written.get("headers")).items():
+        for header, value in mapping(written.get("headers")).items():
             problems += [f"{where}.headers.{header}: {wrong}" for wrong in _header(str(header), str(value), secret)]
         if wrong := _url(written):
             problems.append(f"{where}.base_url: {wrong}")
@@ -57,7 +58,7 @@ def header_parts(value: str) -> tuple[str, str | None]:
 
 def known_tools(tools: Mapping[str, Any]) -> list[str]:
     """The names that an assistant's `server_tools` may have."""
-    every = [f"{name}.{id}" for name, section in tools.items() for id in _list(_dict(section).get("allow"))]
+    every = [f"{name}.{id}" for name, section in tools.items() for id in listed(mapping(section).get("allow"))]
     return [calculator.TOOL.name, *every]
 
 
@@ -114,11 +115,3 @@ def _header(name: str, value: str, secret: Callable[[str], str | None]) -> list[
 def _schemas(name: str, found: tuple[Operation, ...], check: Callable[[Mapping[str, Any]], str | None]) -> list[str]:
     wrongs = ((one.id, check(one.tool(name).parameters)) for one in found)
     return [f"operation “{id}”: {wrong}" for id, wrong in wrongs if wrong]
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

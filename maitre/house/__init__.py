@@ -1,0 +1,1 @@
+"""A house's files: read, checked at this edge, and made nouns."""
