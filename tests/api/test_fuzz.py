@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import random
@@ -63,9 +64,9 @@ def mutated(body: Any, chance: random.Random) -> bytes:
             case 0:
                 del within[last]
             case 1:
-                within[last] = chance.choice(JUNK)
+                within[last] = copy.deepcopy(chance.choice(JUNK))
             case 2:
-                within[last] = [within[last]] * chance.randint(0, 40)
+                within[last] = [copy.deepcopy(within[last]) for _ in range(chance.randint(0, 40))]
             case 3:
                 within[last] = {"x": within[last]}
             case 4 if isinstance(within, dict):
