@@ -13,8 +13,8 @@ from gateway.api.api import Handler, OpenHandler
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method of one path with `{names}`. `anybody` asks for no key; `open_webui` answers its connection itself,
-    for none of its users in particular. `welcomes`: the handler itself takes the account through the reception, before it
-    looks at much else, so that nobody needs to do it before."""
+    for none of its users in particular. `welcomes`: the handler itself takes the account through the reception, and
+    looks at little before, so that nobody needs to do it."""
 
     method: str
     path: str

@@ -277,7 +277,7 @@ def _once_a_minute() -> logging.Filter:
 
 
 def _one_line(record: logging.LogRecord) -> bool:
-    # The SDK logs a traceback for every text that only looks like a data URI, and a guest may write as many as they like.
+    # The SDK logs a traceback for every text that only looks like a data URI, and a guest may write many.
     record.exc_info = None
     return True
 
