@@ -33,9 +33,9 @@ for _old, _new in {
     "    kind: openai\n": "    kind: openai\n    max_concurrent: 1\n    max_wait_seconds: 60\n",
     "prices:": "  beside:\n    kind: openai\n    base_url: {upstream}/v1\n"
     "    models: {{ plenty: {{ upstream: scripted }} }}\nprices:",
-    "[scripted, small]": "[scripted, small, plenty]",
+    "[scripted, small, ": "[scripted, small, plenty, ",
 }.items():
-    NARROW = NARROW.replace(_old, _new)
+    NARROW = NARROW.replace(_old, _new, 1)
 CLOSED = "We are back at nine."
 
 
