@@ -29,7 +29,7 @@ Guest = dict[str, str]
 #: One call at once, and a wait of a minute at most; and a provider without a line beside it.
 NARROW = HOUSE
 for _old, _new in {
-    "max_turn_seconds: 12": "max_turn_seconds: 60",
+    "max_turn_seconds: 20": "max_turn_seconds: 60",
     "    kind: openai\n": "    kind: openai\n    max_concurrent: 1\n    max_wait_seconds: 60\n",
     "prices:": "  beside:\n    kind: openai\n    base_url: {upstream}/v1\n"
     "    models: {{ plenty: {{ upstream: scripted }} }}\nprices:",
