@@ -62,6 +62,9 @@ def uvicorn(port: int, *app: str) -> tuple[str, ...]:
         *(sys.executable, "-m", "uvicorn", *app, "--loop", "uvloop", "--http", "httptools"),
         *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
         *("--timeout-graceful-shutdown", "2", "--no-server-header", "--no-proxy-headers"),
+        # Clients keep idle connections for 5 s (httpx) to 60 s (load balancers); whoever keeps them longer than the
+        # server, whose own idea is 5 s, sends now and then into one that is just being closed.
+        *("--timeout-keep-alive", "75"),
     )
 
 

@@ -16,7 +16,7 @@ from maitre.house.secrets import find_secret
 from maitre.settings import GENERATED_SECRETS, House
 
 #: Secrets that an older house lacks and that `cli up` may make for it.
-NEW_SECRETS = ("user_jwt", "key_tokens")
+NEW_SECRETS = ("user_jwt", "key_tokens", "gateway_key", "metrics_key", "sealing_key")
 
 PREFIXES = {"langfuse_public_key": "pk-lf-", "langfuse_secret_key": "sk-lf-"}
 
@@ -54,7 +54,8 @@ def make_secrets(directory: Path) -> list[str]:
 
 
 def add_new_secrets(house: House) -> list[str]:
-    """Generate the secrets that came with a later version and on which nothing stored depends; their names."""
+    """Generate the secrets that came with a later version; their names. Nothing stored depends on them but providers'
+    keys, and what a lost `sealing_key` had sealed says so, whether there is a new one or none."""
     home, made = house.state / "secrets", []
     for name in NEW_SECRETS:
         if home.is_dir() and find_secret(house.directory, name) is None:

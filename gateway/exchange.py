@@ -46,11 +46,14 @@ class Exchange:
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """The parameters of the URL, in order. Raises Problem (400)."""
+        """The parameters of the URL, in order, none with a NUL: Postgres holds no such text. Raises Problem (400)."""
         try:
-            return parse_qsl(self.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict")
+            found = parse_qsl(self.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict")
         except ValueError:
-            raise Problem(400, "The URL's parameters cannot be read.") from None
+            found = [("", "\0")]
+        if any("\0" in text for pair in found for text in pair):
+            raise Problem(400, "The URL's parameters cannot be read.")
+        return found
 
     async def body(self) -> dict[str, Any]:
         """The request's JSON object. Raises Problem (400, 408, 413, 503), Gone."""

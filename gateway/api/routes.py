@@ -14,8 +14,8 @@ from gateway.api.api import Handler, OpenHandler
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method of one path with `{names}`. `anybody` asks for no key; `open_webui` answers its connection itself,
-    for none of its users in particular. `welcomes`: the handler itself takes the account through the reception, so that
-    nobody needs to do it before."""
+    for none of its users in particular. `welcomes`: the handler itself takes the account through the reception, and
+    looks at little before, so that nobody needs to do it."""
 
     method: str
     path: str
@@ -40,14 +40,14 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions, welcomes=True),
-    Route("POST", "/v1/embeddings", embeddings.create, welcomes=True),
+    Route("POST", "/v1/embeddings", embeddings.create),
     Route("GET", "/v1/models", models.every, open_webui=models.whole, welcomes=True),
     Route("GET", "/v1/sessions", sessions.listed),
     Route("GET", "/v1/sessions/{id}", sessions.read),
     Route("DELETE", "/v1/sessions/{id}", sessions.drop),
     Route("POST", "/api/v1/assistants/{slug}/chat", assistants.chat, welcomes=True),
-    Route("POST", "/api/v1/assistants/{slug}/invoke", assistants.post_invoke, welcomes=True),
-    Route("GET", "/api/v1/assistants/{slug}/invoke", assistants.get_invoke, welcomes=True),
+    Route("POST", "/api/v1/assistants/{slug}/invoke", assistants.post_invoke),
+    Route("GET", "/api/v1/assistants/{slug}/invoke", assistants.get_invoke),
     Route("POST", "/v1/key/generate", keys.generate, welcomes=True),
     Route("GET", "/v1/key/list", keys.every, welcomes=True),
     Route("POST", "/v1/key/revoke", keys.revoke, welcomes=True),

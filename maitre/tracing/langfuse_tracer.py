@@ -65,6 +65,7 @@ class LangfuseTracer:
         self._tracer = provider.get_tracer("langfuse-sdk")
         for name in ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk.trace.export"):
             logging.getLogger(name).addFilter(_once_a_minute())
+        logging.getLogger("langfuse").addFilter(_one_line)
         self._thread = threading.Thread(target=self._work, name="maitre-tracing", daemon=True)
         self._thread.start()
 
@@ -273,6 +274,12 @@ def _once_a_minute() -> logging.Filter:
             return True
 
     return OnceAMinute()
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    # The SDK logs a traceback for every text that only looks like a data URI, and a guest may write many.
+    record.exc_info = None
+    return True
 
 
 def _ns(moment: datetime) -> int:

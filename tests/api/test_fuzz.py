@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from tests.upstream import ScriptedUpstream
 BODIES = int(os.environ.get("FUZZ_BODIES", "10000"))
 SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(2**32)))
 AT_ONCE = 16
+LARGE = 200_000  # characters; what is larger is left as it is
 
 JUNK: tuple[Any, ...] = (
     None, True, 0, -1, 1e308, -0.0, 2**63, 2**200, "", " ", "\x00", "\ud800", "‮", "a" * 5000, "../..", "%00",
@@ -53,6 +55,8 @@ def mutated(body: Any, chance: random.Random) -> bytes:
     """The body with one to four things done to it."""
     body = json.loads(json.dumps(body))
     for _ in range(chance.randint(1, 4)):
+        if len(json.dumps(body)) > LARGE:  # forty copies of forty copies take the client a minute to write down
+            break
         *way, last = chance.choice(list(places(body))) or (None,)
         if last is None or not isinstance(body, dict | list):
             continue
@@ -63,9 +67,9 @@ def mutated(body: Any, chance: random.Random) -> bytes:
             case 0:
                 del within[last]
             case 1:
-                within[last] = chance.choice(JUNK)
+                within[last] = copy.deepcopy(chance.choice(JUNK))
             case 2:
-                within[last] = [within[last]] * chance.randint(0, 40)
+                within[last] = [copy.deepcopy(within[last]) for _ in range(chance.randint(0, 40))]
             case 3:
                 within[last] = {"x": within[last]}
             case 4 if isinstance(within, dict):

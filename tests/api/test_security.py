@@ -105,7 +105,7 @@ def test_headers_of_open_webui_make_nobody_of_a_key(client: Client) -> None:
         "X-OpenWebUI-User-Role": "admin",
         "X-OpenWebUI-User-Jwt": mint(client.hall.house.secret("user_jwt"), other),
     }
-    body = {"model": "assistants.host", "messages": [{"role": "user", "content": "hello"}], "user": other}
+    body = {"model": "assistants.host", "messages": [{"role": "user", "content": "hello"}], "user": other["id"]}
     answer = call(client, "POST", "/v1/chat/completions", {**client.headers, **said}, json=body)
     assert answer.status_code == 200, answer.text
     assert client.hall.rows(other) == []

@@ -80,6 +80,10 @@ def test_history_goes_page_by_page(client: Client, eventually: Eventually) -> No
         "user=u1",
         "limit=1&limit=2",
         "%ff",
+        "key=%00",
+        "%00=1",
+        "since=9999-12-31T23:59:59-14:00",
+        "before=9999999999999999999",
     ],
 )
 def test_a_question_that_cannot_be_read_is_a_sentence(client: Client, query: str) -> None:

@@ -183,8 +183,14 @@ def test_who_waits_is_told_the_place(client: Client, eventually: Callable[..., A
     second = threading.Thread(target=ask)
     second.start()
     eventually(lambda: client.hall.ask(lambda books: books.lines())["narrow"].waiting, "nobody waits")
+    # Whoever stands in the line hears of it at the process's next look, which tells all at once.
+    third = client.post(
+        "/v1/chat/completions", {**hangs, "messages": [{"role": "user", "content": "hello"}]}, stream=True
+    )
+    assert next(third.iter_lines()).startswith(b": queue position=2")
     lines.close()
     second.join(60)
+    third.close()
     (answer,) = got
     assert answer.headers["x-queue-position"] == "1"
     if streamed:

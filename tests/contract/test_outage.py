@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ async def test_stores_that_go_and_come_back(own_stores: House, closing: Closing)
         ledger.settle(ended("h1"), None),
         ledger.totals(GUEST, NOON, WHEN),
         ledger.sweep(NOON),
-        ledger.forget(NOON),
+        ledger.forget(NOON, timedelta(days=30)),
         ledger.rows(None, None, 1),
         database.migrate(),
         Admission(store, ledger).admit(wish()),

@@ -11,7 +11,7 @@ from maitre.settings import House
 HOUSE = """\
 domain: localhost
 time_zone: Europe/Kyiv
-max_turn_seconds: 12
+max_turn_seconds: 20
 trusted_proxies: [127.9.9.9]
 wrong_keys_per_minute: 60
 default_plan: free

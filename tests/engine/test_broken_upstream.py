@@ -110,7 +110,7 @@ def test_a_hanging_upstream_ends_with_a_sentence(hall: Hall, eventually: Callabl
     """A turn that lasts longer than the house allows is ended, said and settled."""
     guest = hall.guest()
     told = error_in(hall.raw(guest, script(hang_after=2)))
-    assert "longer than 12 seconds" in told["message"]
+    assert "longer than 20 seconds" in told["message"]
     (row,) = eventually(lambda: hall.settled(guest))
     assert row["completion_tokens"] > 0
     eventually(lambda: hall.agrees(guest))

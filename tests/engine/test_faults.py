@@ -29,13 +29,13 @@ Guest = dict[str, str]
 #: One call at once, and a wait of a minute at most; and a provider without a line beside it.
 NARROW = HOUSE
 for _old, _new in {
-    "max_turn_seconds: 12": "max_turn_seconds: 60",
+    "max_turn_seconds: 20": "max_turn_seconds: 60",
     "    kind: openai\n": "    kind: openai\n    max_concurrent: 1\n    max_wait_seconds: 60\n",
     "prices:": "  beside:\n    kind: openai\n    base_url: {upstream}/v1\n"
     "    models: {{ plenty: {{ upstream: scripted }} }}\nprices:",
-    "[scripted, small]": "[scripted, small, plenty]",
+    "[scripted, small, ": "[scripted, small, plenty, ",
 }.items():
-    NARROW = NARROW.replace(_old, _new)
+    NARROW = NARROW.replace(_old, _new, 1)
 CLOSED = "We are back at nine."
 
 
