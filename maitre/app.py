@@ -343,7 +343,8 @@ class Engine:
         """Settle what can be settled, then close the stores."""
         for task in self._keeping:
             task.cancel()
-        await asyncio.gather(self.turns.drain(DRAIN), asyncio.to_thread(self._tracer.close))
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        await asyncio.gather(self.turns.drain(DRAIN), self.diary.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
         await self._tools.close()
