@@ -102,6 +102,8 @@ async def _owner(api: Api, caller: Caller, named: object) -> Account:
     """For whom the caller acts: itself, or of an admin whomever it names. Raises Problem (403, 404), Refusal."""
     if caller.key is not None and (caller.token or not caller.key.manages):
         raise Problem(403, "This API key may not manage keys.")
+    if caller.key is not None and caller.key.limits:
+        raise Problem(403, "An API key with limits of its own manages none: others have as much again.")
     own, _ = await api.engine.arrive(caller.user)
     if named is None or named in (own.user_id, own.email):
         return own
