@@ -157,8 +157,9 @@ class Engine:
         retention = timedelta(days=house.retention_days)
         self.diary = Diary(PostgresActions(self._database), self._clock, retention)
         self.enquiries = Enquiries(
-            self.turns.reception, self.turns.admission, self._books, line, list(queues), self._clock, house.zone
-        )
+            self.turns.reception, self.turns.admission, self._books, line, list(queues), house.aliases, self._clock,
+            house.zone,
+        )  # fmt: skip
         self.embeddings = Embeddings(self.turns, house.models)
         self.guesses = Guesses(RedisFailures(self._valkey), house.wrong_keys_per_minute, time.monotonic)
         self._foreign = ForeignTurns(self.turns, self._ledger, house.prices)
