@@ -154,3 +154,12 @@ async def test_embeddings_wait_in_the_line(kitchen: Kitchen) -> None:
     stall.set()
     await asyncio.gather(first, second)
     assert notes["X-Queue-Position"] == "1"
+
+
+async def test_embeddings_that_nobody_could_check_are_requests_all_the_same(kitchen: Kitchen) -> None:
+    """A plan that is served unchecked while the live windows are down gives no request away."""
+    kitchen.registry.offer(replace(FREE, models=("vectors",), fail="open"))
+    kitchen.store.down["reserve"] = 2
+    await kitchen.embeddings.answer(asked())
+    await kitchen.settled()
+    assert [row[:3] for row in kitchen.rows()] == [("embedding", "done", True)]
