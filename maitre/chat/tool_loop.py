@@ -89,7 +89,9 @@ class ToolLoop:
             raise ProviderError("no_answer", status=502)
         message = {name: value for name, value in message.items() if name != "tool_calls"} | {"role": "assistant"}
         finish = _finish(str(choice.get("finish_reason") or ""))
-        choice = {**choice, "message": {**message, "content": GAP.join(texts)}, "finish_reason": finish}
+        # What a model says before it uses a tool is no part of an answer in JSON.
+        content = GAP.join(texts[-1:] if prepared.checked else texts)
+        choice = {**choice, "message": {**message, "content": content}, "finish_reason": finish}
         id, place = first
         return {**whole, "id": id, "choices": [choice], "usage": (used or Usage(0, 0)).to_openai()}, place
 

@@ -314,3 +314,13 @@ async def test_a_clients_own_tools_do_not_reach_the_model() -> None:
     _, body = inn.model.calls[0]
     assert [tool["function"]["name"] for tool in body["tools"]] == ["calculator", "crm_find"]
     assert "tool_choice" not in body
+
+
+async def test_what_is_said_before_a_tool_is_no_part_of_an_answer_in_json() -> None:
+    """Else no such answer was ever valid, and each was paid for twice."""
+    inn = Inn(SUM, Reply(pieces=['{"sum": 4}']))
+    inn.registry.offer(replace(HELPED, json_answer=True))
+    answer = await inn.answer("2+2?", model="assistants.helped")
+    assert answer["choices"][0]["message"]["content"] == '{"sum": 4}'
+    assert len(inn.model.calls) == 2
+    await inn.check_books()
