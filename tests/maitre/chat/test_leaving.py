@@ -15,7 +15,7 @@ from maitre.providers.pool import Place, Pool
 from maitre.providers.provider import Model
 from maitre.queue.line import Capacity
 from maitre.tools.tool import Outcome
-from tests.maitre.chat.kitchen import COACH, FREE, FRANS, Kitchen, Plate, Reply, ScriptedModel
+from tests.maitre.chat.kitchen import COACH, FRANS, FREE, Kitchen, Plate, Reply, ScriptedModel
 from tests.maitre.chat.test_tool_loop import FIND, HELPED, asks
 
 NEXT = Model("next", "Next model", "other", "upstream-next")
@@ -91,7 +91,8 @@ async def left_after(story: str, steps: int) -> tuple[bool, Busy]:
     assert asked == [len(cook.calls) for cook in kitchen.cooks], "nobody is asked after the guest has left"
     for name in kitchen.queues:
         line = await kitchen.line.snapshot(name, kitchen.clock())
-        assert not line.seated and not line.waiting
+        assert not line.seated
+        assert not line.waiting
     live = await kitchen.true_store.live(FRANS, kitchen.clock())
     assert live is None or not any(live.held.values()), live
     assert sum(call.counted for call in kitchen.books.calls.values()) <= 1
