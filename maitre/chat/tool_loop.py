@@ -123,6 +123,7 @@ class ToolLoop:
         # The tools stay described: some servers take no conversation about tools that they do not know.
         fields = {**prepared.tools, "tool_choice": "none"} if last else prepared.tools
         body = prompt.with_tools(prepared.body, fields, more)
+        await self._calls.settled(prepared)
         return await self._sized(prepared.again(tools=fields, said=(*prepared.said, *more), body=body))
 
     async def _used(

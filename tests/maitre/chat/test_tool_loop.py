@@ -324,3 +324,25 @@ async def test_what_is_said_before_a_tool_is_no_part_of_an_answer_in_json() -> N
     assert answer["choices"][0]["message"]["content"] == '{"sum": 4}'
     assert len(inn.model.calls) == 2
     await inn.check_books()
+
+
+@pytest.mark.parametrize("how", ["stream", "answer", "repair"])
+async def test_a_turn_is_not_in_its_own_way(how: str) -> None:
+    """The next call of a turn waits until the one before is settled: what that held is room again."""
+    inn = Inn(SUM, ANSWER) if how != "repair" else Inn(Reply(pieces=["no"]), Reply(pieces=["{}"]))
+    inn.registry.offer(limited(FREE, tokens_per_day=125), replace(HELPED, json_answer=how == "repair"))
+    settle = inn.books.settle
+
+    async def slowly(*values: Any) -> bool:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return await settle(*values)
+
+    inn.books.settle = slowly  # type: ignore[method-assign]
+    if how == "stream":
+        plate = await inn.heard()
+        assert text_in(plate.events) == "Let me see.\n\nIt is 4"
+    else:
+        await inn.answer("2+2?", model="assistants.helped")
+    assert len(inn.model.calls) == 2
+    await inn.check_books()
