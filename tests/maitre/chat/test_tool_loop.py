@@ -338,7 +338,7 @@ async def test_a_turn_is_not_in_its_own_way(how: str) -> None:
             await asyncio.sleep(0)
         return await settle(*values)
 
-    inn.books.settle = slowly  # type: ignore[method-assign]
+    inn.books.settle = slowly  # type: ignore[method-assign, assignment]
     if how == "stream":
         plate = await inn.heard()
         assert text_in(plate.events) == "Let me see.\n\nIt is 4"
