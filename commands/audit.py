@@ -92,7 +92,7 @@ def table(entries: list[dict[str, Any]], house: House) -> Table:
         detail = ", ".join(f"{name}: {_told(value)}" for name, value in one["detail"].items() if value != "")
         shown.add_row(
             f"{one['at'].astimezone(house.zone):%d %b %H:%M:%S}",
-            *(escape(text) for text in (one["who"], one["from"] or "·", one["what"], one["target"], detail)),
+            *(escape(text) for text in (one["who"] or "·", one["from"] or "·", one["what"], one["target"], detail)),
         )
     return shown
 

@@ -12,7 +12,7 @@ import typer
 from commands.key_view import plain, table
 from commands.moments import future, span
 from commands.output import HouseOption, JsonOption, VerboseOption, console, errors, house_of, one_sentence, print_json
-from commands.people import OptionalUser, UserArgument, guest
+from commands.people import OptionalUser, UserArgument, guest, note
 from maitre.chat.inlet import is_ours
 from maitre.errors import HouseError
 from maitre.keys.bounds import bounded
@@ -165,7 +165,9 @@ async def _create(house: House, user: str, told: dict[str, Any]) -> tuple[str, K
         now = datetime.now(UTC)
         wish = wished(told, id=secrets.token_hex(8), user_id=account.user_id, now=now, public=public)
         made = bounded(wish, plan, offered, None)
-        return await books.keys.add(made), made, account
+        text = await books.keys.add(made)
+        await note(books, "key.generate", made.id, name=made.name, manages=made.manages, user=account.user_id)
+        return text, made, account
 
 
 async def _offered(books: Books, plan: Plan) -> set[str]:
@@ -190,6 +192,7 @@ async def _revoke(house: House, id: str) -> None:
     async with open_books(house) as books:
         if not is_id(id) or not await books.keys.revoke(id):
             raise HouseError(f"There is no live key “{id}”. `cli key list` shows the ids.")
+        await note(books, "key.revoke", id)
 
 
 async def _rotate(house: House, id: str, grace: timedelta) -> str:
@@ -199,6 +202,7 @@ async def _rotate(house: House, id: str, grace: timedelta) -> str:
         text = await books.keys.rotate(id, grace) if is_id(id) else None
         if text is None:
             raise HouseError(f"There is no key “{id}” that is not revoked. `cli key list` shows the ids.")
+        await note(books, "key.rotate", id, grace_seconds=grace.total_seconds())
         return text
 
 

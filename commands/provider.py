@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
+from commands.people import note
 from maitre.errors import HouseError
 from maitre.settings import House
 
@@ -95,6 +96,7 @@ async def _put(house: House, name: str, key: str) -> None:
 
     async with open_books(house) as books:
         await books.provider_keys.put(name, key, datetime.now(UTC))
+        await note(books, "provider_key.set", name)
 
 
 async def _listed(house: House) -> dict[str, datetime]:
@@ -108,4 +110,7 @@ async def _remove(house: House, name: str) -> bool:
     from maitre.books import open_books
 
     async with open_books(house) as books:
-        return await books.provider_keys.remove(name)
+        removed = await books.provider_keys.remove(name)
+        if removed:
+            await note(books, "provider_key.remove", name)
+        return removed

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.output import HouseOption, VerboseOption, console, house_of, one_sentence
-from commands.people import UserArgument, guest
+from commands.people import UserArgument, guest, note
 from maitre.settings import House
 
 
@@ -30,4 +30,5 @@ async def _suspend(house: House, user: str, *, suspended: bool) -> str:
     async with open_books(house) as books:
         account = await guest(books, user)
         await books.suspend(account, suspended=suspended)
+        await note(books, "account.suspend" if suspended else "account.restore", account.user_id)
         return account.email or account.user_id

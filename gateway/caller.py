@@ -13,9 +13,10 @@ from gateway.keys import right_key
 from gateway.replays import Replays
 from maitre.app import Engine
 from maitre.chat.message import guest_of
+from maitre.errors import Forbidden
 from maitre.keys.address import client
 from maitre.keys.entrance import enter
-from maitre.keys.key import Key
+from maitre.keys.key import Key, split
 from maitre.keys.keys import Opened
 
 MISSING = "The API key is missing. Send it as “Authorization: Bearer mtr-…”."
@@ -55,7 +56,7 @@ class Callers:
         suspended one does not pass. Raises Problem (401, 429), Forbidden, StoreDown."""
         told = header(exchange.scope, b"authorization")
         if self.is_open_webui(exchange):
-            user = identity.who(exchange.scope, self._user_jwt, self._replays, time.time()).user()
+            user = self._vouched(exchange)
             if not welcomed:
                 await self._engine.turns.reception.arrive(guest_of(user))
             return Caller(user, None, groups=identity.groups(exchange.scope))
@@ -68,11 +69,23 @@ class Callers:
         token = "." in text  # a key has none
         opened = await (self._by_token(text) if token else self._engine.keys.check(text))
         if opened is None:
+            told_id = parts[0] if (parts := split(text)) else ""
+            self._engine.diary.failed("auth.wrong", "", address, target=told_id, token=token)
             if wait := await self._engine.guesses.failed(address):
+                self._engine.diary.failed("auth.blocked", "", address, seconds=wait)
                 raise _too_many(wait)
             raise Problem(401, WRONG, {"WWW-Authenticate": "Bearer"})
         await self._admit(opened, address)
         return Caller({"id": opened.key.user_id}, opened.key, address, opened.mark, token)
+
+    def _vouched(self, exchange: Exchange) -> dict[str, str]:
+        try:
+            user = identity.who(exchange.scope, self._user_jwt, self._replays, time.time()).user()
+        except Problem:
+            self._engine.diary.failed("auth.wrong", "", self._address(exchange.scope), door="open webui")
+            raise
+        self._engine.diary.seen(user["id"])
+        return user
 
     def _address(self, scope: Scope) -> str:
         peer = (scope.get("client") or ("",))[0]
@@ -89,7 +102,12 @@ class Callers:
             await reception.refresh()
         plans = reception.catalogue.plans
         plan = plans.get(opened.plan or "") or plans.get(self._engine.house.default_plan or "")
-        enter(opened.key, plan, address, suspended=opened.suspended)
+        key = opened.key
+        try:
+            enter(key, plan, address, suspended=opened.suspended)
+        except Forbidden as refused:
+            self._engine.diary.failed("auth.refused", key.user_id, address, key=key.id, why=refused.key)
+            raise
 
 
 def _too_many(wait: int) -> Problem:

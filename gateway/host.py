@@ -59,6 +59,7 @@ class Host:
         claims = None
         if path in CHAT:
             claims = identity.who(scope, self._secret, self._replays, self._clock())
+            self.turns.engine.diary.seen(claims.user_id)
         if claims is not None:
             await self._chat(scope, claims, receive, send)
             return

@@ -138,8 +138,9 @@ class Engine:
         retention = timedelta(days=house.retention_days)
         self.diary = Diary(PostgresActions(self._database), self._clock, retention)
         self.enquiries = Enquiries(
-            self.turns.reception, self.turns.admission, self._books, line, list(queues), self._clock, house.zone
-        )
+            self.turns.reception, self.turns.admission, self._books, line, list(queues), house.aliases, self._clock,
+            house.zone,
+        )  # fmt: skip
         self.embeddings = Embeddings(self.turns, house.models, house.aliases)
         self.guesses = Guesses(RedisFailures(self._valkey), house.wrong_keys_per_minute, time.monotonic)
         self.menu = Menu(self.turns.reception, house)
@@ -218,7 +219,8 @@ class Engine:
         """Settle what can be settled, then close the stores."""
         for task in self._keeping:
             task.cancel()
-        await asyncio.gather(self.turns.drain(DRAIN), asyncio.to_thread(self._tracer.close))
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        await asyncio.gather(self.turns.drain(DRAIN), self.diary.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
         await self._tools.close()

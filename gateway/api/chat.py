@@ -29,6 +29,8 @@ def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any])
     request = replace(
         request,
         id=exchange.id,
+        # Our stamps are for Open WebUI's own calls; a copied one must not be somebody's turn once more.
+        stamp=request.stamp if caller.key is None else None,
         key=caller.key,
         address=caller.address,
         session_id=session_of(exchange, body) if caller.key is not None else None,

@@ -19,6 +19,7 @@ async def create(api: Api, exchange: Exchange, caller: Caller) -> None:
     request = replace(
         request,
         id=exchange.id,
+        stamp=None,
         key=caller.key,
         address=caller.address,
         kind="embedding",

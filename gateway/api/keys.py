@@ -46,8 +46,10 @@ async def generate(api: Api, exchange: Exchange, caller: Caller) -> None:
         key = bounded(key, plan, {id for id, _ in await engine.menu.offers(user, None)}, caller.key)
     if sum(one.live(now) for one in await engine.keys.of(owner.user_id)) >= MOST:
         raise Problem(400, f"An account has at most {MOST} live keys. Revoke one first.")
+    text = await engine.keys.add(key)
+    _note(api, caller, "key.generate", key, name=key.name, manages=key.manages)
     exchange.headers["Cache-Control"] = "no-store"
-    await exchange.answer({"key": await engine.keys.add(key), **_told(key, now)})
+    await exchange.answer({"key": text, **_told(key, now)})
 
 
 async def every(api: Api, exchange: Exchange, caller: Caller) -> None:
@@ -62,6 +64,8 @@ async def revoke(api: Api, exchange: Exchange, caller: Caller) -> None:
     """End a key at once, and all its tokens."""
     key = await _named(api, caller, await exchange.body())
     ended = await api.engine.keys.revoke(key.id)
+    if ended:
+        _note(api, caller, "key.revoke", key)
     await exchange.answer({"id": key.id, "revoked": True, "was_live": ended})
 
 
@@ -77,6 +81,7 @@ async def rotate(api: Api, exchange: Exchange, caller: Caller) -> None:
     text = await api.engine.keys.rotate(key.id, grace)
     if text is None:
         raise Problem(400, "That key is revoked. Make another one.")
+    _note(api, caller, "key.rotate", key, grace_seconds=grace.total_seconds())
     exchange.headers["Cache-Control"] = "no-store"
     await exchange.answer({"key": text, **_told(key, datetime.now(UTC))})
 
@@ -89,6 +94,7 @@ async def token(api: Api, exchange: Exchange, caller: Caller) -> None:
     with _told_why():
         span = seconds_of("expires_in", body.get("expires_in", USUAL_TOKEN), LONGEST_TOKEN).total_seconds()
     made = key_tokens.sign(caller.key.id, caller.mark, api.callers.token_secret, time.time(), span)
+    _note(api, caller, "token.exchange", caller.key, seconds=int(span))
     exchange.headers["Cache-Control"] = "no-store"
     await exchange.answer({"token": made, "token_type": "Bearer", "expires_in": int(span)})
 
@@ -97,6 +103,8 @@ async def _owner(api: Api, caller: Caller, named: object) -> Account:
     """For whom the caller acts: itself, or of an admin whomever it names. Raises Problem (403, 404), Refusal."""
     if caller.key is not None and (caller.token or not caller.key.manages):
         raise Problem(403, "This API key may not manage keys.")
+    if caller.key is not None and caller.key.limits:
+        raise Problem(403, "An API key with limits of its own manages none: others have as much again.")
     own, _ = await api.engine.turns.reception.arrive(guest_of(caller.user))
     if named is None or named in (own.user_id, own.email):
         return own
@@ -117,6 +125,14 @@ async def _named(api: Api, caller: Caller, body: Mapping[str, Any]) -> Key:
     if key is None or key.user_id != owner.user_id:
         raise Problem(404, "There is no such key.")
     return key
+
+
+def _note(api: Api, caller: Caller, what: str, key: Key, **detail: object) -> None:
+    """Into the action log, without any secret."""
+    if key.user_id != caller.user["id"]:
+        detail["user"] = key.user_id
+    used = caller.key.id if caller.key else ""
+    api.engine.diary.note(what, caller.user["id"], target=key.id, key=used, address=caller.address, **detail)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ ROUTES = (
     Route("POST", "/v1/key/rotate", keys.rotate, welcomes=True),
     Route("POST", "/v1/token", keys.token),
     Route("GET", "/v1/usage", usage.windows, welcomes=True),
-    Route("GET", "/v1/usage/history", usage.history),
+    Route("GET", "/v1/usage/history", usage.history, welcomes=True),
     Route("GET", "/v1/queue", usage.waiting),
     Route("GET", "/v1/queue/{id}", usage.whereabouts),
     Route("GET", "/healthz", anybody=health.alive),

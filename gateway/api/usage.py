@@ -30,11 +30,11 @@ async def history(api: Api, exchange: Exchange, caller: Caller) -> None:
         raise Problem(400, f"“limit” is a number from 1 to {LARGEST_PAGE}.")
     before = _number(query, "before", 0)
     key = query.get("key")
-    if caller.key is not None and not caller.key.manages:
+    if caller.key is not None and (caller.token or not caller.key.manages):
         if key not in (None, caller.key.id):
             raise Problem(403, "This key sees its own calls only.")
         key = caller.key.id
-    rows = await api.engine.enquiries.history(caller.user["id"], key, _moment(query), before or None, limit)
+    rows = await api.engine.enquiries.history(guest_of(caller.user), key, _moment(query), before or None, limit)
     last = rows[-1]["id"] if len(rows) == limit else None
     await exchange.answer({"object": "list", "data": [_plain(row) for row in rows], "before": last})
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from maitre.chat import embedding_wire, openai_wire, sse
 from maitre.chat.disguise import Disguise
-from maitre.chat.fallback import Fallback
+from maitre.chat.fallback import SETTLED, Fallback
 from maitre.chat.holds import Holds, Place
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
@@ -64,6 +64,10 @@ class Calls:
     async def whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> tuple[dict[str, Any], Prepared]:
         """One whole answer, and the turn as the model has it that answered."""
         return await self._answered(prepared, lambda course: self._whole(course, wait, limit), lambda: False)
+
+    async def settled(self, prepared: Prepared) -> None:
+        """Wait a little until what the turn's calls so far held is given back: its next one may need the room."""
+        await self._settlements.ended(prepared.turn_id, SETTLED)
 
     async def embed(
         self, prepared: Prepared, body: Mapping[str, Any], wait: Wait, limit: asyncio.Timeout

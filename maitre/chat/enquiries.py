@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 from maitre.chat.message import Guest
 from maitre.chat.reception import Reception
 from maitre.keys.key import Key
+from maitre.providers.alias import Alias, asked_as
 from maitre.queue.line import Line
 from maitre.quota.admission import Admission
 from maitre.quota.explain import explain
+from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
 from maitre.quota.window import periods
 
@@ -49,11 +51,13 @@ class Enquiries:
         rows: Rows,
         line: Line,
         queues: Sequence[str],
+        aliases: Mapping[str, Alias],
         clock: Callable[[], datetime],
         zone: ZoneInfo,
     ) -> None:
         self._reception, self._admission, self._rows = reception, admission, rows
-        self._line, self._queues, self._clock, self._zone = line, queues, clock, zone
+        self._line, self._queues, self._aliases = line, queues, aliases
+        self._clock, self._zone = clock, zone
 
     async def usage(self, guest: Guest, key: Key | None) -> dict[str, Any]:
         """Every window of the account, and of the key that asks: limit, used, held, left, reset."""
@@ -68,11 +72,12 @@ class Enquiries:
         return explain(account, plan, live, wider, when)
 
     async def history(
-        self, user_id: str, key: str | None, since: datetime | None, before: int | None, limit: int
+        self, guest: Guest, key: str | None, since: datetime | None, before: int | None, limit: int
     ) -> list[dict[str, Any]]:
         """The account's newest calls, or those of one key, before a row."""
-        rows = await self._rows.rows(user_id, since, limit, key=key, before=before)
-        return [_shown(row) for row in rows]
+        account, plan = await self._reception.arrive(guest)
+        rows = await self._rows.rows(account.user_id, since, limit, key=key, before=before)
+        return [self._shown(row, plan) for row in rows]
 
     async def whereabouts(self, user_id: str, id: str) -> dict[str, Any] | None:
         """How a request stands: waiting in which place, running, or how it ended; None when it is not the account's, or
@@ -106,8 +111,8 @@ class Enquiries:
             for place, seen, state in found
         ]
 
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    # An assistant's model is its own affair; a plain model's id is the name under which it was asked for.
-    model = f"assistants.{row['assistant']}" if row["assistant"] else f"models.{row['model']}"
-    return {"model": model, **{name: row[name] for name in SHOWN}}
+    def _shown(self, row: dict[str, Any], plan: Plan) -> dict[str, Any]:
+        # An assistant's model is its own affair, and so is what stands behind an alias.
+        model = row["assistant"] or asked_as(row["model"], plan.models, self._aliases)
+        door = "assistants" if row["assistant"] else "models"
+        return {"model": f"{door}.{model}", **{name: row[name] for name in SHOWN}}

@@ -150,7 +150,8 @@ class Holds:
             except StoreDown:
                 self._settlements.doubt(asked.subjects)
                 if plan.fail == "open":
-                    return granted or Granted(asked.kind == "turn", False, asked.completion_tokens)
+                    counted = asked.kind in ("turn", "embedding") and asked.stands is None
+                    return granted or Granted(counted, False, asked.completion_tokens)
                 raise
             if isinstance(verdict, Granted):
                 self._warn(asked, verdict)

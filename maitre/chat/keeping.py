@@ -72,8 +72,9 @@ class Keeping:
             await asyncio.wait({before})
         try:
             delete_at = turn.at + self._retention
-            if not await self._sessions.keep(user_id, recalled.session, turn, recalled.memory.keep, delete_at):
-                log.warning("The turn %s is not remembered: its session is another assistant's.", turn.id)
+            session, most = recalled.session, recalled.memory.keep
+            if not await self._sessions.keep(user_id, session, turn, most, delete_at, known=recalled.known):
+                log.warning("The turn %s is not remembered: its session was deleted, or is another's.", turn.id)
         except StoreDown as down:
             log.warning("The turn %s is not remembered: %s", turn.id, down)
 

@@ -112,27 +112,28 @@ class Recall:
         return None
 
     async def _read(self, prepared: Prepared, memory: Memory, session: Session) -> Recalled:
-        talk, turns, read = plain(prepared.body["messages"]), list[SessionTurn](), True
+        talk, turns, read, known = plain(prepared.body["messages"]), list[SessionTurn](), True, False
         if session.browser or prepared.request.session_id:
             try:
                 async with asyncio.timeout(PATIENCE):
-                    turns = await self._turns(prepared.account.user_id, session, memory.load)
+                    turns, known = await self._turns(prepared.account.user_id, session, memory.load)
             except (StoreDown, TimeoutError) as down:
                 log.warning("A turn goes on without its memory: %s", str(down) or "the store does not answer in time")
                 read = False
         said = newly_asked(talk) if session.browser else fresh(turns, talk)
-        return Recalled(memory, session, unheard(turns, talk), said, read=read)
+        return Recalled(memory, session, unheard(turns, talk), said, read=read, known=known)
 
-    async def _turns(self, user_id: str, session: Session, load: int) -> list[SessionTurn]:
+    async def _turns(self, user_id: str, session: Session, load: int) -> tuple[list[SessionTurn], bool]:
+        """The turns that the session has, or for a chat of the browser those of the others; whether it is there."""
         if session.browser:
-            return list(latest(await self._sessions.elsewhere(user_id, session.assistant, session.id, load)))
+            return list(latest(await self._sessions.elsewhere(user_id, session.assistant, session.id, load))), False
         await self._keeping.done(user_id, session.id)
         found = await self._sessions.read(user_id, session.id, load)
         if found is None:
-            return []
+            return [], False
         if found[0].assistant != session.assistant:
             raise BadRequest("other_assistant", session=session.id)
-        return found[1]
+        return found[1], True
 
     def _size(self, prepared: Prepared, turn: SessionTurn) -> int:
         weight, extra = weigh({"messages": turn.messages})

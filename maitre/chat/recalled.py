@@ -13,7 +13,7 @@ from maitre.memory.session import Session, SessionTurn
 class Recalled:
     """A turn's session as it was read: its turns that the client's messages do not hold, and what is new in those.
     `taken`: how many of the turns go upstream, and `messages`: as how many messages. `read`: whether the store
-    answered."""
+    answered. `known`: whether the session was there."""
 
     memory: Memory
     session: Session
@@ -22,6 +22,7 @@ class Recalled:
     taken: int = 0
     messages: int = 0
     read: bool = True
+    known: bool = False
 
     @property
     def shown(self) -> str:

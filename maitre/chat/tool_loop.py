@@ -86,7 +86,9 @@ class ToolLoop:
             raise ProviderError("no_answer", status=502)
         message = {name: value for name, value in message.items() if name != "tool_calls"} | {"role": "assistant"}
         finish = _finish(str(choice.get("finish_reason") or ""))
-        choice = {**choice, "message": {**message, "content": GAP.join(texts)}, "finish_reason": finish}
+        # What a model says before it uses a tool is no part of an answer in JSON.
+        content = GAP.join(texts[-1:] if prepared.checked else texts)
+        choice = {**choice, "message": {**message, "content": content}, "finish_reason": finish}
         return {**whole, "choices": [choice], "usage": (used or Usage(0, 0)).to_openai()}, prepared
 
     def _tools(self, prepared: Prepared) -> Sequence[Tool]:
@@ -117,6 +119,7 @@ class ToolLoop:
         # The tools stay described: some servers take no conversation about tools that they do not know.
         fields = {**prepared.tools, "tool_choice": "none"} if last else prepared.tools
         body = prompt.with_tools(prepared.body, fields, more)
+        await self._calls.settled(prepared)
         return await self._sized(prepared.again(tools=fields, said=(*prepared.said, *more), body=body))
 
     async def _used(

@@ -224,6 +224,7 @@ class Turns:
             if attempt == "answer":
                 again = prompt.repair(prepared.body, text, problem)
                 repair = prepared.again(body=again, kind="repair")
+                await self.calls.settled(prepared)
                 prepared = await self.reception.sized(repair, prepared.max_tokens)
         raise ProviderError("bad_json", status=502, detail=problem or "")
 

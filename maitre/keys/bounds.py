@@ -15,6 +15,8 @@ from maitre.quota.plan import Plan
 def bounded(key: Key, plan: Plan, offered: Collection[str], maker: Key | None) -> Key:
     """The key, with the bounds of its maker where it names none of its own. `offered`: the public ids that its account
     may use. Raises BadKey when it is wider than its plan or its maker."""
+    if key.manages and key.limits:
+        raise BadKey("A key with limits of its own manages none: each that it made would have as much again.")
     for model in key.models:
         if model not in offered:
             raise BadKey(f"There is no “{model[:100]}” in the {plan.name} plan.")
@@ -31,7 +33,6 @@ def bounded(key: Key, plan: Plan, offered: Collection[str], maker: Key | None) -
         key,
         expires_at=key.expires_at or maker.expires_at,
         models=key.models or maker.models,
-        limits={**maker.limits, **key.limits},
         networks=networks,
     )
     if what := wider(key, maker):
@@ -45,8 +46,6 @@ def wider(key: Key, maker: Key) -> str | None:
         return "expiry"
     if maker.models and not (key.models and set(key.models) <= set(maker.models)):
         return "models"
-    if any(name not in key.limits or key.limits[name] > limit for name, limit in maker.limits.items()):
-        return "limits"
     if not key.networks.within(maker.networks):
         return "networks"
     return "rights" if key.manages and not maker.manages else None

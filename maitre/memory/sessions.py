@@ -19,9 +19,12 @@ class Sessions(Protocol):
     async def elsewhere(self, user_id: str, assistant: str, but: str, limit: int) -> list[SessionTurn]:
         """The newest turns of the account's other chats of the browser with the assistant, the newest last."""
 
-    async def keep(self, user_id: str, session: Session, turn: SessionTurn, keep: int, delete_at: datetime) -> bool:
+    async def keep(
+        self, user_id: str, session: Session, turn: SessionTurn, keep: int, delete_at: datetime, *, known: bool = False
+    ) -> bool:
         """Put a turn to the end of its session, which is made if there is none, and let only the newest `keep` stay; a
-        turn that is there already is replaced in its place. False when the session is another assistant's."""
+        turn that is there already is replaced in its place. `known`: the session was there when its turn began, so one
+        that is gone was deleted meanwhile. False then, and when it is another assistant's."""
 
     async def of(
         self, user_id: str, limit: int, after: str | None, assistants: Collection[str] | None

@@ -31,12 +31,16 @@ class MemorySessions:
         turns = [turn for key in chats for turn, _ in self._turns[key]]
         return sorted(turns, key=lambda turn: (turn.at, turn.id))[-limit:]
 
-    async def keep(self, user_id: str, session: Session, turn: SessionTurn, keep: int, delete_at: datetime) -> bool:
+    async def keep(
+        self, user_id: str, session: Session, turn: SessionTurn, keep: int, delete_at: datetime, *, known: bool = False
+    ) -> bool:
         key = user_id, session.id
-        known = self._sessions.setdefault(key, session)
-        if known.assistant != session.assistant:
+        if known and key not in self._sessions:
             return False
-        self._sessions[key] = replace(known, used_at=max(known.used_at, session.used_at))
+        before = self._sessions.setdefault(key, session)
+        if before.assistant != session.assistant:
+            return False
+        self._sessions[key] = replace(before, used_at=max(before.used_at, session.used_at))
         turns = self._turns.setdefault(key, [])
         places = [place for place, (one, _) in enumerate(turns) if one.id == turn.id]
         if places:

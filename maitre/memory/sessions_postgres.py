@@ -39,6 +39,7 @@ on conflict (user_id, id) do update set
 where sessions.assistant = excluded.assistant
 returning 1
 """
+_LOCK = "select 1 from sessions where user_id = $1 and id = $2 for update"
 _APPEND = """
 insert into session_turns (user_id, session_id, number, turn_id, at, delete_at, messages)
 select $1, $2, 1 + coalesce(max(number), 0), $3::text, $4::timestamptz, $5::timestamptz, $6::jsonb
@@ -75,10 +76,15 @@ class PostgresSessions:
         rows = await self._database.fetch(_ELSEWHERE, user_id, assistant, but, limit)
         return [_turn(row) for row in reversed(rows)]
 
-    async def keep(self, user_id: str, session: Session, turn: SessionTurn, keep: int, delete_at: datetime) -> bool:
+    async def keep(
+        self, user_id: str, session: Session, turn: SessionTurn, keep: int, delete_at: datetime, *, known: bool = False
+    ) -> bool:
         one = session
 
         async def write(connection: asyncpg.Connection) -> bool:
+            # Locked as by the insert: nobody deletes it before the turn is in it.
+            if known and await connection.fetchrow(_LOCK, user_id, one.id) is None:
+                return False
             values = user_id, one.id, one.assistant, one.browser, one.created_at, one.used_at, delete_at
             if await connection.fetchrow(_TOUCH, *values) is None:
                 return False

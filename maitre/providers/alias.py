@@ -47,6 +47,13 @@ def models_of(id: str, models: Mapping[str, Model], aliases: Mapping[str, Alias]
     return (models[id],) if id in models else ()
 
 
+def asked_as(model: str, plan: Sequence[str], aliases: Mapping[str, Alias]) -> str:
+    """The public id under which a guest of a plan (its public ids) reaches a provider's model: its own where the plan
+    has it, else that of an alias, the plan's before others."""
+    behind = [alias.id for alias in aliases.values() if model in alias.use]
+    return model if model in plan else next((id for id in behind if id in plan), next(iter(behind), model))
+
+
 def on_the_menu(
     models: Mapping[str, Model], aliases: Mapping[str, Alias], plans: Iterable[Sequence[str]]
 ) -> dict[str, str]:

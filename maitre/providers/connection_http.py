@@ -1,4 +1,8 @@
-"""How every adapter reaches its provider over HTTP: one pool of connections, JSON out, bytes back, faults."""
+"""How every adapter reaches its provider over HTTP: one pool of connections, JSON out, bytes back, faults.
+
+No redirect is followed, for the key and the guest's words would go to whom the operator did not name; cookies and
+proxies of the environment are not used.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,7 @@ class Connection:
     async def asked(
         self, url: str, body: Mapping[str, Any], request_id: str, scrubber: Scrubber
     ) -> AsyncIterator[Answer]:
-        """What the provider answers with a status below 400. Whatever goes wrong is a ProviderError or BadRequest."""
+        """What the provider answers with a status below 300. Whatever goes wrong is a ProviderError or BadRequest."""
         headers = {**self._headers(), "X-Request-Id": request_id}
         try:
             async with self._http.post(url, _json(body), headers) as response:

@@ -11,11 +11,12 @@ MODEL = "⟨model⟩"
 KEY = "[key]"
 ADDRESS = "[address]"
 
-#: Keys as providers write them (sk-…, sk-ant-…, gsk_…, hf_…, AIza…), cut short or starred ones too, and whatever
-#: follows “Bearer” or “x-api-key”.
+#: Keys as providers write them (sk-…, sk-ant-…, gsk_…, hf_…, AIza…), cut short or starred ones too, whatever follows
+#: “Bearer” or “x-api-key”, and the ids of the house's account there and of a request (org-…, proj_…, req_…).
 _KEYS = re.compile(
     r"(?i)\bbearer\s+[^\s\"',;]+|\bx-api-key\s*[:=]\s*[^\s\"',;]+"
     r"|\b(?:sk|pk|rk|gsk|xai|hf)[-_](?=[\w*.-]*[\d*])[\w*.-]{2,}[\w*]|\bAIza[\w*-]{10,}"
+    r"|\b(?:org|proj|acct|req)[-_](?=[\w-]*\d)\w{10,}"
 )
 #: URLs, addresses of IPv4 and IPv6, and names of hosts that have a port or a usual ending.
 _ADDRESSES = re.compile(

@@ -46,14 +46,26 @@ def status_of(upstream: int) -> int:
     return upstream if upstream in KEPT or 500 <= upstream <= 599 else 502
 
 
+#: How upstreams say that the house has not paid, whatever their status: OpenAI with 429, Anthropic with 400.
+_BILL = ("insufficient_quota", "billing", "credit balance", "exceeded your current quota")
+
+
+def _is_bill(code: str, message: str) -> bool:
+    said = f"{code} {message}".lower()
+    return any(words in said for words in _BILL)
+
+
 def refusal(status: int, said: str, wait: int | None, scrubber: Scrubber) -> Refusal:
     """An answer with an error status as a fault; `wait` is its Retry-After in seconds."""
     if status == 400 and any(words in said for words in _TOO_LONG):
         return BadRequest("too_long")
     code, message = words_in(said)
+    unpaid = _is_bill(code, message)
+    if unpaid:
+        code = message = ""
     return ProviderError(
         "provider_error",
-        status=status_of(status),
+        status=502 if unpaid else status_of(status),
         detail=scrubber.text(said)[:DETAIL],
         retry_after=wait,
         upstream_code=scrubber.text(code),
@@ -69,6 +81,8 @@ def in_answer(said: str, broke_off: bool) -> ProviderError:
         return ProviderError("provider_broke", status=502, detail=said)
     code, message = words_in(said)
     status = _status_in(said)
+    if _is_bill(code, message):
+        code, message, status = "", "", 402
     return ProviderError(
         "provider_error",
         status=status_of(status),

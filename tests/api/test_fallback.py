@@ -227,3 +227,12 @@ def test_an_alias_is_a_model_like_any_other(client: Client) -> None:
     ids = [one["id"] for one in client.get("/v1/models").json()["data"] if one["id"].startswith("models.")]
     assert ids == [f"models.best-{name}" for name in TROUBLES]
     assert client.chat(model="models.dear").status_code == 404
+
+
+def test_a_guests_history_names_no_model_behind_an_alias(pair: Pair, client: Client) -> None:
+    """Neither the one that failed nor the one that answered: the plan has only the alias."""
+    pair.first.always = Script(status=500)
+    assert client.chat(model="models.best-bad").status_code in (200, 502, 500)
+    rows = client.get("/v1/usage/history").json()["data"]
+    assert rows
+    assert all(row["model"].startswith("models.best-") for row in rows), rows

@@ -39,16 +39,16 @@ def test_a_key_is_printed_once_and_opens(client: Client) -> None:
 def test_all_bounds_arrive(client: Client) -> None:
     """As they were typed, and a bare assistant's name is its public id."""
     told = made(client, "--expires", "30d", "--model", "host", "--model", "models.small", "--limit", "tokens_per_day=5",
-                "--limit", "spend_total=2.50", "--allow", "10.0.0.0/8", "--deny", "10.0.0.1", "--manages")  # fmt: skip
+                "--limit", "spend_total=2.50", "--allow", "10.0.0.0/8", "--deny", "10.0.0.1")  # fmt: skip
     assert told["models"] == ["assistants.host", "models.small"]
     assert told["limits"] == {"tokens_per_day": 5, "spend_total": "2.5"}
     assert told["networks"] == {"allow": ["10.0.0.0/8"], "deny": ["10.0.0.1"]}
-    assert (told["manages"], told["state"]) == (True, "live")
+    assert (told["manages"], told["state"]) == (False, "live")
     listed = json.loads(cli(client, "key", "list", client.guest["id"], "--json"))
     assert listed[0] == {name: value for name, value in told.items() if name != "key"}
     table = cli(client, "key", "list", client.guest["email"])
-    for word in ("tokens_per_day=5", "manages"):
-        assert word in " ".join(table.split())
+    assert "tokens_per_day=5" in " ".join(table.split())
+    assert made(client, "--manages")["manages"]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,7 @@ def test_all_bounds_arrive(client: Client) -> None:
         (("--limit", "tokens_per_day=many"), "must be a whole number"),
         (("--model", "nobody"), "There is no “models.nobody” in the Wide plan"),
         (("--allow", "everywhere"), "“everywhere” is no network"),
+        (("--manages", "--limit", "tokens_per_day=5"), "A key with limits of its own manages none"),
         (("--expires", "soon"), "“soon” is no point in time"),
         (("--expires", "0d"), "“0d” is no span"),
         (("--expires", "2020-01-01"), "must be in the future"),

@@ -224,3 +224,48 @@ def test_a_method_that_is_not_offered_is_405(client: Client) -> None:
             answer = call(client, method, path_of(route), override)
             assert answer.status_code == 405
             assert route.method in answer.headers["allow"]
+
+
+def test_a_key_with_limits_makes_no_keys(client: Client) -> None:
+    """Neither one made before it was forbidden, nor one that is asked for."""
+    hall = client.hall
+    old = Client(hall, client.guest, hall.key(client.guest, manages=True, limits={"requests_total": 1}))
+    for path, body in (("/v1/key/generate", {"name": "n"}), ("/v1/key/rotate", {"id": "0" * 16})):
+        assert old.post(path, body).status_code == 403
+    boss = Client(hall, client.guest, hall.key(client.guest, manages=True))
+    both = {"name": "n", "manages": True, "limits": {"requests_total": 1}}
+    assert boss.post("/v1/key/generate", both).status_code == 400
+
+
+def test_a_stamp_with_a_key_is_nothing(client: Client) -> None:
+    """One that got out would make requests later calls of its turn, which are no requests, and hide them in it."""
+    stamped = client.hall.stamped(client.hall.body(client.guest))
+    ids = []
+    for _ in range(2):
+        answer = client.post("/v1/chat/completions", {**stamped, "user": "me"})
+        assert answer.status_code == 200
+        ids.append(answer.headers["x-router-log-id"])
+    rows = client.get("/v1/usage/history").json()["data"]
+    assert [(row["turn_id"], row["kind"], row["counted"]) for row in rows] == [
+        (id, "turn", True) for id in reversed(ids)
+    ]
+
+
+def test_a_client_names_no_kind_of_call(client: Client) -> None:
+    """Whatever it says in headers or the body: a request is a turn, with an id of ours, and counted."""
+    mine = {"X-Maitre-Task": "title_generation", "x-router-log-id": "f" * 32, "X-Maitre-Groups": "admins"}
+    body = {**client.hall.body(client.guest), "user": "me", "kind": "task", "turn_id": "f" * 32, "counted": False}
+    answer = call(client, "POST", "/v1/chat/completions", {**client.headers, **mine}, json=body)
+    assert answer.status_code == 200
+    (row,) = client.get("/v1/usage/history").json()["data"]
+    assert (row["kind"], row["counted"], row["turn_id"]) == ("turn", True, answer.headers["x-router-log-id"])
+    assert row["turn_id"] != "f" * 32
+
+
+def test_a_token_of_a_managing_key_sees_its_own_calls_only(client: Client) -> None:
+    """It manages nothing, so it reads no more than any other key."""
+    client.chat()
+    boss = Client(client.hall, client.guest, client.hall.key(client.guest, manages=True))
+    token = boss.post("/v1/token", {}).json()["token"]
+    assert len(boss.get("/v1/usage/history").json()["data"]) == 1
+    assert Client(client.hall, client.guest, token).get("/v1/usage/history").json()["data"] == []

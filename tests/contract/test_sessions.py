@@ -160,3 +160,16 @@ async def test_words_are_forgotten_after_their_time(sessions: Sessions) -> None:
     assert await sessions.of("u1", 10, None, None) == []
     await keep(sessions, 4)
     assert (await sessions.read("u1", "s1", 10) or (0, 0))[1] == [turn(4)]
+
+
+async def test_a_deleted_session_does_not_come_back(sessions: Sessions) -> None:
+    """A turn that began while it was there is not kept; one that is another's neither, and a new one may be made."""
+    one = turn(1)
+    assert not await sessions.keep("u1", FIRST, one, 100, MONTH, known=True)
+    assert await sessions.read("u1", "s1", 1) is None
+    assert await keep(sessions, 0)
+    assert await sessions.keep("u1", FIRST, one, 100, MONTH, known=True)
+    assert not await sessions.keep("u2", FIRST, one, 100, MONTH, known=True)
+    await sessions.drop("u1", "s1")
+    assert not await sessions.keep("u1", FIRST, one, 100, MONTH, known=True)
+    assert await sessions.read("u1", "s1", 1) is None

@@ -139,6 +139,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.turns, self.requests = Turns(), self
+        self.diary = SimpleNamespace(seen=lambda who: None)
         self.house = SimpleNamespace(secret={"pipelines_key": KEY, "user_jwt": SECRET}.__getitem__)
 
     def request_of(self, user: Mapping[str, Any], model: str, body: Mapping[str, Any]) -> TurnRequest:

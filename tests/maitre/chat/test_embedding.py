@@ -165,3 +165,70 @@ async def test_embeddings_wait_in_the_line(kitchen: Kitchen) -> None:
     stall.set()
     await asyncio.gather(first, second)
     assert notes["X-Queue-Position"] == "1"
+
+
+async def test_embeddings_that_nobody_could_check_are_requests_all_the_same(kitchen: Kitchen) -> None:
+    """A plan that is served unchecked while the live windows are down gives no request away."""
+    kitchen.registry.offer(replace(FREE, models=("vectors",), fail="open"))
+    kitchen.store.down["reserve"] = 2
+    await kitchen.embeddings.answer(asked())
+    await kitchen.settled()
+    assert [row[:3] for row in kitchen.rows()] == [("embedding", "done", True)]
+
+
+ROOM = {
+    "spend_per_day": 11_000,
+    "tokens_per_minute": 11,
+    "tokens_per_month": 11,
+    "tokens_total": 11,
+    "spend_total": 11_000,
+}
+
+
+@pytest.mark.parametrize("whose", ["plan", "key"])
+@pytest.mark.parametrize("name", ROOM)
+async def test_a_hold_of_embeddings_is_its_prompt_in_every_window(kitchen: Kitchen, name: str, whose: str) -> None:
+    """Eleven tokens, at a dollar a million: what has room for them lets them pass, one less does not, and what is left
+    of a window is what the upstream counted less."""
+    kitchen.models["small"] = replace(kitchen.models["small"], embedding=True)
+    for short in (1, 0):
+        limits = {name: ROOM[name] - short}
+        plan = replace(FREE, limits=limits if whose == "plan" else {}, models=("small",))
+        kitchen.registry.offer(plan)
+        key = replace(KEY, limits=limits) if whose == "key" else None
+        request = asked(model="models.small", id=f"{short}" * 32, key=key)
+        if short:
+            with pytest.raises(QuotaExceeded):
+                await kitchen.embeddings.answer(request)
+            assert kitchen.model.calls == []
+        else:
+            await kitchen.embeddings.answer(request)
+    await kitchen.check_books()
+    (end,) = kitchen.books.settled.values()
+    assert end.cost == 3_000
+
+
+async def test_a_prepaid_guest_without_money_has_no_embeddings(kitchen: Kitchen) -> None:
+    """The balance is a window like the others."""
+    kitchen.models["small"] = replace(kitchen.models["small"], embedding=True)
+    kitchen.registry.offer(replace(FREE, limits={}, models=("small",), prepaid=True))
+    with pytest.raises(QuotaExceeded):
+        await kitchen.embeddings.answer(asked(model="models.small"))
+    assert kitchen.model.calls == []
+
+
+async def test_a_guest_may_leave_embeddings_at_every_step(kitchen: Kitchen) -> None:
+    """The books agree, whenever it was; nothing stays held."""
+    over = False
+    for steps in range(100):
+        turn = asyncio.create_task(kitchen.embeddings.answer(asked(id=f"{steps:032x}")))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        over = turn.done()
+        turn.cancel()
+        await asyncio.wait([turn])
+        await kitchen.check_books()
+        kitchen.clock.advance(60)
+        if over:
+            break
+    assert over

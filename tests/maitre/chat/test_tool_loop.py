@@ -314,3 +314,35 @@ async def test_a_clients_own_tools_do_not_reach_the_model() -> None:
     _, body = inn.model.calls[0]
     assert [tool["function"]["name"] for tool in body["tools"]] == ["calculator", "crm_find"]
     assert "tool_choice" not in body
+
+
+async def test_what_is_said_before_a_tool_is_no_part_of_an_answer_in_json() -> None:
+    """Else no such answer was ever valid, and each was paid for twice."""
+    inn = Inn(SUM, Reply(pieces=['{"sum": 4}']))
+    inn.registry.offer(replace(HELPED, json_answer=True))
+    answer = await inn.answer("2+2?", model="assistants.helped")
+    assert answer["choices"][0]["message"]["content"] == '{"sum": 4}'
+    assert len(inn.model.calls) == 2
+    await inn.check_books()
+
+
+@pytest.mark.parametrize("how", ["stream", "answer", "repair"])
+async def test_a_turn_is_not_in_its_own_way(how: str) -> None:
+    """The next call of a turn waits until the one before is settled: what that held is room again."""
+    inn = Inn(SUM, ANSWER) if how != "repair" else Inn(Reply(pieces=["no"]), Reply(pieces=["{}"]))
+    inn.registry.offer(limited(FREE, tokens_per_day=125), replace(HELPED, json_answer=how == "repair"))
+    settle = inn.books.settle
+
+    async def slowly(*values: Any) -> bool:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return await settle(*values)
+
+    inn.books.settle = slowly  # type: ignore[method-assign, assignment]
+    if how == "stream":
+        plate = await inn.heard()
+        assert text_in(plate.events) == "Let me see.\n\nIt is 4"
+    else:
+        await inn.answer("2+2?", model="assistants.helped")
+    assert len(inn.model.calls) == 2
+    await inn.check_books()

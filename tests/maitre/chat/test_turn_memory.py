@@ -297,3 +297,32 @@ async def test_another_model_gets_the_session_too(kitchen: Kitchen) -> None:
         other = replace(SMALL, id="other", context=context)
         course = await kitchen.turns.reception.for_the_next(replace(prepared, others=(other,)))
         assert len(course.body["messages"]) == 1 + count
+
+
+async def test_a_session_that_is_deleted_during_a_turn_stays_deleted(kitchen: Kitchen) -> None:
+    """What its guest wanted forgotten is not made again by an answer that was still being written."""
+    remember(kitchen)
+    await answer(kitchen, "I am Fran.")
+    stall = asyncio.Event()
+    kitchen.model.working.clear()
+    kitchen.model.replies = [Reply(stall=stall)]
+    turn = asyncio.create_task(answer(kitchen, "Who am I?"))
+    await kitchen.model.working.wait()
+    assert await kitchen.sessions.drop("u1", "s1")
+    stall.set()
+    await turn
+    assert await kitchen.sessions.read("u1", "s1", 1) is None
+
+
+async def test_two_turns_of_one_session_are_both_kept(kitchen: Kitchen) -> None:
+    """In the order in which they ended; each with its own call and row."""
+    remember(kitchen)
+    stall = asyncio.Event()
+    kitchen.model.replies = [Reply(("late",), stall=stall), Reply(("soon",))]
+    first = asyncio.create_task(answer(kitchen, "one"))
+    await kitchen.model.working.wait()
+    await kitchen.turns.answer(asked(kitchen, "two"))
+    stall.set()
+    await first
+    assert await stored(kitchen) == [["two", "soon"], ["one", "late"]]
+    assert [row[:2] for row in kitchen.rows()] == [("turn", "done")] * 2

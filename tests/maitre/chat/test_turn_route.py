@@ -107,3 +107,15 @@ async def test_a_refused_browser_is_shown_no_choice() -> None:
     events = await house.stream(model="assistants.auto", stamp=house.stamp(browser=True))
     assert len(events) == 1
     assert error_of(events)["code"] == 429
+
+
+async def test_a_key_for_a_router_is_one_for_what_it_picks() -> None:
+    """Within the plan; a key for what it would pick opens no router."""
+    house = kitchen()
+    auto, tutor = (Key("k" * 16, "u1", "k", house.clock(), models=(f"assistants.{one}",)) for one in ("auto", "tutor"))
+    request = house.request("teach me", model="assistants.auto")
+    await house.turns.answer(replace(request, key=auto))
+    assert [call.assistant for call in house.books.calls.values()] == ["tutor"]
+    for wanted, key in (("assistants.tutor", auto), ("assistants.auto", tutor)):
+        with pytest.raises(UnknownModel):
+            await house.turns.answer(replace(house.request("teach me", model=wanted), key=key))

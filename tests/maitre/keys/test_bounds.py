@@ -10,6 +10,7 @@ import pytest
 from maitre.errors import BadKey, Forbidden
 from maitre.keys.bounds import bounded, wider
 from maitre.keys.entrance import enter
+from maitre.keys.key import Key
 from maitre.keys.networks import Networks
 from maitre.quota.plan import Plan
 from tests.maitre.keys.made import NOON, key
@@ -20,7 +21,6 @@ LATER = NOON + timedelta(days=30)
 MAKER = key(
     expires_at=LATER,
     models=("assistants.general", "models.small"),
-    limits={"tokens_per_day": 500, "requests_total": 10},
     networks=Networks(("10.0.0.0/8",), ("10.6.6.6",)),
     manages=True,
 )
@@ -47,9 +47,9 @@ def test_a_key_within_its_plan_stays_as_it_is() -> None:
 
 
 def test_a_key_inherits_what_it_leaves_out() -> None:
-    """Nobody has to repeat the bounds of the maker; what is denied there is denied here too."""
+    """Nobody has to repeat the bounds of the maker; what is denied there is denied here too. Its rights it has not."""
     made = bounded(key(networks=Networks(deny=("10.7.7.7",))), PLAN, OFFERED, MAKER)
-    assert (made.expires_at, made.models, dict(made.limits)) == (LATER, MAKER.models, dict(MAKER.limits))
+    assert (made.expires_at, made.models) == (LATER, MAKER.models)
     assert made.networks == Networks(("10.0.0.0/8",), ("10.7.7.7", "10.6.6.6"))
     assert not made.manages
     assert wider(made, MAKER) is None
@@ -60,8 +60,6 @@ def test_a_key_inherits_what_it_leaves_out() -> None:
     [
         ({"expires_at": LATER + timedelta(seconds=1)}, "expiry"),
         ({"models": ("assistants.coach",)}, "models"),
-        ({"limits": {"tokens_per_day": 501}}, "limits"),
-        ({"limits": {"requests_total": 11}}, "limits"),
         ({"networks": Networks(("11.0.0.0/8",))}, "networks"),
         ({"networks": Networks(("0.0.0.0/0",))}, "networks"),
     ],
@@ -70,6 +68,13 @@ def test_no_key_is_wider_than_its_maker(changed: dict[str, Any], what: str) -> N
     """In nothing at all."""
     with pytest.raises(BadKey, match=f"other {what}"):
         bounded(key(**changed), PLAN, OFFERED, MAKER)
+
+
+@pytest.mark.parametrize("maker", [None, MAKER])
+def test_a_key_with_limits_manages_none(maker: Key | None) -> None:
+    """It would make itself a hundred keys with as much each."""
+    with pytest.raises(BadKey, match="limits of its own manages none"):
+        bounded(key(manages=True, limits={"tokens_per_day": 5}), PLAN, OFFERED, maker)
 
 
 def test_only_a_managing_key_has_managing_children() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from maitre.providers.alias import Alias, loop, members, models_of, on_the_menu
+import pytest
+
+from maitre.providers.alias import Alias, asked_as, loop, members, models_of, on_the_menu
 from maitre.providers.provider import Model
 
 A, B, C = (Model(id, id.upper(), "p", id) for id in "abc")
@@ -34,3 +36,14 @@ def test_a_model_behind_an_alias_is_offered_only_if_a_plan_names_it() -> None:
     """Other models are, whether a plan names them or not."""
     assert on_the_menu(MODELS, ALIASES, [["best"], ["a"]]) == {"best": "Best", "a": "A", "c": "C"}
     assert on_the_menu(MODELS, {}, []) == {"a": "A", "b": "B", "c": "C"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [(("small",), "small"), (("best",), "best"), (("fast",), "fast"), ((), "best"), (("best", "small"), "small")],
+)
+def test_what_stands_behind_an_alias_has_its_name_for_guests(plan: tuple[str, ...], told: str) -> None:
+    """A guest's rows tell of no model that is not in the plan."""
+    aliases = {"best": Alias("best", "Best", ("small", "next")), "fast": Alias("fast", "Fast", ("small",))}
+    assert asked_as("small", plan, aliases) == told
+    assert asked_as("alone", plan, aliases) == "alone"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from maitre.chat.fallback import worth
 from maitre.errors import BadRequest, ProviderError
 from maitre.providers.scrub import MODEL, Scrubber
 from maitre.providers.upstream_error import Told, in_answer, refusal, retry_after, status_of, told, words_in
@@ -27,6 +28,9 @@ WORDS = [
     ("host gpu-7.lan is away", "host [address] is away"),
     ("The model `gpt-4o` does not exist", f"The model `{MODEL}` does not exist"),
     ("Rate limit reached for gpt-4o-2024-08-06 in org", f"Rate limit reached for {MODEL} in org"),
+    ("gpt-4o in organization org-Ab1Cd2Ef3Gh4", f"{MODEL} in organization [key]"),
+    ("request id req_011CSHoEeqs5C35K2UUqR7Fy", "request id [key]"),
+    ("the org-chart-of-everything of acct_managers", "the org-chart-of-everything of acct_managers"),
     ("openai/gpt-4o: too many, try GPT-4o.", f"{MODEL}: too many, try {MODEL}."),
     ("max_tokens must be at most 4096, version 1.2.3", "max_tokens must be at most 4096, version 1.2.3"),
     ("Please reduce the length of messages[2].content", "Please reduce the length of messages[2].content"),
@@ -75,6 +79,25 @@ def test_what_is_between_the_house_and_its_provider_is_not_shown(status: int) ->
     fault = refusal(status, '{"error": {"message": "Your credit balance is too low"}}', None, SCRUBBER)
     assert isinstance(fault, ProviderError)
     assert told(fault, "m") == Told(502, "", "")
+
+
+BILLS = [
+    (429, '{"error": {"message": "You exceeded your current quota, please check your plan and billing details.", '
+    '"type": "insufficient_quota", "code": "insufficient_quota"}}'),
+    (400, '{"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low to '
+    'access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."}}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), BILLS)
+def test_the_houses_bill_is_not_the_guests(status: int, body: str) -> None:
+    """Whatever status it comes with: the guest reads the house's sentence, and another model may be asked."""
+    fault = refusal(status, body, None, SCRUBBER)
+    assert isinstance(fault, ProviderError)
+    assert told(fault, "m") == Told(502, "", "")
+    assert worth(fault)
+    late = in_answer(body, broke_off=False)
+    assert told(late, "m") == Told(502, "", "")
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 415, 422, 429, 500, 503, 529])
