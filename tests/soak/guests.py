@@ -103,7 +103,7 @@ async def whole(street: Street) -> None:
 async def streamed(street: Street) -> None:
     """A streamed one, slow or fast, with usage or without."""
     text = script(n=street.chance.randint(1, 80), interval_ms=street.chance.choice((0, 5, 20)), ttft_ms=20)
-    options = {"stream_options": {"include_usage": True}} if street.chance.random() < 0.5 else {}
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if street.chance.random() < 0.5 else {}
     await street.ask("streamed", street.somebody(), "/v1/chat/completions", chat(text, stream=True, **options))
 
 
