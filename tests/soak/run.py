@@ -12,10 +12,11 @@ import requests
 
 from devstack.process import wait_until
 from maitre.errors import HouseError
+from tests.api.books import every_row
 from tests.engine.hall import Hall
 from tests.soak.house import Soaked
 from tests.soak.traffic import traffic
-from tests.soak.verdict import judge, rows_of, uncalled
+from tests.soak.verdict import judge, uncalled
 from tests.soak.watch import Look, growth, look
 
 #: The memory may grow by so much from the first fifth to the end.
@@ -83,8 +84,8 @@ def soak(soaked: Soaked, minutes: float, seed: int, say: Callable[[str], None], 
     last = _at_rest(soaked, first)
     calls = [*soaked.steady.calls, *soaked.shaky.calls]
     wait_until(lambda: all(call.ended != "open" for call in calls), 20)
-    wait_until(lambda: all(row["status"] != "open" for row in rows_of(hall)), REST, every=1)
-    rows = rows_of(hall)
+    wait_until(lambda: all(row["status"] != "open" for row in every_row(hall)), REST, every=1)
+    rows = every_row(hall)
     report = Report(
         minutes,
         looks,

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import asyncpg
-
-from tests.engine.hall import Hall
 from tests.upstream import Call
 
 Row = Mapping[str, Any]
-
-
-def rows_of(hall: Hall) -> list[Row]:
-    """Every row of the ledger."""
-
-    async def read() -> list[Row]:
-        connection = await asyncpg.connect(hall.parts["postgres"].url)
-        try:
-            return [dict(row) for row in await connection.fetch("select * from ledger")]
-        finally:
-            await connection.close()
-
-    return asyncio.run(read())
 
 
 def judge(rows: Sequence[Row], calls: Sequence[Call], heard: Mapping[str, int]) -> list[str]:
