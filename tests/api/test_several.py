@@ -104,7 +104,7 @@ def test_calls_at_once_are_limited_over_all_processes(
 ) -> None:
     """Of fifteen at once that take long, exactly three are served."""
     guest = hall.guest("few")
-    answers = race(ways(hall, guest), 15, script(n=5, ttft_ms=6000))
+    answers = race(ways(hall, guest), 15, script(n=5, ttft_ms=8000))
     assert statuses(answers) == {200: 3, 429: 12}
     eventually(lambda: hall.settled(guest, 3))
     one_ledger(hall, upstream, guest)
