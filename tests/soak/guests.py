@@ -42,6 +42,7 @@ class Street:
     tight: list[Visitor]
     chance: Random
     patience: float  # seconds that a client reads nothing, before it leaves
+    mending: bool = False  # a store is down, or was just now
     told: Counter[str] = field(default_factory=Counter)  # by kind of visit and status
     heard: dict[str, int] = field(default_factory=dict)  # pieces of an answer that were read, by the turn's id
     odd: list[str] = field(default_factory=list)  # what nobody should be told
@@ -75,7 +76,7 @@ class Street:
     def hear(self, kind: str, status: int, said: bytes, expected: set[int]) -> Any:
         """Note what somebody was told."""
         self.told[f"{kind} {status}"] += 1
-        if status not in expected | DOWN or b"Traceback" in said:
+        if status not in (expected | DOWN if self.mending else expected) or b"Traceback" in said:
             self.odd.append(f"{kind}: {status} {said[:200]!r}")
         return json.loads(said) if said else None
 
@@ -183,7 +184,7 @@ async def embeds(street: Street) -> None:
 async def falls_back(street: Street) -> None:
     """A model with two upstreams, the first of which is in whatever mood."""
     body = chat("hello", "models.best", stream=street.chance.random() < 0.6)
-    await street.ask("fallback", street.somebody(), "/v1/chat/completions", body, expected=SERVED | LIMITED)
+    await street.ask("fallback", street.somebody(), "/v1/chat/completions", body, expected=SERVED | LIMITED | DOWN)
 
 
 async def queues(street: Street) -> None:

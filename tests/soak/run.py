@@ -12,6 +12,7 @@ import requests
 
 from devstack.process import wait_until
 from maitre.errors import HouseError
+from maitre.settings import Endpoint
 from tests.api.books import every_row
 from tests.engine.hall import Hall
 from tests.soak.house import Soaked
@@ -23,7 +24,10 @@ from tests.soak.watch import Look, growth, look
 GROWTH = 0.05
 
 #: When the stores are started anew, once each: so much of the time is over.
-RESTARTS = (("valkey", 0.45), ("postgres", 0.6))
+RESTARTS: tuple[tuple[Endpoint, float], ...] = (("valkey", 0.45), ("postgres", 0.6))
+
+#: How long a store is away, and for how long afterwards guests may still be told of it. Seconds.
+AWAY, MENDING = 2.0, 15.0
 
 #: Words that no line of the gateway's log may have.
 BAD = ("Traceback", "never retrieved", "was destroyed", "never awaited", "A request failed")
@@ -71,11 +75,17 @@ def soak(soaked: Soaked, minutes: float, seed: int, say: Callable[[str], None], 
     looks: list[Look] = []
     done: list[str] = []
     with traffic(soaked, seed) as street:
-        begun = said = time.monotonic()
+        begun = said = mended = time.monotonic()
         while (now := time.monotonic()) < begun + seconds:
             looks.append(look(hall, begun))
-            if restarts:
-                done += _restarted(hall, done, (now - begun) / seconds)
+            if restarts and (name := _due(done, (now - begun) / seconds)):
+                street.mending = True
+                hall.stop(name)
+                time.sleep(AWAY)
+                hall.start(name)
+                done.append(name)
+                mended = time.monotonic()
+            street.mending = street.mending and time.monotonic() < mended + MENDING
             if now - said >= 20:
                 said = now
                 say(_line(looks[-1], sum(street.told.values())))
@@ -112,14 +122,9 @@ def _line(seen: Look, visits: int) -> str:
     return f"{seen.at:5.0f} s: {visits} answers, {seen.rss / 2**20:.1f} MiB, {seen.sockets} sockets, {levels}"
 
 
-def _restarted(hall: Hall, done: list[str], share: float) -> list[str]:
-    for name, at in RESTARTS:
-        if share >= at and name not in done:
-            hall.stop(name)  # type: ignore[arg-type]
-            time.sleep(2)
-            hall.start(name)  # type: ignore[arg-type]
-            return [name]
-    return []
+def _due(done: list[str], share: float) -> Endpoint | None:
+    """The store that is to be started anew now."""
+    return next((name for name, at in RESTARTS if share >= at and name not in done), None)
 
 
 def _at_rest(soaked: Soaked, before: Look | None) -> Look:
