@@ -9,7 +9,7 @@ CLI := $(BIN)/cli
 UV := requirements/uv.sh
 LOCKED := pip install --quiet --no-deps --require-hashes
 
-.PHONY: help install up down status test lint browser node bench lock clean
+.PHONY: help install up down status test lint browser node bench soak lock clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ lint: install ## ruff and mypy
 
 bench: install .venv-litellm/installed ## measure everything side by side with its rivals (benchmarks/README.md); 20 minutes
 	@$(BIN)/python -m benchmarks
+
+soak: install ## half an hour of mixed traffic at a real gateway: nothing grows, the books agree (docs/soak.md; MINUTES=5: less)
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=--upgrade: newer ones too)
 	@echo uv | $(UV) $(COMPILE) -o requirements/uv.txt -

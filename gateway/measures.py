@@ -31,10 +31,6 @@ class Measures:
         self._running = Gauge("maitre_running", "Requests being answered.", registry=self._registry)
         self._children: dict[tuple[str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
-    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A number that is looked up when it is asked for."""
-        Gauge(f"maitre_{name}", text, registry=self._registry).set_function(value)
-
     def begun(self) -> None:
         """A request began."""
         self._running.inc()
@@ -51,7 +47,11 @@ class Measures:
         observe(seconds)
         self._running.dec()
 
-    def exposed(self, more: Mapping[str, float]) -> bytes:
-        """All of them as text. `more`: counters that others keep, by name."""
+    def exposed(self, more: Mapping[str, float], levels: Mapping[str, float], connections: Mapping[str, int]) -> bytes:
+        """All of them as text. `more`: counters that others keep, by name; `levels`: what is just now, by name;
+        `connections`: by who is at their other end."""
         lines = [f"# TYPE maitre_{name} counter\nmaitre_{name} {value}\n" for name, value in sorted(more.items())]
+        lines += [f"# TYPE maitre_{name} gauge\nmaitre_{name} {value}\n" for name, value in sorted(levels.items())]
+        lines += ["# TYPE maitre_connections gauge\n"]
+        lines += [f'maitre_connections{{to="{to}"}} {count}\n' for to, count in sorted(connections.items())]
         return generate_latest(self._registry) + "".join(lines).encode()

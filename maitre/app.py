@@ -209,6 +209,11 @@ class Engine:
         """What this process counts: what tracing sent and dropped, and actions that could not be kept."""
         return {**self._tracer.counters(), "actions_dropped": self.diary.dropped}
 
+    def connections(self) -> dict[str, int]:
+        """Open connections to the stores, and calls under way at each upstream (`upstream-NAME`)."""
+        upstreams = {f"upstream-{name}": pool.busy for name, pool in self._upstreams.items()}
+        return {"postgres": self._database.connections, "valkey": self._valkey.connections, **upstreams}
+
     async def ready(self) -> None:
         """Raises StoreDown unless turns can be served: the catalogue was read, and both stores answer."""
         if not self.turns.reception.catalogue.version:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from gateway.answers import Problem
 from gateway.api.api import Api
 from gateway.asgi import header
@@ -14,4 +16,6 @@ async def metrics(api: Api, exchange: Exchange) -> None:
     """The process's numbers, for the key in `.maitre/secrets/metrics_key`."""
     if not right_key(header(exchange.scope, b"authorization"), api.engine.house.secret("metrics_key")):
         raise Problem(401, "The metrics' key is missing or wrong.", {"WWW-Authenticate": "Bearer"})
-    await exchange.text(api.measures.exposed(api.engine.counters()), TYPE)
+    engine = api.engine
+    levels = {"tasks": len(asyncio.all_tasks()), "holds": engine.turns.pulse.holds}
+    await exchange.text(api.measures.exposed(engine.counters(), levels, engine.connections()), TYPE)

@@ -265,13 +265,16 @@ class Holds:
 
     async def _give_back(self, call: Call, giving: _Giving) -> None:
         """Undo what was taken for a call that was never made."""
-        await giving.finished()
-        if giving.seat is not None:
-            await self._room.leave(giving.seat, None)
-        if giving.opened:
-            await self._settlements.until_done(call, lambda: self.ledger.withdraw(call.request_id))
-        await self._settlements.release(call)
-        self._pulse.end(call.request_id)
+        try:
+            await giving.finished()
+            if giving.seat is not None:
+                await self._room.leave(giving.seat, None)
+            if giving.opened:
+                await self._settlements.until_done(call, lambda: self.ledger.withdraw(call.request_id))
+            await self._settlements.release(call)
+        finally:
+            # What could not be undone must not be kept alive: it ends with its lease.
+            self._pulse.end(call.request_id)
 
 
 class _Giving:

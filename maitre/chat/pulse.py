@@ -41,6 +41,11 @@ class Pulse:
         self._noted: dict[str, int] = {}
         self._renewed: datetime | None = None
 
+    @property
+    def holds(self) -> int:
+        """How many live."""
+        return len(self._holds)
+
     def hold(self, hold_id: str) -> None:
         """The hold was taken."""
         self._holds.add(hold_id)

@@ -40,6 +40,11 @@ class Pool:
         self._places, self._timeout, self._clock = tuple(places), timeout, clock
         self._budget = RetryBudget()
 
+    @property
+    def busy(self) -> int:
+        """How many calls are under way."""
+        return sum(place.busy for place in self._places)
+
     # ── an Upstream ──────────────────────────────────────────────────────────────────────────────────────
 
     async def stream(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[bytes, None]:

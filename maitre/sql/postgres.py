@@ -71,6 +71,11 @@ class Database:
             return 0.0
         return now - self._answers_since
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return 0 if self._pool is None else self._pool.get_size()
+
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:

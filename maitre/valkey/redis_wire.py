@@ -60,6 +60,11 @@ class Valkey:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
+    @property
+    def connections(self) -> int:
+        """How many are open: one, or none."""
+        return int(self._connection is not None)
+
     async def call(self, *words: Word) -> Any:
         """The reply to one command: bytes, int, a list of such, or None.
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import asyncpg
+
 from tests.engine.hall import Hall
 from tests.upstream import ScriptedUpstream
 
@@ -22,3 +27,16 @@ def uncalled(hall: Hall, upstream: ScriptedUpstream) -> set[str]:
 def opened(hall: Hall) -> int:
     """Rows that are not settled."""
     return sum(row["status"] == "open" for row in hall.ask(lambda books: books.usage(None, None, 1_000_000)))
+
+
+def every_row(hall: Hall) -> list[dict[str, Any]]:
+    """The ledger as it is in the database, in the order in which rows were written."""
+
+    async def read() -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(hall.parts["postgres"].url)
+        try:
+            return [dict(row) for row in await connection.fetch("select * from ledger order by id")]
+        finally:
+            await connection.close()
+
+    return asyncio.run(read())

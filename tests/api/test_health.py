@@ -32,6 +32,10 @@ def test_metrics_are_for_the_operators_key(client: Client) -> None:
     text = requests.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=30).text
     assert "maitre_running 1.0" in text
     assert "maitre_traces_dropped " in text
+    assert "maitre_holds 0" in text
+    assert 'maitre_connections{to="valkey"} 1' in text
+    assert 'maitre_connections{to="upstream-scripted"} 0' in text
+    assert int(text.partition("\nmaitre_tasks ")[2].split()[0]) > 0
 
 
 def test_a_request_is_counted_by_its_route_and_status(client: Client) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from maitre.quota.plan import Plan
-from tests.maitre.chat.kitchen import Kitchen, Reply
+from tests.maitre.chat.kitchen import FRANS, Kitchen, Reply
 
 
 @pytest.fixture
@@ -59,3 +59,26 @@ async def test_doubted_windows_are_read_anew_before_anybody_else_is_admitted(kit
     assert len(kitchen.model.calls) == 2
     await kitchen.stream()
     assert len(kitchen.model.calls) == 2, "the third request of two was served"
+
+
+async def test_what_cannot_be_given_back_is_not_kept_alive(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guest left before the call, and taking the row back fails for a reason that nobody thought of: its hold ends
+    with its lease, and not with the process."""
+    given: list[str] = []
+
+    async def broken(request_id: str) -> bool:
+        given.append(request_id)
+        raise RuntimeError(request_id)
+
+    monkeypatch.setattr(kitchen.turns.holds.ledger, "withdraw", broken)
+    kitchen.ledger.slow["open"] = asyncio.Event()
+    task = asyncio.create_task(kitchen.stream())
+    await kitchen.ledger.waiting.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    kitchen.ledger.slow.pop("open").set()
+    await kitchen.settled()
+    assert kitchen.turns.pulse.holds == 0
+    monkeypatch.undo()
+    await kitchen.turns.holds.ledger.withdraw(*given)
+    kitchen.turns.settlements.doubt([FRANS])
