@@ -28,6 +28,8 @@ class GoodModel(ScriptedUpstream):
     def script_for(self, body: dict[str, Any], messages: list[Any]) -> tuple[Script, str]:
         """By the parameters, else by what was said."""
         said = [text_of(message) for message in messages]
+        if "script:" in said[-1]:
+            return super().script_for(body, messages)
         if body.get("response_format"):
             return BOOKING, ""
         if body.get("tools") and messages[-1].get("role") != "tool":
