@@ -1,4 +1,4 @@
-"""Telegram's Bot API as far as the bot of docs/ needs it, by its documentation: getUpdates, sendMessage, sendChatAction.
+"""Telegram's Bot API as far as the bot of docs/ needs it, by its documentation: getUpdates, sendMessage and so on.
 
 It is a stand-in: it was not recorded from Telegram, and has no other methods.
 """
