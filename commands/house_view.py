@@ -135,6 +135,9 @@ def show(house: House) -> bool:
             highlight=False,
         )
     show_logins(house)
+    for one in conditions:
+        if one.name == "gateway" and one.url:
+            _show_api(one.url)
     return all(one.healthy for one in conditions)
 
 
@@ -146,3 +149,10 @@ def show_logins(house: House) -> None:
             people.add_row(*(escape(row[key] or "–") for key in ("email", "password", "plan")))
         console.print()
         console.print(people)
+
+
+def _show_api(url: str) -> None:
+    """Print where the public API is, and how to get a key for it."""
+    console.print()
+    console.print(f"API: {url}/v1, its page: {url}/docs", highlight=False)
+    console.print("A key for it: cli key create E-MAIL --name laptop", highlight=False)

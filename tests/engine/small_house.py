@@ -44,10 +44,12 @@ ASSISTANTS = {
 
 
 def write_house(directory: Path, upstream: str, text: str = HOUSE) -> None:
-    """A small house on a scripted upstream. `text`: its maitre.yaml, with a place for the upstream's address."""
+    """A small house on a scripted upstream. `text`: its maitre.yaml, with a place for the upstream's address.
+    Assistants that are there already are its own."""
+    own = (directory / "assistants").exists()
     folder(directory / "assistants", 0o755)
     (directory / "maitre.yaml").write_text(text.format(upstream=upstream), "utf-8")
-    for slug, text in ASSISTANTS.items():
+    for slug, text in () if own else ASSISTANTS.items():
         (directory / "assistants" / f"{slug}.md").write_text(text, "utf-8")
 
 

@@ -41,15 +41,22 @@ def resolved(value: Any) -> Any:
     return {"components": DOCUMENT["components"], "allOf": [value]}
 
 
+def found(value: dict[str, Any]) -> dict[str, Any]:
+    """What a reference leads to; anything else is itself."""
+    for name in value.get("$ref", "#").split("/")[1:]:
+        value = DOCUMENT[name] if name == "components" else value[name]
+    return value
+
+
 def _examples() -> Iterator[Any]:
     """Every example of a body, with its schema."""
     for (method, path), operation in OPERATIONS.items():
         contents = [operation.get("requestBody", {}).get("content", {})]
-        contents += [one.get("content", {}) for one in operation["responses"].values()]
+        contents += [found(one).get("content", {}) for one in operation["responses"].values()]
         for content in contents:
             for media in content.values():
                 for name, example in media.get("examples", {}).items():
-                    yield pytest.param(media["schema"], example["value"], id=f"{method} {path} {name}")
+                    yield pytest.param(media["schema"], found(example)["value"], id=f"{method} {path} {name}")
 
 
 @pytest.mark.parametrize(("schema", "example"), list(_examples()))
@@ -63,3 +70,14 @@ def test_a_body_has_an_example() -> None:
     for name, operation in OPERATIONS.items():
         for media in operation.get("requestBody", {}).get("content", {}).values():
             assert media.get("examples"), name
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=[" ".join(one) for one in OPERATIONS])
+def test_an_operation_is_described(operation: dict[str, Any]) -> None:
+    """In words, with each of its parameters; and a JSON answer has an example."""
+    assert operation["description"]
+    assert [name for name in operation["tags"] if name not in {tag["name"] for tag in DOCUMENT["tags"]}] == []
+    for parameter in operation.get("parameters", []):
+        assert found(parameter)["description"], parameter
+    media = found(operation["responses"]["200"]).get("content", {}).get("application/json")
+    assert media is None or media.get("examples") or operation["operationId"] == "getDocument"

@@ -186,7 +186,7 @@ class ScriptedUpstream:
             return connection.send(400, error_body(400, "The body must be a JSON object with messages."))
         try:
             messages = dialect.messages(body) if dialect else body["messages"]
-            script, key = (self.always, "") if self.always else script_of(messages)
+            script, key = self.script_for(body, messages)
         except ScriptMistake as mistake:
             return connection.send(400, error_body(400, str(mistake)))
         self._number += 1
@@ -206,6 +206,10 @@ class ScriptedUpstream:
             raise
         finally:
             call.ended_at = time.time()
+
+    def script_for(self, body: dict[str, Any], messages: list[Any]) -> tuple[Script, str]:
+        """What to do with a call, and the key that its `texts` are remembered under. Raises ScriptMistake."""
+        return (self.always, "") if self.always else script_of(messages)
 
     async def _answer(
         self, connection: Connection, call: Call, script: Script, key: str, dialect: Dialect | None

@@ -12,9 +12,9 @@ from tests.upstream.server import ScriptedUpstream
 
 
 @contextmanager
-def running_upstream(**options: Any) -> Iterator[ScriptedUpstream]:
+def running_upstream(kind: type[ScriptedUpstream] = ScriptedUpstream, **options: Any) -> Iterator[ScriptedUpstream]:
     """A started upstream; `options` are those of ScriptedUpstream. Read its `calls` from any thread."""
-    upstream = ScriptedUpstream(**options)
+    upstream = kind(**options)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="scripted-upstream", daemon=True)
     thread.start()
