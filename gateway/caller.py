@@ -11,6 +11,7 @@ from gateway.asgi import Scope, header
 from gateway.exchange import Exchange
 from gateway.keys import right_key
 from gateway.replays import Replays
+from maitre.accounts.account import Arrived
 from maitre.app import Engine
 from maitre.keys.address import client
 from maitre.keys.entrance import enter
@@ -33,6 +34,7 @@ class Caller:
     mark: str = ""  # of the key's secret
     token: bool = False  # a token was shown, not the key itself
     groups: tuple[str, ...] = ()  # Open WebUI's of the user, where its connection tells them
+    arrived: Arrived | None = None  # the account, which was read with the key
 
 
 class Callers:
@@ -71,7 +73,7 @@ class Callers:
                 raise _too_many(wait)
             raise Problem(401, WRONG, {"WWW-Authenticate": "Bearer"})
         await self._admit(opened, address)
-        return Caller({"id": opened.key.user_id}, opened.key, address, opened.mark, token)
+        return Caller({"id": opened.key.user_id}, opened.key, address, opened.mark, token, arrived=opened.arrived)
 
     def _address(self, scope: Scope) -> str:
         peer = (scope.get("client") or ("",))[0]
@@ -87,8 +89,9 @@ class Callers:
         if not reception.catalogue.version:
             await reception.refresh()
         plans = reception.catalogue.plans
-        plan = plans.get(opened.plan or "") or plans.get(self._engine.house.default_plan or "")
-        enter(opened.key, plan, address, suspended=opened.suspended)
+        account = opened.arrived.account
+        plan = plans.get(account.plan or "") or plans.get(self._engine.house.default_plan or "")
+        enter(opened.key, plan, address, suspended=account.suspended)
 
 
 def _too_many(wait: int) -> Problem:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from maitre.accounts.account import Account
+from maitre.accounts.account import Account, Arrived
 from maitre.accounts.accounts_postgres import PostgresAccounts
 from maitre.actions.action import Action
 from maitre.actions.actions_postgres import PostgresActions
@@ -153,7 +153,7 @@ class Engine:
             clock=self._clock,
             new_id=lambda: uuid.uuid4().hex,
         )
-        self.keys = Keys(PostgresKeys(self._database), self._clock, lambda: secrets.token_urlsafe(32))
+        self.keys = Keys(PostgresKeys(self._database, house.currency), self._clock, lambda: secrets.token_urlsafe(32))
         retention = timedelta(days=house.retention_days)
         self.diary = Diary(PostgresActions(self._database), self._clock, retention)
         self.enquiries = Enquiries(
@@ -314,9 +314,12 @@ class Engine:
             raise BadRequest("nobody")
         return self.request_of(user, model, body)
 
-    def request_of(self, user: Mapping[str, Any], model: str, body: Mapping[str, Any]) -> TurnRequest:
-        """The request of a user (`id`, `email`, `name`) of whom the door is sure, with our stamp if it is one."""
-        guest, messages = _guest(user), body.get("messages") or []
+    def request_of(
+        self, user: Mapping[str, Any], model: str, body: Mapping[str, Any], arrived: Arrived | None = None
+    ) -> TurnRequest:
+        """The request of a user (`id`, `email`, `name`) of whom the door is sure, with our stamp if it is one.
+        `arrived`: the user's account, where the door has just read it."""
+        guest, messages = _guest(user, arrived), body.get("messages") or []
         told = body.get(stamp.KEY)
         mark = stamp.verify(told, self._secret, user_id=guest.user_id, model=model, now=self._now())
         return TurnRequest(guest, model, messages if isinstance(messages, list) else [messages], body, mark)
@@ -352,10 +355,10 @@ class Engine:
         await self._database.close()
 
 
-def _guest(user: Mapping[str, Any]) -> Guest:
+def _guest(user: Mapping[str, Any], arrived: Arrived | None = None) -> Guest:
     """Somebody as Open WebUI tells it; names may hold anything, database columns may not."""
     id, email, name = (clean(str(user.get(field) or ""))[:300] for field in ("id", "email", "name"))
-    return Guest(id, email, name)
+    return Guest(id, email, name, arrived)
 
 
 class Books:
@@ -374,7 +377,9 @@ class Books:
         self._actions = PostgresActions(self._database)
         self.provider_keys = provider_keys(house, self._database)
         self._admission = Admission(RedisQuotaStore(self._valkey), self._ledger)
-        self.keys = Keys(PostgresKeys(self._database), lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
+        self.keys = Keys(
+            PostgresKeys(self._database, house.currency), lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32)
+        )
 
     async def migrate(self) -> list[str]:
         """Apply missing migrations; their names."""

@@ -25,7 +25,7 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
 def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any]) -> TurnRequest:
     """The turn that a body asks for. Raises Problem (400)."""
     check(body, MODEL, "model")
-    request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body)
+    request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body, caller.arrived)
     request = replace(
         request,
         id=exchange.id,

@@ -15,7 +15,7 @@ async def create(api: Api, exchange: Exchange, caller: Caller) -> None:
     """The embeddings of one text or several."""
     body = await exchange.body()
     check(body, EMBEDDING, "model", "input")
-    request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body)
+    request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body, caller.arrived)
     request = replace(
         request,
         id=exchange.id,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from maitre.accounts.account import Arrived
 from maitre.keys.key import Key
 
 Message = Mapping[str, Any]
@@ -13,11 +14,12 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Who asks, by the Open WebUI user id."""
+    """Who asks, by the Open WebUI user id. `arrived`: the account, where the door has just read it."""
 
     user_id: str
     email: str
     name: str
+    arrived: Arrived | None = None
 
 
 @dataclass(frozen=True, slots=True)
