@@ -11,6 +11,7 @@ from gateway.asgi import Scope, header
 from gateway.exchange import Exchange
 from gateway.keys import right_key
 from gateway.replays import Replays
+from maitre.accounts.account import Arrived
 from maitre.app import Engine
 from maitre.chat.message import guest_of
 from maitre.errors import Forbidden
@@ -35,6 +36,7 @@ class Caller:
     mark: str = ""  # of the key's secret
     token: bool = False  # a token was shown, not the key itself
     groups: tuple[str, ...] = ()  # Open WebUI's of the user, where its connection tells them
+    arrived: Arrived | None = None  # the account, which was read with the key
 
 
 class Callers:
@@ -76,7 +78,7 @@ class Callers:
                 raise _too_many(wait)
             raise Problem(401, WRONG, {"WWW-Authenticate": "Bearer"})
         await self._admit(opened, address)
-        return Caller({"id": opened.key.user_id}, opened.key, address, opened.mark, token)
+        return Caller({"id": opened.key.user_id}, opened.key, address, opened.mark, token, arrived=opened.arrived)
 
     def _vouched(self, exchange: Exchange) -> dict[str, str]:
         try:
@@ -101,10 +103,10 @@ class Callers:
         if not reception.catalogue.version:
             await reception.refresh()
         plans = reception.catalogue.plans
-        plan = plans.get(opened.plan or "") or plans.get(self._engine.house.default_plan or "")
-        key = opened.key
+        account, key = opened.arrived.account, opened.key
+        plan = plans.get(account.plan or "") or plans.get(self._engine.house.default_plan or "")
         try:
-            enter(key, plan, address, suspended=opened.suspended)
+            enter(key, plan, address, suspended=account.suspended)
         except Forbidden as refused:
             self._engine.diary.failed("auth.refused", key.user_id, address, key=key.id, why=refused.key)
             raise

@@ -134,7 +134,7 @@ class Engine:
             clock=self._clock,
             new_id=new_id,
         )
-        self.keys = Keys(PostgresKeys(self._database), self._clock, lambda: secrets.token_urlsafe(32))
+        self.keys = Keys(PostgresKeys(self._database, house.currency), self._clock, lambda: secrets.token_urlsafe(32))
         retention = timedelta(days=house.retention_days)
         self.diary = Diary(PostgresActions(self._database), self._clock, retention)
         self.enquiries = Enquiries(

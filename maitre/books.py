@@ -56,7 +56,8 @@ class Books:
             PostgresProviderKeys(self._database), AesGcmSeal(lambda: house.secret("sealing_key"))
         )
         self._admission = Admission(RedisQuotaStore(self._valkey), self._ledger)
-        self.keys = Keys(PostgresKeys(self._database), lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
+        keys = PostgresKeys(self._database, house.currency)
+        self.keys = Keys(keys, lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
 
     async def migrate(self) -> list[str]:
         """Apply missing migrations; their names."""

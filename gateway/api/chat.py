@@ -25,7 +25,8 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
 def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any]) -> TurnRequest:
     """The turn that a body asks for. Raises Problem (400)."""
     check(body, MODEL, "model")
-    request = api.engine.requests.request_of(caller.user, api.engine.menu.public_id(body["model"]), body)
+    model = api.engine.menu.public_id(body["model"])
+    request = api.engine.requests.request_of(caller.user, model, body, caller.arrived)
     request = replace(
         request,
         id=exchange.id,

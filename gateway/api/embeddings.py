@@ -15,7 +15,8 @@ async def create(api: Api, exchange: Exchange, caller: Caller) -> None:
     """The embeddings of one text or several."""
     body = await exchange.body()
     check(body, EMBEDDING, "model", "input")
-    request = api.engine.requests.request_of(caller.user, api.engine.menu.public_id(body["model"]), body)
+    model = api.engine.menu.public_id(body["model"])
+    request = api.engine.requests.request_of(caller.user, model, body, caller.arrived)
     request = replace(
         request,
         id=exchange.id,

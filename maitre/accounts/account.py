@@ -21,3 +21,11 @@ class Account:
     plan: str | None = None
     credit: int = 0
     suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An account as it was when its request began, and the catalogue's version at that moment."""
+
+    account: Account
+    version: int

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from maitre.accounts.account import Arrived
 from maitre.chat.text import clean
 from maitre.keys.key import Key
 
@@ -14,17 +15,18 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Who asks, by the Open WebUI user id."""
+    """Who asks, by the Open WebUI user id. `arrived`: the account, where the door has just read it."""
 
     user_id: str
     email: str
     name: str
+    arrived: Arrived | None = None
 
 
-def guest_of(user: Mapping[str, Any]) -> Guest:
+def guest_of(user: Mapping[str, Any], arrived: Arrived | None = None) -> Guest:
     """Somebody as Open WebUI tells it (`id`, `email`, `name`); names may hold anything, database columns may not."""
     id, email, name = (clean(str(user.get(field) or ""))[:300] for field in ("id", "email", "name"))
-    return Guest(id, email, name)
+    return Guest(id, email, name, arrived)
 
 
 @dataclass(frozen=True, slots=True)

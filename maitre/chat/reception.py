@@ -150,7 +150,10 @@ class Reception:
         """The guest's account and plan, under the current catalogue. Raises Forbidden of a suspended one,
         UnknownModel without a plan; StoreDown, unless the plan of a guest whom we know is served unchecked then."""
         try:
-            account, version = await self._accounts.arrive(guest.user_id, guest.email, guest.name)
+            if guest.arrived is not None:
+                account, version = guest.arrived.account, guest.arrived.version
+            else:
+                account, version = await self._accounts.arrive(guest.user_id, guest.email, guest.name)
             if version != self.catalogue.version:
                 await self.refresh()
         except StoreDown:

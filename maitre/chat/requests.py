@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from maitre.accounts.account import Arrived
 from maitre.chat import inlet, stamp
 from maitre.chat.message import Stamp, TurnRequest, guest_of
 from maitre.errors import BadRequest
@@ -26,9 +27,12 @@ class Requests:
             raise BadRequest("nobody")
         return self.request_of(user, model, body)
 
-    def request_of(self, user: Mapping[str, Any], model: str, body: Mapping[str, Any]) -> TurnRequest:
-        """The request of a user (`id`, `email`, `name`) of whom the door is sure, with our stamp if it is one."""
-        guest, messages = guest_of(user), body.get("messages") or []
+    def request_of(
+        self, user: Mapping[str, Any], model: str, body: Mapping[str, Any], arrived: Arrived | None = None
+    ) -> TurnRequest:
+        """The request of a user (`id`, `email`, `name`) of whom the door is sure, with our stamp if it is one.
+        `arrived`: the user's account, where the door has just read it."""
+        guest, messages = guest_of(user, arrived), body.get("messages") or []
         told = body.get(stamp.KEY)
         mark = stamp.verify(told, self._secret, user_id=guest.user_id, model=model, now=self._now())
         return TurnRequest(guest, model, messages if isinstance(messages, list) else [messages], body, mark)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from maitre.accounts.account import Arrived
 from maitre.keys.key import Key, digest, is_id, mark, same, split, text_of
 
 #: How often the time of a key's last use is written, at most.
@@ -18,14 +19,13 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A key as the store has it, with what its account is just now. `old_digest` is taken until `old_until`."""
+    """A key as the store has it, with its account as that is just now. `old_digest` is taken until `old_until`."""
 
     key: Key
     digest: bytes
+    arrived: Arrived
     old_digest: bytes | None = None
     old_until: datetime | None = None
-    plan: str | None = None
-    suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,7 @@ class Opened:
 
     key: Key
     mark: str
-    plan: str | None
-    suspended: bool
+    arrived: Arrived
 
 
 class KeyStore(Protocol):
@@ -93,7 +92,7 @@ class Keys:
             return None
         if id not in self._noted and len(self._uses) < REMEMBERED:
             self._uses[id] = now
-        return Opened(stored.key, given, stored.plan, stored.suspended)
+        return Opened(stored.key, given, stored.arrived)
 
     async def find(self, id: str) -> Key | None:
         """The key with this id, live or not. Raises StoreDown."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from maitre.accounts.account import Account
+from maitre.accounts.account import Account, Arrived
 from maitre.keys.key import Key
 from maitre.keys.keys import Stored
+
+VERSION = 1  # of the catalogue, which never changes
 
 
 class MemoryKeys:
@@ -24,7 +26,7 @@ class MemoryKeys:
         account = self.accounts.get(stored.key.user_id) if stored else None
         if stored is None or account is None:
             return None
-        return replace(stored, plan=account.plan, suspended=account.suspended)
+        return replace(stored, arrived=Arrived(account, VERSION))
 
     async def of(self, user_id: str | None) -> list[Key]:
         """All keys of an account, or of everybody; the newest first."""
@@ -34,7 +36,7 @@ class MemoryKeys:
 
     async def add(self, key: Key, digest: bytes) -> None:
         """Write a new key."""
-        self._keys[key.id] = Stored(key, digest)
+        self._keys[key.id] = Stored(key, digest, Arrived(self.accounts[key.user_id], VERSION))
 
     async def revoke(self, id: str, now: datetime) -> bool:
         """End a key; False when there is none, or it had ended before."""

@@ -1,4 +1,4 @@
-"""API keys in Postgres. All that are looked up in one tick of the loop share a query."""
+"""API keys in Postgres, with their accounts. All that are looked up in one tick of the loop share a query."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
+from maitre.accounts.account import Account, Arrived
 from maitre.billing.batch import Batch
 from maitre.keys.key import Key
 from maitre.keys.keys import Stored
@@ -17,7 +18,10 @@ _COLUMNS = (
     "id, user_id, name, digest, created_at, expires_at, revoked_at, models, limits, manages, networks, last_used_at"
 )
 _FIND = """
-select k.*, a.plan, a.suspended from api_keys k join accounts a using (user_id) where k.id = any($1::text[])
+select k.*, a.email, a.name as account_name, a.role, a.plan, a.suspended, c.version,
+       (select coalesce(sum(amount), 0)::bigint from deposits d
+        where d.user_id = k.user_id and d.currency = $2) as credit
+from api_keys k join accounts a using (user_id) cross join catalogue c where k.id = any($1::text[])
 """
 # A retried statement must not make the new secret the old one.
 _ROTATE = """
@@ -38,8 +42,8 @@ where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)
 class PostgresKeys:
     """The keys of the house."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, currency: str) -> None:
+        self._database, self._currency = database, currency
         self._finding: Batch[str, Stored | None] = Batch(self._find, shares_faults=True)
 
     async def find(self, id: str) -> Stored | None:
@@ -47,7 +51,7 @@ class PostgresKeys:
         return await self._finding.add(id)
 
     async def _find(self, ids: list[str]) -> Sequence[Stored | None]:
-        found = {row["id"]: _stored(row) for row in await self._database.fetch(_FIND, list(set(ids)))}
+        found = {row["id"]: _stored(row) for row in await self._database.fetch(_FIND, list(set(ids)), self._currency)}
         return [found.get(id) for id in ids]
 
     async def of(self, user_id: str | None) -> list[Key]:
@@ -79,7 +83,10 @@ class PostgresKeys:
 
 def _stored(row: asyncpg.Record) -> Stored:
     old, until = row["old_digest"], row["old_until"]
-    return Stored(_key(row), row["digest"], old, until, row["plan"], row["suspended"])
+    account = Account(
+        row["user_id"], row["email"], row["account_name"], row["role"], row["plan"], row["credit"], row["suspended"]
+    )
+    return Stored(_key(row), row["digest"], Arrived(account, row["version"]), old, until)
 
 
 def _key(row: asyncpg.Record) -> Key:
