@@ -24,7 +24,7 @@ from benchmarks.servers import Server, gateway, pipelines_server, scripted_upstr
 from benchmarks.work import Work
 from devstack.places import folder
 from maitre.accounts.account import Account
-from maitre.app import open_books
+from maitre.books import open_books
 from maitre.keys.key import Key
 from maitre.settings import House
 

@@ -19,7 +19,7 @@ from benchmarks.cpu import cpu_seconds, pss_mb
 from benchmarks.gateways import OURS, Gateways
 from benchmarks.streams import APART, SETTLED
 from benchmarks.work import Spread, Work, late, spread
-from maitre.app import open_books
+from maitre.books import open_books
 from maitre.errors import HouseError
 
 TEXT = "The kitchen is open tonight."  # what the upstream answers
