@@ -1,8 +1,4 @@
-"""How every adapter reaches its provider over HTTP (aiohttp): one pool of connections, JSON out, bytes back, faults.
-
-No redirect is followed, for the key and the guest's words would go to whom the operator did not name; cookies and
-proxies of the environment are not used.
-"""
+"""How every adapter reaches its provider over HTTP (aiohttp): one pool of connections, JSON out, bytes back, faults."""
 
 from __future__ import annotations
 
@@ -49,8 +45,6 @@ class Connection:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
                 json_serialize=lambda value: json.dumps(value, ensure_ascii=False),
                 read_bufsize=2**18,
-                cookie_jar=aiohttp.DummyCookieJar(),  # what one guest's call is given is not another's to carry
-                trust_env=False,
             )
         return self._session
 
@@ -58,11 +52,11 @@ class Connection:
     async def asked(
         self, url: str, body: Mapping[str, Any], request_id: str, scrubber: Scrubber
     ) -> AsyncIterator[aiohttp.StreamReader]:
-        """What the provider answers with a status below 300. Whatever goes wrong is a ProviderError or BadRequest."""
+        """What the provider answers with a status below 400. Whatever goes wrong is a ProviderError or BadRequest."""
         headers = {**self._headers(), "X-Request-Id": request_id}
         try:
-            async with self._http().post(url, json=body, headers=headers, allow_redirects=False) as response:
-                if response.status >= 300:
+            async with self._http().post(url, json=body, headers=headers) as response:
+                if response.status >= 400:
                     said = (await response.content.read(ERROR)).decode("utf-8", "replace")
                     wait = retry_after(response.headers, datetime.now(UTC))
                     raise refusal(response.status, said, wait, scrubber)
@@ -86,8 +80,7 @@ class Connection:
         """What a tokenizer answers, or None: the size is then estimated."""
         try:
             limit = aiohttp.ClientTimeout(total=TOKENIZE)
-            asked = self._http().post(url, json=body, headers=self._headers(), timeout=limit, allow_redirects=False)
-            async with asked as response:
+            async with self._http().post(url, json=body, headers=self._headers(), timeout=limit) as response:
                 if response.status != 200:
                     return None
                 answer = await response.json(content_type=None)
