@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-#: Networks whose addresses carry an IPv4 address in their last four bytes: NAT64, IPv4-translated and -compatible.
-_CARRIERS = (
-    IPv6Network("::ffff:0:0:0/96"),
-    IPv6Network("64:ff9b::/96"),
-    IPv6Network("64:ff9b:1::/48"),
-    IPv6Network("::/96"),
-)
+#: Networks whose addresses carry an IPv4 address in their last four bytes: NAT64, IPv4-compatible.
+_CARRIERS = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
 
 
 def is_open(text: str) -> bool:

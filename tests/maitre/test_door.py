@@ -39,7 +39,8 @@ class OpenPortal:
     """A portal and its engine in one."""
 
     def __init__(self, refused: Refusal, *, early: bool) -> None:
-        self.engine, self.turns, self.early, self.refused = self, Turns(refused), early, refused
+        self.engine = self.requests = self
+        self.turns, self.early, self.refused = Turns(refused), early, refused
         self.seats = Seats(1)
 
     def request(self, model: str, body: object) -> TurnRequest:
