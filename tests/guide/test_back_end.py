@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,18 +66,17 @@ def test_a_full_window_is_told_with_the_time_to_come_back(
 
 
 def test_the_line_is_told(reader: Client, desk: Desk, eventually: Callable[..., Any]) -> None:
-    """While two others have the seats, the page reads its user's place before the answer."""
-    long = script(n=40, interval_ms=100)
-    others = [threading.Thread(target=reader.chat, args=(long,), kwargs={"model": "general"}) for _ in range(2)]
+    """While two others have the seats, the page reads its user's place; when they leave, the answer."""
+    body = {"model": "general", "stream": True, "messages": [{"role": "user", "content": script(hang_after=1)}]}
     with site(desk, reader, eventually) as url:
-        for other in others:
-            other.start()
-        eventually(lambda: len(reader.get("/v1/queue").json()["data"]) == 2, "nobody has a seat")
-        told = ask(url, "Hello").text
-        assert told.startswith("# queue position=1"), told
-        assert told.endswith("\nA maître d’ welcomes the guests."), told
-        for other in others:
-            other.join()
+        others = [reader.post("/v1/chat/completions", body, stream=True) for _ in range(2)]
+        question = {"text": "Hello"}
+        with requests.post(f"{url}/ask", json=question, cookies={"user": "olha"}, stream=True, timeout=60) as answer:
+            lines = answer.iter_lines(chunk_size=1)
+            assert next(lines).startswith(b"# queue position=1")
+            for other in others:
+                other.close()
+            assert list(lines)[-1].decode() == "A maître d’ welcomes the guests."
 
 
 def test_a_stream_that_breaks_says_so(reader: Client, desk: Desk, eventually: Callable[..., Any]) -> None:
