@@ -62,7 +62,7 @@ class Embeddings:
             plan=plan,
             assistant=None,
             model=model,
-            body={"messages": [{"role": "user", "content": text} for text in said]},  # as it is recorded
+            body={"messages": said},  # as it is recorded
             kind="embedding",
             turn_id=request.id,
             request_id=request.id,
