@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.api.conftest import Client, client, eventually, hall, upstream, whole_hall
+from tests.api.conftest import Client, client, hall, upstream, whole_hall
 from tests.conformance import node_package, python_steps
 
-__all__ = ["client", "eventually", "hall", "upstream", "whole_hall"]
+__all__ = ["client", "hall", "upstream", "whole_hall"]
 
 STEPS = Path(__file__).with_name("node_steps.mjs")
 

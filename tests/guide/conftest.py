@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import Client, eventually
+from tests.api.conftest import Client
 from tests.conformance import node_package
 from tests.engine.hall import Hall
 from tests.guide.house import guide_house
 from tests.guide.page import Block
-
-__all__ = ["eventually"]
 
 COMMANDS = {"bash": ["bash", "-euo", "pipefail"], "python": [sys.executable], "javascript": ["node"]}
 ENDINGS = {"bash": "sh", "python": "py", "javascript": "mjs"}
