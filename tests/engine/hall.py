@@ -38,7 +38,7 @@ from maitre.errors import HouseError
 from maitre.keys.key import Key
 from maitre.settings import Endpoint, House, load_house
 from tests.engine.servers import MANNERS, Manners
-from tests.engine.small_house import HOUSE, write_house
+from tests.engine.small_house import ASSISTANTS, HOUSE, write_house
 from tests.raw_socket import RawAnswer, raw_chat
 from tests.user_jwt import headers_of
 
@@ -51,10 +51,18 @@ STORES: tuple[Endpoint, ...] = ("postgres", "valkey")
 
 
 class Hall:
-    """The server and its stores. `traces`: where the engine sends its traces; `text`: another house."""
+    """The server and its stores. `traces`: where the engine sends its traces; `text`: another house, `assistants`: its
+    own."""
 
-    def __init__(self, folder_of_house: Path, upstream: str, traces: str, text: str = HOUSE) -> None:
-        write_house(folder_of_house, upstream, text)
+    def __init__(
+        self,
+        folder_of_house: Path,
+        upstream: str,
+        traces: str,
+        text: str = HOUSE,
+        assistants: Mapping[str, str] = ASSISTANTS,
+    ) -> None:
+        write_house(folder_of_house, upstream, text, assistants)
         scaffold.make_secrets(folder_of_house)
         self.house: House = load_house(folder_of_house)
         names: tuple[Endpoint, ...] = (*STORES, "pipelines", "gateway")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.places import folder
@@ -43,13 +44,12 @@ ASSISTANTS = {
 }
 
 
-def write_house(directory: Path, upstream: str, text: str = HOUSE) -> None:
-    """A small house on a scripted upstream. `text`: its maitre.yaml, with a place for the upstream's address.
-    Assistants that are there already are its own."""
-    own = (directory / "assistants").exists()
+def write_house(directory: Path, upstream: str, text: str = HOUSE, assistants: Mapping[str, str] = ASSISTANTS) -> None:
+    """A small house on a scripted upstream. `text`: its maitre.yaml, with a place for the upstream's address;
+    `assistants`: their files, besides those that are there already."""
     folder(directory / "assistants", 0o755)
     (directory / "maitre.yaml").write_text(text.format(upstream=upstream), "utf-8")
-    for slug, text in () if own else ASSISTANTS.items():
+    for slug, text in assistants.items():
         (directory / "assistants" / f"{slug}.md").write_text(text, "utf-8")
 
 

@@ -64,7 +64,7 @@ def guide_house(folder: Path) -> Iterator[Hall]:
     """The house with its stores and a gateway, seeded and running."""
     shutil.copytree(ROOT / "config" / "assistants", folder / "house" / "assistants")
     with running_upstream(GoodModel) as upstream, refusing() as traces:
-        hall = Hall(folder / "house", upstream.url, traces, text_of_house())
+        hall = Hall(folder / "house", upstream.url, traces, text_of_house(), {})
         try:
             hall.start("postgres", "valkey")
             hall.ask(lambda books: seed(books, hall.house))
