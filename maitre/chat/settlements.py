@@ -114,6 +114,10 @@ class Settlements:
         ended = self._clock()
         if status == "error" and not answer.began and answer.usage is None:
             usage = Usage(0, 0)  # refused by the upstream's status, or never reached it: nothing was generated
+        elif status == "stopped" and not call.streamed and not answer.size and answer.usage is None:
+            # Whoever hangs up on a whole answer leaves nothing to count, and the upstream may have written all of it.
+            likely = self._lengths.likely(call.model) or call.held_completion
+            usage = Usage(call.held_prompt, min(likely, call.held_completion), estimated=True)
         else:
             usage = await self.count(prepared, call, answer)
         if not usage.estimated:
