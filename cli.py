@@ -26,7 +26,11 @@ EXAMPLES = {
     "down": ("cli down", "cli down --house ~/my-house"),
     "status": ("cli status", "cli status --json | jq .endpoints.open_webui.url"),
     "seed": ("cli seed --dry-run   (what would be done; changes nothing)", "cli seed"),
-    "usage": ("cli usage", "cli usage free@maitre.example --since 2h", "cli usage --since 2026-11-01 --json"),
+    "usage": (
+        "cli usage",
+        "cli usage free@maitre.example --since 2h",
+        "cli usage --id 8b1f0c…   (an answer's x-router-log-id)",
+    ),
     "audit": ("cli audit", "cli audit --what key --since 7d", "cli audit free@maitre.example --json"),
     "queue": ("cli queue", "cli queue --watch", "cli queue --json"),
     "close": ('cli close "We are back at 9 o\'clock."',),

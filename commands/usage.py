@@ -22,6 +22,9 @@ _NUMBERS = ("prompt", "answer", "cost")
 def usage(
     user: OptionalUser = None,
     since: SinceOption = None,
+    id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Only the calls of one turn: an answer's x-router-log-id.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many rows at most.")] = 20,
     as_json: JsonOption = False,
     house: HouseOption = None,
@@ -30,22 +33,25 @@ def usage(
     """Show the ledger: one row for every upstream call, the newest first."""
     with one_sentence(verbose):
         checked = house_of(house)
-        rows = asyncio.run(rows_of(checked, user, past(since, checked), limit))
+        rows = asyncio.run(rows_of(checked, user, past(since, checked), limit, id))
     if as_json:
         print_json([_plain(row) for row in rows])
     elif rows:
         console.print(table(rows, checked))
     else:
-        console.print("No calls yet." if user is None else f"No calls of {user}.", markup=False)
+        whose = f"No calls of {user}." if user else "No calls yet."
+        console.print(f"No call has the id {id}." if id else whose, markup=False)
 
 
-async def rows_of(house: House, user: str | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
-    """The newest rows. Raises HouseError for an unknown user."""
+async def rows_of(
+    house: House, user: str | None, since: datetime | None, limit: int, id: str | None = None
+) -> list[dict[str, Any]]:
+    """The newest rows, or those of one turn. Raises HouseError for an unknown user."""
     from maitre.books import open_books
 
     async with open_books(house) as books:
         account = None if user is None else await guest(books, user)
-        return await books.usage(account, since, limit)
+        return await books.usage(account, since, limit, id)
 
 
 def money(nano: int, currency: str) -> str:

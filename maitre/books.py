@@ -156,9 +156,11 @@ class Books:
         """Write an operator's action down."""
         await self._actions.add([action])
 
-    async def usage(self, account: Account | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
-        """The newest ledger rows."""
-        return await self._ledger.rows(account.user_id if account else None, since, limit)
+    async def usage(
+        self, account: Account | None, since: datetime | None, limit: int, turn: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest ledger rows; `turn` is the id of a turn or of one of its calls."""
+        return await self._ledger.rows(account.user_id if account else None, since, limit, turn=turn)
 
     async def counters(self) -> dict[str, int]:
         """What the engines count: `traces_sent`, `traces_dropped`."""

@@ -101,3 +101,12 @@ def test_a_request_can_be_asked_after_by_its_owner_alone(client: Client, other: 
     assert other.get(f"/v1/queue/{id}").status_code == 404
     assert client.get("/v1/queue/unknown").status_code == 404
     assert client.get("/v1/queue").json()["data"] == []
+
+
+def test_the_operator_finds_a_call_by_what_its_answer_said(client: Client, eventually: Eventually) -> None:
+    """`cli usage --id` takes the answer's x-router-log-id."""
+    id = client.chat().headers["x-router-log-id"]
+    client.chat()
+    eventually(lambda: client.hall.settled(client.guest, 2))
+    (row,) = client.hall.ask(lambda books: books.usage(None, None, 9, id))
+    assert (row["turn_id"], row["user"]) == (id, client.guest["id"])
