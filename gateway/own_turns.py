@@ -85,6 +85,7 @@ class OwnTurns:
             problem = problem_of(refused, self.engine.turns.sentence(refused, request), _model(request))
             await send_problem(send, problem, public=request.strict)
         else:
+            leaving.cancel()  # whoever leaves now has the answer on its way
             await send_json(send, shape(answer))
         finally:
             leaving.cancel()
