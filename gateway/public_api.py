@@ -21,6 +21,7 @@ from gateway.api.routes import ROUTES, Route
 from gateway.application import Application
 from gateway.asgi import Receive, Scope, Send
 from gateway.caller import Callers
+from gateway.collector import look_seldom
 from gateway.exchange import Exchange
 from gateway.intake import Intake
 from gateway.measures import Measures
@@ -89,6 +90,7 @@ async def opened() -> AsyncIterator[PublicAPI]:
     try:
         await engine.start()
         server = PublicAPI(engine)
+        look_seldom()
         yield server
         await server.api.turns.end(DRAIN)
     finally:
