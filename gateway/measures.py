@@ -28,7 +28,8 @@ class Measures:
             buckets=BUCKETS,
             registry=self._registry,
         )
-        self._running = Gauge("maitre_running", "Requests being answered.", registry=self._registry)
+        self._running = 0
+        self.gauge("running", "Requests being answered.", lambda: self._running)
         self._children: dict[tuple[str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
@@ -37,7 +38,7 @@ class Measures:
 
     def begun(self) -> None:
         """A request began."""
-        self._running.inc()
+        self._running += 1
 
     def ended(self, route: str, status: int, seconds: float) -> None:
         """A request was answered. `route` is a pattern: a path has names in it."""
@@ -49,7 +50,7 @@ class Measures:
         count, observe = found
         count()
         observe(seconds)
-        self._running.dec()
+        self._running -= 1
 
     def exposed(self, more: Mapping[str, float]) -> bytes:
         """All of them as text. `more`: counters that others keep, by name."""

@@ -315,14 +315,19 @@ class Engine:
         return self.request_of(user, model, body)
 
     def request_of(
-        self, user: Mapping[str, Any], model: str, body: Mapping[str, Any], arrived: Arrived | None = None
+        self,
+        user: Mapping[str, Any],
+        model: str,
+        body: Mapping[str, Any],
+        arrived: Arrived | None = None,
+        **more: Any,
     ) -> TurnRequest:
         """The request of a user (`id`, `email`, `name`) of whom the door is sure, with our stamp if it is one.
-        `arrived`: the user's account, where the door has just read it."""
+        `arrived`: the user's account, where the door has just read it; `more`: other fields of the request."""
         guest, messages = _guest(user, arrived), body.get("messages") or []
         told = body.get(stamp.KEY)
         mark = stamp.verify(told, self._secret, user_id=guest.user_id, model=model, now=self._now())
-        return TurnRequest(guest, model, messages if isinstance(messages, list) else [messages], body, mark)
+        return TurnRequest(guest, model, messages if isinstance(messages, list) else [messages], body, mark, **more)
 
     def guest(self, user: Mapping[str, Any]) -> Guest:
         """A user (`id`, `email`, `name`) of whom the door is sure."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from gateway import open_webui
@@ -25,9 +24,11 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
 def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any]) -> TurnRequest:
     """The turn that a body asks for. Raises Problem (400)."""
     check(body, MODEL, "model")
-    request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body, caller.arrived)
-    request = replace(
-        request,
+    request = api.engine.request_of(
+        caller.user,
+        api.engine.public_id(body["model"]),
+        body,
+        caller.arrived,
         id=exchange.id,
         key=caller.key,
         address=caller.address,

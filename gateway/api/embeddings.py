@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.api.api import Api
 from gateway.api.chat import check
 from gateway.caller import Caller
@@ -15,9 +13,11 @@ async def create(api: Api, exchange: Exchange, caller: Caller) -> None:
     """The embeddings of one text or several."""
     body = await exchange.body()
     check(body, EMBEDDING, "model", "input")
-    request = api.engine.request_of(caller.user, api.engine.public_id(body["model"]), body, caller.arrived)
-    request = replace(
-        request,
+    request = api.engine.request_of(
+        caller.user,
+        api.engine.public_id(body["model"]),
+        body,
+        caller.arrived,
         id=exchange.id,
         key=caller.key,
         address=caller.address,
