@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import generate_latest
 
 #: Seconds. An answer may be a list of models, or a long thought.
@@ -28,12 +28,14 @@ class Measures:
             buckets=BUCKETS,
             registry=self._registry,
         )
-        self._running = Gauge("maitre_running", "Requests being answered.", registry=self._registry)
+        self._running = 0
+        running = Gauge("maitre_running", "Requests being answered.", registry=self._registry)
+        running.set_function(lambda: self._running)
         self._children: dict[tuple[str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
     def begun(self) -> None:
         """A request began."""
-        self._running.inc()
+        self._running += 1
 
     def ended(self, route: str, status: int, seconds: float) -> None:
         """A request was answered. `route` is a pattern: a path has names in it."""
@@ -45,7 +47,7 @@ class Measures:
         count, observe = found
         count()
         observe(seconds)
-        self._running.dec()
+        self._running -= 1
 
     def exposed(self, more: Mapping[str, float], levels: Mapping[str, float], connections: Mapping[str, int]) -> bytes:
         """All of them as text. `more`: counters that others keep, by name; `levels`: what is just now, by name;

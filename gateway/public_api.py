@@ -17,10 +17,11 @@ from contextlib import asynccontextmanager
 from gateway import bodies
 from gateway.answers import Problem, problem_of
 from gateway.api.api import Api
-from gateway.api.routes import ROUTES, Route
+from gateway.api.routes import Route, routes_of
 from gateway.application import Application
 from gateway.asgi import Receive, Scope, Send
 from gateway.caller import Callers
+from gateway.collector import look_seldom
 from gateway.exchange import Exchange
 from gateway.intake import Intake
 from gateway.measures import Measures
@@ -73,7 +74,7 @@ class PublicAPI:
 
 def _route(scope: Scope) -> tuple[Route, Mapping[str, str]]:
     path = scope["path"]
-    found = {route.method: (route, values) for route in ROUTES if (values := route.values(path)) is not None}
+    found = routes_of(path)
     if not found or not plain(path, scope.get("raw_path")):
         raise Problem(404, "There is nothing here.")
     if scope["method"] not in found:
@@ -89,6 +90,7 @@ async def opened() -> AsyncIterator[PublicAPI]:
     try:
         await engine.start()
         server = PublicAPI(engine)
+        look_seldom()
         yield server
         await server.api.turns.end(DRAIN)
     finally:

@@ -32,6 +32,13 @@ class Route:
         return None if match is None else match.groupdict()
 
 
+def routes_of(path: str) -> Mapping[str, tuple[Route, Mapping[str, str]]]:
+    """The routes of an exact path by their methods, each with the values of its names."""
+    if (exact := _EXACT.get(path)) is not None:
+        return exact
+    return {route.method: (route, values) for route in ROUTES if (values := route.values(path)) is not None}
+
+
 @lru_cache(None)
 def _pattern(path: str) -> re.Pattern[str]:
     parts = re.split(r"(\{[^}]*\})", path)
@@ -64,3 +71,9 @@ ROUTES = (
     Route("GET", "/docs", anybody=docs.page),
     Route("GET", "/docs/{file}", anybody=docs.file),
 )
+
+#: The routes of the paths without names: nearly every request's, found at once.
+_EXACT: Mapping[str, Mapping[str, tuple[Route, Mapping[str, str]]]] = {
+    path: {route.method: (route, {}) for route in ROUTES if route.path == path}
+    for path in {route.path for route in ROUTES if "{" not in route.path}
+}

@@ -14,6 +14,7 @@ from maitre.chat.message import Usage
 from maitre.chat.openai_wire import count
 
 _CHUNK = "chat.completion.chunk"
+_AFTER = '},"finish_reason":null}]}'
 
 #: Keys of a delta or a message. `reasoning` and `images` are what several servers call theirs.
 _SPOKEN = frozenset(
@@ -33,9 +34,7 @@ class Disguise:
     def __init__(self, id: str, model: str, created: int, *, usage: bool = True) -> None:
         self._usage = usage
         self._head = {"id": id, "created": created, "model": model}
-        before = _dump({**self._head, "object": _CHUNK, "choices": [0]}).decode()[: -len("0]}")]
-        self._before = before + '{"index":0,"delta":{"content":'
-        self._after = '},"finish_reason":null}]}'
+        self._before = ""  # what is the same in every event with nothing but text, once there was one
 
     def event(self, chunk: Mapping[str, Any]) -> bytes | None:
         """The event of a streamed chunk, without its blank line; None when there is nothing in it for the guest."""
@@ -43,11 +42,16 @@ class Disguise:
         if text is not None:
             # As nearly every one is: the rest is the same every time.
             try:
-                return (self._before + encode_basestring(text) + self._after).encode()
+                return ((self._before or self._beginning()) + encode_basestring(text) + _AFTER).encode()
             except UnicodeEncodeError:
                 pass  # half of a character, whose other half is in the next delta
         shown = self.chunk(chunk)
         return None if shown is None else _dump(shown)
+
+    def _beginning(self) -> str:
+        before = _dump({**self._head, "object": _CHUNK, "choices": [0]}).decode()[: -len("0]}")]
+        self._before = before + '{"index":0,"delta":{"content":'
+        return self._before
 
     def chunk(self, chunk: Mapping[str, Any]) -> dict[str, Any] | None:
         """The same as a value."""
