@@ -60,6 +60,7 @@ REFRESH = 2.0  # seconds between looks at the catalogue, the sweep and the count
 STEP = timedelta(seconds=5)  # a clock that is set by so much is worth a word
 GRACE = 2.0  # seconds that living calls have to renew their rows after Postgres was down; more than two beats
 DRAIN = 2.0  # seconds that open settlements get when the engine closes
+STOP = 0.5  # seconds that a step of the house-keeping gets to end
 
 
 def terms_of(house: House) -> Terms:
@@ -224,7 +225,9 @@ class Engine:
         """Settle what can be settled, then close the stores."""
         for task in self._keeping:
             task.cancel()
-        await asyncio.gather(*self._keeping, return_exceptions=True)
+        if self._keeping:
+            # One that waits for a Postgres that hangs is left: a server has ten seconds to end.
+            await asyncio.wait(self._keeping, timeout=STOP)
         await asyncio.gather(self.turns.drain(DRAIN), self.diary.drain(DRAIN), asyncio.to_thread(self._tracer.close))
         for upstream in self._upstreams.values():
             await upstream.close()
