@@ -25,24 +25,30 @@ async def completions(api: Api, exchange: Exchange, caller: Caller) -> None:
 def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any]) -> TurnRequest:
     """The turn that a body asks for. Raises Problem (400)."""
     check(body, MODEL, "model")
-    model = api.engine.menu.public_id(body["model"])
-    request = api.engine.requests.request_of(caller.user, model, body, caller.arrived)
-    request = replace(
-        request,
-        id=exchange.id,
-        # Our stamps are for Open WebUI's own calls; a copied one must not be somebody's turn once more.
-        stamp=request.stamp if caller.key is None else None,
-        key=caller.key,
-        address=caller.address,
-        session_id=session_of(exchange, body) if caller.key is not None else None,
-        notes=exchange.headers,
-        groups=caller.groups,
-    )
+    session = session_of(exchange, body) if caller.key is not None else None
+    request = said_by(api, exchange, caller, body, session_id=session)
     if caller.key is None:
         request = open_webui.told(request, exchange)
     if request.strict:
         check(body, CHAT, "messages")
     return request
+
+
+def said_by(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any], **more: Any) -> TurnRequest:
+    """A request with what the door knows of it, whatever it asks for; `more` are further fields of it."""
+    model = api.engine.menu.public_id(body["model"])
+    request = api.engine.requests.request_of(caller.user, model, body, caller.arrived)
+    # Our stamps are for Open WebUI's own calls; a copied one must not be somebody's turn once more.
+    fields = {"stamp": request.stamp if caller.key is None else None, **more}
+    return replace(
+        request,
+        id=exchange.id,
+        key=caller.key,
+        address=caller.address,
+        notes=exchange.headers,
+        groups=caller.groups,
+        **fields,
+    )
 
 
 def check(body: Mapping[str, Any], table: Mapping[str, Kind], *needed: str) -> None:
