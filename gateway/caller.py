@@ -99,14 +99,11 @@ class Callers:
         return None if claims is None else await self._engine.keys.open(*claims)
 
     async def _admit(self, opened: Opened, address: str) -> None:
-        reception = self._engine.turns.reception
-        if not reception.catalogue.version:
+        reception, account, key = self._engine.turns.reception, opened.arrived.account, opened.key
+        if opened.arrived.version != reception.catalogue.version:
             await reception.refresh()
-        plans = reception.catalogue.plans
-        account, key = opened.arrived.account, opened.key
-        plan = plans.get(account.plan or "") or plans.get(self._engine.house.default_plan or "")
         try:
-            enter(key, plan, address, suspended=account.suspended)
+            enter(key, reception.plan_of(account), address, suspended=account.suspended)
         except Forbidden as refused:
             self._engine.diary.failed("auth.refused", key.user_id, address, key=key.id, why=refused.key)
             raise

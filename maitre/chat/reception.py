@@ -158,13 +158,13 @@ class Reception:
                 await self.refresh()
         except StoreDown:
             known = self._known.get(guest.user_id)
-            if known is None or (plan := self._plan_of(known)) is None or plan.fail != "open":
+            if known is None or (plan := self.plan_of(known)) is None or plan.fail != "open":
                 raise
             return known, plan
         if account.suspended:
             self._known.pop(account.user_id, None)
             raise Forbidden("suspended")
-        plan = self._plan_of(account)
+        plan = self.plan_of(account)
         if plan is None:
             raise UnknownModel("no_plan")
         self._remember(account)
@@ -185,10 +185,11 @@ class Reception:
 
     def unchecked(self, accounts: Iterable[Account]) -> list[Subject]:
         """Those among the accounts who are served without a look at their windows when a store is down."""
-        plans = ((account, self._plan_of(account)) for account in accounts)
+        plans = ((account, self.plan_of(account)) for account in accounts)
         return [Subject("account", account.user_id) for account, plan in plans if plan and plan.fail == "open"]
 
-    def _plan_of(self, account: Account) -> Plan | None:
+    def plan_of(self, account: Account) -> Plan | None:
+        """The account's plan, else the house's default, as the catalogue was last read."""
         plans = self.catalogue.plans
         return plans.get(account.plan or "") or plans.get(self._terms.default_plan or "")
 
