@@ -15,7 +15,7 @@ import yaml
 from tests.api.conftest import Client
 from tests.engine.hall import Hall
 from tests.engine.receivers import refusing
-from tests.engine.small_house import seed
+from tests.engine.seeded import seeded_hall
 from tests.upstream import ScriptedUpstream, running_upstream
 from tests.upstream.script import Script
 
@@ -63,17 +63,11 @@ class Pair:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """The stores and the gateway on a house of troubles."""
     folder = tmp_path_factory.mktemp("fallback")
-    folder.chmod(0o755)
-    with refusing() as traces, refusing() as nobody, running_upstream() as first, running_upstream() as second:
+    with refusing() as nobody, running_upstream() as first, running_upstream() as second:
         text = house(first.url, second.url, nobody).replace("{", "{{").replace("}", "}}")
-        hall = Hall(folder / "house", first.url, traces, text)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
+        with seeded_hall(folder, first.url, text) as hall:
             hall.start("gateway")
             yield Pair(hall, first, second)
-        finally:
-            hall.close()
 
 
 @pytest.fixture

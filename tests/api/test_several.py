@@ -16,8 +16,7 @@ from tests.api.books import every_row
 from tests.api.several import GATEWAYS, SECOND, SeveralHall, Way, by_key, race, ways
 from tests.engine.answers import script
 from tests.engine.crash.short_leases import LEASE
-from tests.engine.receivers import refusing
-from tests.engine.small_house import seed
+from tests.engine.seeded import seeded
 from tests.upstream import ScriptedUpstream, running_upstream
 
 Eventually = Callable[..., Any]
@@ -34,16 +33,9 @@ def upstream() -> Iterator[ScriptedUpstream]:
 def hall(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[SeveralHall]:
     """The three processes and their stores."""
     folder = tmp_path_factory.mktemp("several")
-    folder.chmod(0o755)
-    with refusing() as traces:
-        hall = SeveralHall(folder / "house", upstream.url, traces)
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            hall.start("pipelines", *GATEWAYS)
-            yield hall
-        finally:
-            hall.close()
+    with seeded(folder, lambda house, traces: SeveralHall(house, upstream.url, traces)) as hall:
+        hall.start("pipelines", *GATEWAYS)
+        yield hall
 
 
 def statuses(answers: list[requests.Response]) -> Counter[int]:

@@ -11,8 +11,7 @@ from typing import Any
 import yaml
 
 from tests.engine.hall import Hall
-from tests.engine.receivers import refusing
-from tests.engine.small_house import seed
+from tests.engine.seeded import seeded_hall
 from tests.upstream import ScriptedUpstream, running_upstream
 from tests.upstream.script import Script, text_of
 
@@ -63,12 +62,9 @@ def text_of_house() -> str:
 def guide_house(folder: Path) -> Iterator[Hall]:
     """The house with its stores and a gateway, seeded and running."""
     shutil.copytree(ROOT / "config" / "assistants", folder / "house" / "assistants")
-    with running_upstream(GoodModel) as upstream, refusing() as traces:
-        hall = Hall(folder / "house", upstream.url, traces, text_of_house(), {})
-        try:
-            hall.start("postgres", "valkey")
-            hall.ask(lambda books: seed(books, hall.house))
-            hall.start("gateway")
-            yield hall
-        finally:
-            hall.close()
+    with (
+        running_upstream(GoodModel) as upstream,
+        seeded_hall(folder, upstream.url, text_of_house(), {}) as hall,
+    ):
+        hall.start("gateway")
+        yield hall
