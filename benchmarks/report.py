@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -29,34 +29,53 @@ _COLUMNS: dict[str, Callable[[Round], float]] = {
 }
 
 
-def table(title: str, rounds: Sequence[Round], targets: Sequence[str]) -> Table:
+class Measured(Protocol):
+    """One target's round, of whatever was measured."""
+
+    @property
+    def target(self) -> str:
+        """Whose."""
+
+
+R = TypeVar("R", bound=Measured)
+
+
+def table(
+    title: str, rounds: Sequence[R], targets: Sequence[str], columns: Mapping[str, Callable[[R], float]]
+) -> Table:
     """One row a target: the median of the rounds, with the extremes."""
     shown = Table(
         title=title,
         caption="medians (least..most of the rounds); stores: CPU of Postgres and Valkey, not part of the ratio",
     )
     shown.add_column("target")
-    for column in _COLUMNS:
+    for column in columns:
         shown.add_column(column, justify="right")
     for target in targets:
         own = [one for one in rounds if one.target == target]
-        shown.add_row(target, *(str(spread([number(one) for one in own])) for number in _COLUMNS.values()))
+        shown.add_row(target, *(str(spread([number(one) for one in own])) for number in columns.values()))
     return shown
+
+
+def show(console: Console, work: str, measured: Table, targets: Sequence[str], goals: Sequence[Goal]) -> None:
+    """Print what was done, for whom, what it came to and whether the targets hold."""
+    console.print(work)
+    for target in targets:
+        console.print(f"  {target}: {FEATURES[target]}")
+    console.print(measured)
+    for goal in goals:
+        console.print(str(goal))
 
 
 def tell(
     console: Console, title: str, work: Work, rounds: Sequence[Round], targets: Sequence[str], goals: Sequence[Goal]
 ) -> None:
     """Print what was measured and whether the targets hold."""
-    console.print(
+    done = (
         f"{work.rounds} rounds of {work.streams} streams × {work.chunks} chunks, one every {work.interval_ms:g} ms,"
         f" begun within {work.ramp:g} s; {where(work)}"
     )
-    for target in targets:
-        console.print(f"  {target}: {FEATURES[target]}")
-    console.print(table(title, rounds, targets))
-    for goal in goals:
-        console.print(str(goal))
+    show(console, done, table(title, rounds, targets, _COLUMNS), targets, goals)
 
 
 def where(work: Work) -> str:

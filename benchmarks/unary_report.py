@@ -7,13 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.gateways import FEATURES
 from benchmarks.goal import Goal
-from benchmarks.report import where
+from benchmarks.report import show, table, where
 from benchmarks.unary import Whole, to_json
-from benchmarks.work import Work, spread
+from benchmarks.work import Work
 
 _COLUMNS: dict[str, Callable[[Whole], float]] = {
     "CPU µs / request": lambda one: one.cost,
@@ -37,22 +36,8 @@ def tell(
     goals: Sequence[Goal],
 ) -> None:
     """Print what was measured and whether the targets hold."""
-    console.print(f"{work.rounds} rounds of {seconds:g} s with {work.streams} callers; {where(work)}")
-    for target in targets:
-        console.print(f"  {target}: {FEATURES[target]}")
-    shown = Table(
-        title=title,
-        caption="medians (least..most of the rounds); stores: CPU of Postgres and Valkey, not part of the ratio",
-    )
-    shown.add_column("target")
-    for column in _COLUMNS:
-        shown.add_column(column, justify="right")
-    for target in targets:
-        own = [one for one in rounds if one.target == target]
-        shown.add_row(target, *(str(spread([number(one) for one in own])) for number in _COLUMNS.values()))
-    console.print(shown)
-    for goal in goals:
-        console.print(str(goal))
+    done = f"{work.rounds} rounds of {seconds:g} s with {work.streams} callers; {where(work)}"
+    show(console, done, table(title, rounds, targets, _COLUMNS), targets, goals)
 
 
 def as_json(
