@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from devstack.part import Part
-from devstack.pipelines import sources_digest, uvicorn
-from devstack.places import ROOT, environment
+from devstack.pipelines import engine_environment, sources_digest, uvicorn
 from devstack.probe import http_json
 from devstack.process import Command
 from maitre.settings import Endpoint, House
@@ -23,12 +22,7 @@ def part(house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Mappi
         command=Command(
             uvicorn(port, "gateway.public_api:app", "--ws", "none"),
             house.state,
-            environment(
-                **handed_on,
-                PYTHONPATH=str(ROOT),
-                MAITRE_HOUSE=str(house.directory),
-                **{f"MAITRE_{name.upper()}_URL": url for name, url in urls.items()},
-            ),
+            engine_environment(house, urls, handed_on),
         ),
         healthy=lambda: http_json(port, "/healthz") == {"status": "ok"},
         grace=6,

@@ -38,14 +38,13 @@ def part(
         command=Command(
             uvicorn(port, *app),
             house.state,
-            environment(
-                **handed_on,
-                PYTHONPATH=str(ROOT),
+            engine_environment(
+                house,
+                urls,
+                handed_on,
                 PIPELINES_DIR=str(home),
                 PIPELINES_API_KEY=house.secret("pipelines_key"),
                 GLOBAL_LOG_LEVEL="WARNING",  # at INFO the server logs whole answers
-                MAITRE_HOUSE=str(house.directory),
-                **{f"MAITRE_{name.upper()}_URL": url for name, url in urls.items()},
             ),
         ),
         prepare=lambda: copy_plugins(PLUGINS, folder(home)),
@@ -53,6 +52,19 @@ def part(
         check=lambda: _all_loaded(home),
         grace=6,
         watches=sources_digest(house),
+    )
+
+
+def engine_environment(
+    house: House, urls: Mapping[Endpoint, str], handed_on: Mapping[str, str], **own: str
+) -> dict[str, str]:
+    """The environment of a server with an engine. `urls`: the parts it talks to; `handed_on`: the operator's."""
+    return environment(
+        **handed_on,
+        **own,
+        PYTHONPATH=str(ROOT),
+        MAITRE_HOUSE=str(house.directory),
+        **{f"MAITRE_{name.upper()}_URL": url for name, url in urls.items()},
     )
 
 
