@@ -21,7 +21,7 @@ def table(report: Report) -> str:
         f"{'':28}{'first':>10}{'last':>10}",
         f"{'memory, MiB (1/5, end)':28}{begun / MIB:10.1f}{ended / MIB:10.1f}   {ended / begun - 1:+.1%}, "
         f"at most {GROWTH:+.0%}",
-        f"{'sockets but the stores’':28}{before.clients:10}{after.clients:10}   at rest",
+        f"{'clients and upstreams':28}{before.passing:10}{after.passing:10}   connections at rest",
     ]
     for name in sorted(after.levels):
         most = max((one.levels.get(name, 0) for one in report.looks), default=0)

@@ -119,7 +119,8 @@ def soak(soaked: Soaked, minutes: float, seed: int, say: Callable[[str], None], 
 
 def _line(seen: Look, visits: int) -> str:
     levels = ", ".join(f"{name} {count}" for name, count in sorted(seen.levels.items()) if "-" not in name)
-    return f"{seen.at:5.0f} s: {visits} answers, {seen.rss / 2**20:.1f} MiB, {seen.sockets} sockets, {levels}"
+    opened = sum(seen.sockets.values())
+    return f"{seen.at:5.0f} s: {visits} answers, {seen.rss / 2**20:.1f} MiB, {opened} connections, {levels}"
 
 
 def _due(done: list[str], share: float) -> Endpoint | None:
@@ -136,7 +137,7 @@ def _at_rest(soaked: Soaked, before: Look | None) -> Look:
         except requests.RequestException as fault:
             raise HouseError(f"The gateway does not answer: {fault}") from fault
         busy = seen.levels["holds"] or any(n for name, n in seen.levels.items() if name.startswith("upstream-"))
-        grown = before is not None and (seen.levels["tasks"] > before.levels["tasks"] or seen.clients > before.clients)
+        grown = before is not None and (seen.levels["tasks"] > before.levels["tasks"] or seen.passing > before.passing)
         if not (busy or grown) or seen.at > REST:
             return seen
         time.sleep(1)
@@ -153,8 +154,8 @@ def _grown(report: Report) -> list[str]:
             was = before.levels.get(name, 0)
             if count > was:
                 found.append(f"{name}: {count} at the end, and {was} before the first guest")
-    if after.clients > before.clients:
-        found.append(f"{after.clients} sockets are open at the end, and {before.clients} were before the first guest")
+    if after.passing > before.passing or after.sockets.get("traces", 0) > 1:
+        found.append(f"connections are left at the end: {after.sockets}; before the first guest: {before.sockets}")
     return found
 
 
@@ -166,6 +167,4 @@ def _windows(hall: Hall, guest: dict[str, str]) -> list[str]:
 
 
 def _is_bad(line: str) -> bool:
-    return any(
-        word in line for word in ("Traceback", "never retrieved", "was destroyed", "never awaited", "A request failed")
-    )
+    return any(word in line for word in BAD)

@@ -65,5 +65,5 @@ def test_what_is_wrong_is_told(row: dict[str, Any], calls: list[Call], heard: in
 
 def test_growth_is_from_the_first_fifth_to_the_end() -> None:
     """What a process takes while it warms up does not count, nor does one look."""
-    looks = [Look(at, (50 if at < 20 else 999 if at == 25 else 100 + (at >= 90) * 7), 0, {}) for at in range(100)]
+    looks = [Look(at, (50 if at < 20 else 999 if at == 25 else 100 + (at >= 90) * 7), {}, {}) for at in range(100)]
     assert growth(looks, 100.0) == (100, 107)
