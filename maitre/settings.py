@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -20,13 +20,16 @@ from maitre.errors import ConfigError, HouseError
 from maitre.house import nouns
 from maitre.house.files import read_files
 from maitre.house.secrets import find_secret
+from maitre.knowledge.collection import Collection, Rag
 from maitre.providers.alias import Alias, members
 from maitre.providers.provider import EMBEDDED, Model, Provider
 from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
 from maitre.tools.source import Source
 
-Endpoint = Literal["open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces"]
+Endpoint = Literal[
+    "open_webui", "pipelines", "gateway", "rag", "rag_worker", "postgres", "valkey", "upstream", "embedder", "traces"
+]
 
 #: Secrets that `cli init` generates for every house.
 GENERATED_SECRETS = (
@@ -34,6 +37,7 @@ GENERATED_SECRETS = (
     "pipelines_key",
     "gateway_key",
     "metrics_key",
+    "rag_key",
     "sealing_key",
     "user_jwt",
     "key_tokens",
@@ -104,6 +108,8 @@ class House:
     assistants: Mapping[str, Assistant]
     webui: WebUI
     tools: tuple[Source, ...] = ()
+    rag: Rag | None = None  # None: a house without knowledge
+    knowledge: Mapping[str, Collection] = field(default_factory=dict)  # collections that `cli seed` keeps, by name
 
     @property
     def state(self) -> Path:
@@ -129,11 +135,21 @@ class House:
                 ) from missing
         return str(url)
 
+    @property
+    def embedders(self) -> frozenset[str]:
+        """The providers that make embeddings and nothing else."""
+        kinds = {
+            name: [model.embedding for model in self.models.values() if model.provider == name]
+            for name in self.providers
+        }
+        return frozenset(name for name, embedding in kinds.items() if embedding and all(embedding))
+
     def provider(self, name: str) -> Provider:
-        """A provider with its real address: `embedded` becomes the running llama.cpp server's."""
+        """A provider with its real address: `embedded` becomes the running llama.cpp server's, or the embedder's."""
         provider = self.providers[name]
         if provider.base_url == EMBEDDED:
-            return replace(provider, base_url=self.endpoint("upstream") + "/v1")
+            part: Endpoint = "embedder" if name in self.embedders else "upstream"
+            return replace(provider, base_url=self.endpoint(part) + "/v1")
         return provider
 
 
@@ -199,4 +215,6 @@ def load_house(directory: Path) -> House:
         },
         webui=WebUI(**house.open_webui.model_dump()),
         tools=tuple(nouns.source(directory, name, form, files.operations[name]) for name, form in house.tools.items()),
+        rag=nouns.rag(house.rag),
+        knowledge={name: nouns.collection(name, form) for name, form in house.knowledge.items()},
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from maitre.assistants.variable import Variable, filled
+from maitre.knowledge.wish import KnowledgeWish
 from maitre.memory.memory import Memory
 from maitre.routing.routing import Routing
 
@@ -55,6 +56,7 @@ class Assistant:
     server_tools: tuple[str, ...] = ()  # tools that the house runs for it: `calculator`, `crm.findCustomer`
     tool_rounds: int = 5  # how often in a turn the model may ask for them
     routing: Routing | None = None
+    knowledge: KnowledgeWish | None = None
 
     def open_to(self, plan: str) -> bool:
         """Whether a guest on this plan may use the assistant."""
@@ -78,4 +80,6 @@ class Assistant:
         known["variables"] = {name: Variable(**one) for name, one in (known.get("variables") or {}).items()}
         if known.get("routing"):
             known["routing"] = Routing.from_json(known["routing"])
+        if known.get("knowledge"):
+            known["knowledge"] = KnowledgeWish.from_json(known["knowledge"])
         return cls(**known)

@@ -26,6 +26,16 @@ class AssistantMemoryForm(Form):
     browser: bool = False
 
 
+class AssistantKnowledgeForm(Form):
+    """`knowledge` of an assistant; a list is short for `collections`."""
+
+    collections: list[Slug] = Field(min_length=1)
+    passages: int = Field(5, ge=1, le=50)
+    max_tokens: int = Field(1500, ge=50, le=100_000)
+    rewrite: bool = False
+    deadline_seconds: float = Field(3, gt=0, le=60)
+
+
 class VariableForm(Form):
     """One of an assistant's `variables`."""
 
@@ -58,12 +68,18 @@ class AssistantForm(Form):
     server_tools: list[str] = []
     tool_rounds: int = Field(5, ge=1, le=30)
     memory: AssistantMemoryForm | None = None
+    knowledge: AssistantKnowledgeForm | None = None
     variables: dict[VariableName, VariableForm] = {}
 
     @field_validator("memory", mode="before")
     @classmethod
     def _memory(cls, value: object) -> object:
         return {} if value is True else None if value is False else value
+
+    @field_validator("knowledge", mode="before")
+    @classmethod
+    def _knowledge(cls, value: object) -> object:
+        return {"collections": value} if isinstance(value, list) else value
 
 
 class WayForm(Form):

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from maitre.keys.address import network_of
+from maitre.knowledge.collection import LANGUAGES
 from maitre.providers.provider import EMBEDDED, KINDS
 from maitre.quota.window import LARGEST, WINDOWS
 
@@ -217,6 +218,49 @@ class MemoryForm(Form):
     keep: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
+class TextFormForm(Form):
+    """How the embedder is told that a text is a question or a passage."""
+
+    prefix: str = ""
+    input_type: str | None = None
+
+
+class RagForm(Form):
+    """`rag`."""
+
+    embedding: str
+    query: TextFormForm = TextFormForm()
+    passage: TextFormForm = TextFormForm()
+    docling: str | None = None
+    max_file_mb: int = Field(50, ge=1, le=1000)
+
+    @field_validator("docling")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        return None if value is None else _url(value)
+
+
+class ReadersForm(Form):
+    """`readers` of a collection."""
+
+    everyone: bool = False
+    users: list[Email] = []
+    groups: list[str] = []
+    assistants: list[str] = []
+
+
+class CollectionForm(Form):
+    """One of `knowledge`."""
+
+    name: Name | None = None
+    description: str = ""
+    language: Literal[LANGUAGES] = "simple"  # type: ignore[valid-type]
+    owner: Email | None = None
+    readers: ReadersForm = ReadersForm()
+    files: list[str] = []
+    index: Literal["hnsw", "ivfflat", "exact"] = "hnsw"
+
+
 class HouseForm(Form):
     """`maitre.yaml`."""
 
@@ -242,6 +286,8 @@ class HouseForm(Form):
     tools: dict[Slug, ToolForm] = {}
     users: list[UserForm] = []
     open_webui: WebUIForm = WebUIForm()
+    rag: RagForm | None = None
+    knowledge: dict[Slug, CollectionForm] = {}
 
     @field_validator("time_zone")
     @classmethod

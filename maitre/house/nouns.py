@@ -7,10 +7,22 @@ from pathlib import Path
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.variable import Variable
 from maitre.house.assistant_forms import AssistantForm, AssistantMemoryForm, RouterForm
-from maitre.house.forms import HouseForm, MemoryForm, PlanForm, ProviderForm, ToolForm, limits_in
+from maitre.house.forms import (
+    CollectionForm,
+    HouseForm,
+    MemoryForm,
+    PlanForm,
+    ProviderForm,
+    RagForm,
+    TextFormForm,
+    ToolForm,
+    limits_in,
+)
 from maitre.house.secrets import find_secret
 from maitre.house.tools import header_parts
 from maitre.keys.networks import Networks
+from maitre.knowledge.collection import Collection, Rag, Readers, TextForm
+from maitre.knowledge.wish import KnowledgeWish
 from maitre.memory.memory import Memory
 from maitre.providers.provider import Provider
 from maitre.queue.line import Capacity
@@ -83,6 +95,37 @@ def plan(slug: str, form: PlanForm, currency: str) -> Plan:
     )
 
 
+def rag(form: RagForm | None) -> Rag | None:
+    """How the house's knowledge is made, if it has any."""
+    if form is None:
+        return None
+    return Rag(form.embedding, _text_form(form.query), _text_form(form.passage), form.docling, form.max_file_mb * 2**20)
+
+
+def _text_form(form: TextFormForm) -> TextForm:
+    return TextForm(form.prefix, form.input_type)
+
+
+def collection(name: str, form: CollectionForm) -> Collection:
+    """A collection that the house's files describe."""
+    readers = Readers(
+        form.readers.everyone,
+        tuple(email.lower() for email in form.readers.users),
+        tuple(form.readers.groups),
+        tuple(form.readers.assistants),
+    )
+    return Collection(
+        name=name,
+        title=form.name or name,
+        description=form.description,
+        language=form.language,
+        owner=form.owner.lower() if form.owner else None,
+        readers=readers,
+        files=tuple(form.files),
+        index=form.index,
+    )
+
+
 def budgets(house: HouseForm) -> dict[Subject, dict[str, int]]:
     """The limits of the house, its providers and models, by the names of WINDOWS."""
     every = {HOUSE: house.limits}
@@ -99,6 +142,7 @@ def assistant(slug: str, front: AssistantForm | RouterForm, prompt: str, memory:
         return Assistant(slug=slug, model="", prompt="", routing=_routing(slug, front), **fields)
     fields = front.model_dump(exclude={"slug", "limits", "memory", "variables"})
     fields["memory"] = _memory(front.memory, memory)
+    fields["knowledge"] = None if front.knowledge is None else KnowledgeWish.from_json(front.knowledge.model_dump())
     fields["variables"] = {name: Variable(**one.model_dump()) for name, one in front.variables.items()}
     fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
     fields |= {"server_tools": tuple(front.server_tools)}

@@ -1,0 +1,1 @@
+"""The RAG service: collections of documents over HTTP, in PostgreSQL with pgvector."""
