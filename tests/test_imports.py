@@ -51,6 +51,7 @@ STORIES = {
     "maitre/chat/keeping.py",
     "maitre/chat/listener.py",
     "maitre/chat/recall.py",
+    "maitre/knowledge/passage.py",
     "maitre/memory/sessions.py",
     "maitre/memory/sessions_memory.py",
     "maitre/chat/introduced.py",
@@ -205,6 +206,14 @@ def test_a_door_over_http_imports_the_app_the_portal_and_pure_files() -> None:
         for other in files_of(found):
             assert not adapter(other), f"{path} imports {other}"
             assert other not in EDGE - DOORS, f"{path} imports {other}"
+
+
+def test_the_rag_service_sees_the_house_and_its_errors_only() -> None:
+    """It runs on any machine, and reaches everybody else over HTTP."""
+    for file in (ROOT / "rag_service").rglob("*.py"):
+        for name in imports(str(file.relative_to(ROOT))):
+            if name.split(".")[0] in OURS:
+                assert name.startswith(("rag_service", "maitre.settings", "maitre.errors")), f"{file} imports {name}"
 
 
 def test_the_plugins_folder_holds_only_plugin_files() -> None:
