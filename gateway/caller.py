@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from gateway import identity, key_tokens
+from gateway import identity, key_tokens, on_behalf
 from gateway.answers import Problem
 from gateway.asgi import Scope, header
 from gateway.exchange import Exchange
@@ -37,6 +37,7 @@ class Caller:
     token: bool = False  # a token was shown, not the key itself
     groups: tuple[str, ...] = ()  # Open WebUI's of the user, where its connection tells them
     arrived: Arrived | None = None  # the account, which was read with the key
+    behalf: on_behalf.Behalf | None = None  # the house's RAG service asks, for the user
 
 
 class Callers:
@@ -45,6 +46,7 @@ class Callers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._house_key = engine.house.secret("gateway_key")
+        self._rag_key = engine.house.secret("rag_key") if engine.house.rag is not None else None
         self._user_jwt = engine.house.secret("user_jwt")
         self.token_secret = engine.house.secret("key_tokens")
         self._replays = Replays()
@@ -53,10 +55,13 @@ class Callers:
         """Whether Open WebUI asks, for whichever of its users."""
         return right_key(header(exchange.scope, b"authorization"), self._house_key)
 
-    async def who(self, exchange: Exchange, *, welcomed: bool = False) -> Caller:
+    async def who(self, exchange: Exchange, *, welcomed: bool = False, served: bool = False) -> Caller:
         """The caller of a request. `welcomed`: whether the handler itself asks the reception for the account, which a
-        suspended one does not pass. Raises Problem (401, 429), Forbidden, StoreDown."""
+        suspended one does not pass. `served`: whether the house's RAG service may ask, too. Raises Problem (401, 403,
+        429), Forbidden, StoreDown."""
         told = header(exchange.scope, b"authorization")
+        if self._rag_key is not None and right_key(told, self._rag_key):
+            return await self._on_behalf(exchange, welcomed=welcomed, served=served)
         if self.is_open_webui(exchange):
             user = self._vouched(exchange)
             if not welcomed:
@@ -79,6 +84,17 @@ class Callers:
             raise Problem(401, WRONG, {"WWW-Authenticate": "Bearer"})
         await self._admit(opened, address)
         return Caller({"id": opened.key.user_id}, opened.key, address, opened.mark, token, arrived=opened.arrived)
+
+    async def _on_behalf(self, exchange: Exchange, *, welcomed: bool, served: bool) -> Caller:
+        if not served:
+            raise Problem(403, "The RAG service's key does not open this route.")
+        behalf = on_behalf.read(exchange.header(on_behalf.HEADER), self._rag_key or "", time.time())
+        if behalf is None:
+            self._engine.diary.failed("auth.wrong", "", self._address(exchange.scope), door="rag")
+            raise Problem(401, "The request does not say on whose behalf it is made, or too late.")
+        if not welcomed:
+            await self._engine.turns.reception.arrive(guest_of(behalf.user()))
+        return Caller(behalf.user(), None, behalf=behalf)
 
     def _vouched(self, exchange: Exchange) -> dict[str, str]:
         try:

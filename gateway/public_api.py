@@ -69,7 +69,8 @@ class PublicAPI:
         elif route.open_webui is not None and self.api.callers.is_open_webui(exchange):
             await route.open_webui(self.api, exchange)
         elif route.handler is not None:
-            await route.handler(self.api, exchange, await self.api.callers.who(exchange, welcomed=route.welcomes))
+            caller = await self.api.callers.who(exchange, welcomed=route.welcomes, served=route.served)
+            await route.handler(self.api, exchange, caller)
 
 
 def _route(scope: Scope) -> tuple[Route, Mapping[str, str]]:

@@ -142,7 +142,9 @@ class Engine:
             self.turns.reception, self.turns.admission, self._books, line, list(queues), house.aliases, self._clock,
             house.zone,
         )  # fmt: skip
-        self.embeddings = Embeddings(self.turns, house.models, house.aliases)
+        self.embeddings = Embeddings(
+            self.turns, house.models, house.aliases, house.rag.embedding if house.rag is not None else ""
+        )
         self.guesses = Guesses(RedisFailures(self._valkey), house.wrong_keys_per_minute, time.monotonic)
         self.menu = Menu(self.turns.reception, house)
         self.requests = Requests(house.secret("stamp"), self._clock, new_id)

@@ -27,7 +27,7 @@ def asked(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any])
     check(body, MODEL, "model")
     session = session_of(exchange, body) if caller.key is not None else None
     request = said_by(api, exchange, caller, body, session_id=session)
-    if caller.key is None:
+    if caller.key is None and caller.behalf is None:
         request = open_webui.told(request, exchange)
     if request.strict:
         check(body, CHAT, "messages")
@@ -39,7 +39,10 @@ def said_by(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any
     model = api.engine.menu.public_id(body["model"])
     request = api.engine.requests.request_of(caller.user, model, body, caller.arrived)
     # Our stamps are for Open WebUI's own calls; a copied one must not be somebody's turn once more.
-    fields = {"stamp": request.stamp if caller.key is None else None, **more}
+    vouched = caller.key is None and caller.behalf is None
+    fields = {"stamp": request.stamp if vouched else None, **more}
+    if caller.behalf is not None:
+        fields |= {"house": True, "public": True, "turn_id": caller.behalf.turn_id}
     return replace(
         request,
         id=exchange.id,

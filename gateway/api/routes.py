@@ -15,7 +15,7 @@ from gateway.api.api import Handler, OpenHandler
 class Route:
     """One method of one path with `{names}`. `anybody` asks for no key; `open_webui` answers its connection itself,
     for none of its users in particular. `welcomes`: the handler itself takes the account through the reception, and
-    looks at little before, so that nobody needs to do it."""
+    looks at little before, so that nobody needs to do it. `served`: open to the house's RAG service, too."""
 
     method: str
     path: str
@@ -23,6 +23,7 @@ class Route:
     anybody: OpenHandler | None = None
     open_webui: OpenHandler | None = None
     welcomes: bool = False
+    served: bool = False
 
     def values(self, path: str) -> Mapping[str, str] | None:
         """The values of the path's names, or None when this exact path is not the route's."""
@@ -46,8 +47,8 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 ROUTES = (
-    Route("POST", "/v1/chat/completions", chat.completions, welcomes=True),
-    Route("POST", "/v1/embeddings", embeddings.create),
+    Route("POST", "/v1/chat/completions", chat.completions, welcomes=True, served=True),
+    Route("POST", "/v1/embeddings", embeddings.create, welcomes=True, served=True),
     Route("GET", "/v1/models", models.every, open_webui=models.whole, welcomes=True),
     Route("GET", "/v1/sessions", sessions.listed),
     Route("GET", "/v1/sessions/{id}", sessions.read),

@@ -27,8 +27,9 @@ from maitre.quota.plan import Plan
 class Embeddings:
     """Serves requests for embeddings."""
 
-    def __init__(self, turns: Turns, models: Mapping[str, Model], aliases: Mapping[str, Alias]) -> None:
-        self._turns, self._models, self._aliases = turns, models, aliases
+    def __init__(self, turns: Turns, models: Mapping[str, Model], aliases: Mapping[str, Alias], own: str) -> None:
+        """`own`: the model by which the house makes its knowledge, open to its RAG service whatever the plan."""
+        self._turns, self._models, self._aliases, self._own = turns, models, aliases, own
         self._ratios = Ratios()
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class Embeddings:
             model=model,
             body={"messages": said},  # as it is recorded
             kind="embedding",
-            turn_id=request.id,
+            turn_id=request.turn_id or request.id,
             request_id=request.id,
             weight=weight,
             extra=extra,
@@ -72,6 +73,7 @@ class Embeddings:
             max_tokens=0,
             record=strictest(self._turns.terms.record, plan.record),
             streamed=False,
+            repeated=request.house,  # tokens and money of the guest, and no request
         )
 
     def _which(self, request: TurnRequest, plan: Plan) -> Model:
@@ -80,7 +82,7 @@ class Embeddings:
         if not models or (request.key is not None and not request.key.opens(request.model)):
             raise UnknownModel("unknown_model", model=request.model)
         name = (self._aliases.get(id) or models[0]).name
-        if id not in plan.models:
+        if id not in plan.models and not (request.house and id == self._own):
             raise UnknownModel("not_in_plan", model=name, plan=plan.name)
         if not models[0].embedding:
             raise BadRequest("only_chats", model=name)

@@ -21,7 +21,7 @@ MOST_INPUTS = 2048
 PER_INPUT = 2
 
 #: What a request passes on as it is.
-_PASSED = ("dimensions", "encoding_format")
+_PASSED = ("dimensions", "encoding_format", "input_type")
 
 
 def _input(value: Any) -> bool:
@@ -45,6 +45,9 @@ EMBEDDING: Mapping[str, Kind] = {
     "input": Kind(f"a text or a list of tokens, or a list of up to {MOST_INPUTS} of them, none empty", _input),
     "encoding_format": Kind("float or base64", lambda value: isinstance(value, str) and value in ("float", "base64")),
     "dimensions": Kind("a whole number from 1 to 65536", lambda value: type(value) is int and 1 <= value <= 65536),
+    "input_type": Kind(
+        "query, document or passage", lambda value: isinstance(value, str) and value in ("query", "document", "passage")
+    ),
     "user": TEXT,
 }
 

@@ -65,6 +65,8 @@ class TurnRequest:
     session_id: str | None = None  # the client's word for its session; "": none yet; None: the door knows no sessions
     notes: dict[str, str] = field(default_factory=dict)  # headers that the turn adds to its answer, until that begins
     groups: tuple[str, ...] = ()  # Open WebUI's groups of the guest, as its connection tells them
+    house: bool = False  # the house's own RAG service asks for the guest
+    turn_id: str = ""  # then: the turn of which this is a part
 
     @property
     def strict(self) -> bool:
@@ -87,8 +89,10 @@ class TurnRequest:
 
     @property
     def door(self) -> str:
-        """Which way the guest came: an API key at the gateway, the browser, Open WebUI's API, or its bare OpenAI
-        pass-through. A task without a stamp comes from the browser if it names a chat."""
+        """Which way the guest came: through the house's RAG service, with an API key at the gateway, the browser, Open
+        WebUI's API, or its bare pass-through. A task without a stamp comes from the browser if it names a chat."""
+        if self.house:
+            return "rag"
         if self.key is not None:
             return "gateway"
         if self.stamp is None:
