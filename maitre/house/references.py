@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maitre.assistants.answer_jsonschema import schema_problem
+from maitre.house.knowledge import check_knowledge
 from maitre.house.secrets import find_secret
 from maitre.house.tools import front_problems
 from maitre.house.written import listed, mapping
@@ -63,6 +64,7 @@ def check(
     embedders = _embedders(mapping(house.get("providers")), problems)
     embedders |= _embedding_aliases(aliases, embedders, problems)
     slugs = {str(front.get("slug") or Path(file).stem): front.get("type") == "router" for file, front in fronts.items()}
+    check_knowledge(house, fronts, public, embedders, slugs, known, problems)
     for file, front in fronts.items():
         known(f"{file}: model", [front.get("model")], public, "model")
         if front.get("model") in embedders:
