@@ -14,6 +14,7 @@ from maitre.errors import HouseError
 from maitre.settings import House
 from provisioning.logins import administrator_of, passwords_of
 from provisioning.resources.connection import Connection
+from provisioning.resources.settings import BATCH, FileEmbeddings
 
 #: Needs an embedding model, a search engine, speech or picture models, a code sandbox, or the world outside.
 OFF = (
@@ -25,14 +26,14 @@ OFF = (
     "ENABLE_ONEDRIVE_INTEGRATION", "ENABLE_AUTOMATIONS", "ENABLE_SUBAGENTS",
     "ENABLE_PIP_INSTALL_FRONTMATTER_REQUIREMENTS", "ENABLE_CALENDAR", "ENABLE_USER_STATUS",
     "ENABLE_PUBLIC_ACTIVE_USERS_COUNT", "ENABLE_EASTER_EGGS",
-    *(f"USER_PERMISSIONS_CHAT_{name}" for name in ("FILE_UPLOAD", "WEB_UPLOAD", "STT", "TTS", "CALL")),
+    *(f"USER_PERMISSIONS_CHAT_{name}" for name in ("WEB_UPLOAD", "STT", "TTS", "CALL")),
     *(f"USER_PERMISSIONS_FEATURES_{name}" for name in
       ("WEB_SEARCH", "IMAGE_GENERATION", "CODE_INTERPRETER", "MEMORIES", "AUTOMATIONS", "DIRECT_TOOL_SERVERS")),
 )  # fmt: skip
 
 
-def part(house: House, port: int, connection: Connection) -> Part:
-    """The house's Open WebUI. Its data lies in `.maitre/open-webui`."""
+def part(house: House, port: int, connection: Connection, files: FileEmbeddings | None) -> Part:
+    """The house's Open WebUI. Its data lies in `.maitre/open-webui`. `files`: who makes the embeddings of its files."""
     home, python = house.state / "open-webui", open_webui_python()
     if not python.exists():
         raise HouseError(f"Open WebUI is not installed ({python} is missing). `make install` installs it.")
@@ -51,14 +52,14 @@ def part(house: House, port: int, connection: Connection) -> Part:
         title="Open WebUI 0.12.4",
         port=port,
         url=url,
-        command=Command(words, house.state, environment(**settings(house, url, connection))),
+        command=Command(words, house.state, environment(**settings(house, url, connection, files))),
         prepare=prepare,
         healthy=lambda: http_json(port, "/health") == {"status": True},
         patience=300,
     )
 
 
-def settings(house: House, url: str, connection: Connection) -> dict[str, str]:
+def settings(house: House, url: str, connection: Connection, files: FileEmbeddings | None) -> dict[str, str]:
     """Open WebUI's environment in this house."""
     home, wish = house.state / "open-webui", house.webui
     email, password = administrator_of(house, passwords_of(house))
@@ -90,7 +91,7 @@ def settings(house: House, url: str, connection: Connection) -> dict[str, str]:
         "FORWARD_USER_INFO_HEADER_JWT_SECRET": house.secret("user_jwt"),
         "ENABLE_VALVE_ENCRYPTION": "true",  # the Function's valves hold the secret of our stamps
         "RAG_EMBEDDING_ENGINE": "openai",  # else it loads a model that is not there
-        "BYPASS_EMBEDDING_AND_RETRIEVAL": "true",
+        **_embeddings(house, files),
         "OFFLINE_MODE": "true",
         "HF_HUB_OFFLINE": "1",
         "ANONYMIZED_TELEMETRY": "false",
@@ -100,3 +101,22 @@ def settings(house: House, url: str, connection: Connection) -> dict[str, str]:
         **dict.fromkeys(OFF, "false"),
         **{key: str(value).lower() for key, value in on.items()},
     }
+
+
+def _embeddings(house: House, files: FileEmbeddings | None) -> dict[str, str]:
+    """How the embeddings of its own files are made, or that nothing is searched in them."""
+    if files is None or house.rag is None:
+        return {"BYPASS_EMBEDDING_AND_RETRIEVAL": "true", "USER_PERMISSIONS_CHAT_FILE_UPLOAD": "false"}
+    query, passage = house.rag.query, house.rag.passage
+    told = {
+        "RAG_OPENAI_API_BASE_URL": files.url,
+        "RAG_OPENAI_API_KEY": files.key,
+        "RAG_EMBEDDING_MODEL": files.model,
+        "RAG_EMBEDDING_BATCH_SIZE": str(BATCH),
+    }
+    if query.input_type and passage.input_type:
+        told |= {"RAG_EMBEDDING_PREFIX_FIELD_NAME": "input_type"}
+        told |= {"RAG_EMBEDDING_QUERY_PREFIX": query.input_type, "RAG_EMBEDDING_CONTENT_PREFIX": passage.input_type}
+    elif query.prefix or passage.prefix:
+        told |= {"RAG_EMBEDDING_QUERY_PREFIX": query.prefix, "RAG_EMBEDDING_CONTENT_PREFIX": passage.prefix}
+    return told

@@ -10,6 +10,7 @@ from devstack import gateway, llama_cpp, open_webui, pipelines, postgres, traces
 from devstack.part import Part
 from maitre.settings import Endpoint, House
 from provisioning.resources.connection import Connection, connection_of
+from provisioning.resources.settings import FileEmbeddings, file_embeddings
 
 
 def names(house: House) -> tuple[Endpoint, ...]:
@@ -35,13 +36,17 @@ def of(house: House, ports: Mapping[Any, int], wanted: Collection[Endpoint]) -> 
         if name in wanted:
             every[name] = make_door(house, ports[name], urls, _handed_on())
     if "open_webui" in wanted:
-        every["open_webui"] = open_webui.part(house, ports["open_webui"], _asked(house, ports))
+        every["open_webui"] = open_webui.part(house, ports["open_webui"], _asked(house, ports), _files(house, ports))
     return {name: every[name] for name in names(house) if name in every}
 
 
 def _asked(house: House, ports: Mapping[Any, int]) -> Connection:
     part = house.webui.connection
     return connection_of(house, f"http://127.0.0.1:{ports[part]}")
+
+
+def _files(house: House, ports: Mapping[Any, int]) -> FileEmbeddings | None:
+    return file_embeddings(house, f"http://127.0.0.1:{ports['gateway']}")
 
 
 #: What the Pipelines server may see of the operator's MAITRE_*: secrets, and whether plugins may be loaded over HTTP.

@@ -14,6 +14,7 @@ from provisioning.openwebui_http import OpenWebUI
 from provisioning.plan import plan_of
 from provisioning.resources import groups
 from provisioning.resources.connection import connection_of
+from provisioning.resources.settings import file_embeddings
 from provisioning.wanted import Wanted, wanted_of
 from provisioning.world import World
 
@@ -38,7 +39,8 @@ def seed(house: House, *, dry_run: bool = False, progress: Progress | None = Non
     web = OpenWebUI(house.endpoint("open_webui"))
     signed_in(house, web, passwords)
     with opened(open_books(house)) as books:
-        return provision(wanted_of(house, connection, passwords), web, books, dry_run=dry_run, progress=progress)
+        files = file_embeddings(house, house.endpoint("gateway")) if house.rag is not None else None
+        return provision(wanted_of(house, connection, passwords, files), web, books, dry_run=dry_run, progress=progress)
 
 
 def provision(

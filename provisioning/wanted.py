@@ -24,14 +24,16 @@ class Wanted:
     function: functions.WantedFunction | None
 
 
-def wanted_of(house: House, connection: Connection, passwords: Mapping[str, str]) -> Wanted:
-    """All of it. `passwords` of demo users, by e-mail."""
+def wanted_of(
+    house: House, connection: Connection, passwords: Mapping[str, str], files: settings.FileEmbeddings | None
+) -> Wanted:
+    """All of it. `passwords` of demo users, by e-mail; `files`: who makes the embeddings of Open WebUI's own files."""
     return Wanted(
         house=house,
         connection=connection,
         users=users.wanted(house.users, passwords),
         groups=groups.wanted(house.plans, house.groups),
         models=models.wanted(house.assistants, house.models, house.aliases, house.plans),
-        settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan),
+        settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan, files),
         function=functions.wanted(house.secret("stamp")) if connection.gateway else None,
     )

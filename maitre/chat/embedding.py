@@ -28,7 +28,8 @@ class Embeddings:
     """Serves requests for embeddings."""
 
     def __init__(self, turns: Turns, models: Mapping[str, Model], aliases: Mapping[str, Alias], own: str) -> None:
-        """`own`: the model by which the house makes its knowledge, open to its RAG service whatever the plan."""
+        """`own`: the model by which the house makes its knowledge. Its RAG service and Open WebUI use it for a guest
+        whatever the plan."""
         self._turns, self._models, self._aliases, self._own = turns, models, aliases, own
         self._ratios = Ratios()
 
@@ -73,7 +74,8 @@ class Embeddings:
             max_tokens=0,
             record=strictest(self._turns.terms.record, plan.record),
             streamed=False,
-            repeated=request.house,  # tokens and money of the guest, and no request
+            # The house's own, of a question or a file: tokens and money of the guest, and no request.
+            repeated=request.key is None and request.model.removeprefix("models.") == self._own,
         )
 
     def _which(self, request: TurnRequest, plan: Plan) -> Model:
@@ -82,7 +84,7 @@ class Embeddings:
         if not models or (request.key is not None and not request.key.opens(request.model)):
             raise UnknownModel("unknown_model", model=request.model)
         name = (self._aliases.get(id) or models[0]).name
-        if id not in plan.models and not (request.house and id == self._own):
+        if id not in plan.models and not (request.key is None and id == self._own):
             raise UnknownModel("not_in_plan", model=name, plan=plan.name)
         if not models[0].embedding:
             raise BadRequest("only_chats", model=name)

@@ -1,15 +1,15 @@
-"""Open WebUI's own settings: four documents that are read, compared in our keys only, and written back whole."""
+"""Open WebUI's own settings: six documents that are read, compared in our keys only, and written back whole."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from maitre.assistants.assistant import Assistant
 from maitre.quota.plan import Plan
-from maitre.settings import WebUI
+from maitre.settings import House, WebUI
 from provisioning.change import Change, within
 from provisioning.openwebui_http import OpenWebUI
 from provisioning.resources.groups import PLAN
@@ -21,11 +21,12 @@ DOCUMENTS = {
     "admin": ("general settings", "/api/v1/auths/admin/config", "/api/v1/auths/admin/config"),
     "tasks": ("background tasks", "/api/v1/tasks/config", "/api/v1/tasks/config/update"),
     "models": ("default model", "/api/v1/configs/models", "/api/v1/configs/models"),
+    "embedding": ("embeddings of files", "/api/v1/retrieval/embedding", "/api/v1/retrieval/embedding/update"),
+    "retrieval": ("search in files", "/api/v1/retrieval/config", "/api/v1/retrieval/config/update"),
 }
 
 #: What guests may not do: it does not work in this house, or it would let them run code or take models out.
 _OFF = (
-    "chat.file_upload",
     "chat.web_upload",
     "chat.stt",
     "chat.tts",
@@ -48,7 +49,30 @@ _OFF = (
     "workspace.skills_export",
 )
 
+#: Is never printed.
+_KEY = "openai_config.key"
+
 OUR_MODELS = ("assistants.", "models.")
+
+
+#: Texts of a file that Open WebUI sends at once; by itself it would make a call of each.
+BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FileEmbeddings:
+    """By which model of which address Open WebUI makes the embeddings of its own files."""
+
+    model: str
+    url: str
+    key: str = field(repr=False)
+
+
+def file_embeddings(house: House, gateway: str) -> FileEmbeddings | None:
+    """The gateway at this address, where every embedding has its row; None in a house without knowledge."""
+    if house.rag is None:
+        return None
+    return FileEmbeddings(house.rag.embedding, f"{gateway.rstrip('/')}/v1", house.secret("gateway_key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +83,11 @@ class GroupId:
 
 
 def wanted(
-    webui: WebUI, assistants: Mapping[str, Assistant], plans: Mapping[str, Plan], default_plan: str | None
+    webui: WebUI,
+    assistants: Mapping[str, Assistant],
+    plans: Mapping[str, Plan],
+    default_plan: str | None,
+    files: FileEmbeddings | None,
 ) -> dict[str, dict[str, Any]]:
     """Document -> dotted key -> value."""
     admin: dict[str, Any] = {"ENABLE_SIGNUP": webui.sign_up, "ENABLE_API_KEYS": webui.api_keys}
@@ -68,7 +96,11 @@ def wanted(
         admin["DEFAULT_GROUP_ID"] = GroupId(PLAN + default_plan)  # a newcomer sees the default plan's assistants
     default = default_model(assistants, plans)
     return {
-        "permissions": {**dict.fromkeys(_OFF, False), "features.api_keys": webui.api_keys},
+        "permissions": {
+            **dict.fromkeys(_OFF, False),
+            "chat.file_upload": files is not None,
+            "features.api_keys": webui.api_keys,
+        },
         "admin": admin,
         "tasks": {
             "ENABLE_TITLE_GENERATION": webui.title_generation,
@@ -79,6 +111,18 @@ def wanted(
             "ENABLE_RETRIEVAL_QUERY_GENERATION": False,
         },
         "models": {} if default is None else {"DEFAULT_MODELS": default},
+        "embedding": {} if files is None else _embedding(files),
+        "retrieval": {"BYPASS_EMBEDDING_AND_RETRIEVAL": files is None},
+    }
+
+
+def _embedding(files: FileEmbeddings) -> dict[str, Any]:
+    return {
+        "RAG_EMBEDDING_ENGINE": "openai",
+        "RAG_EMBEDDING_MODEL": files.model,
+        "RAG_EMBEDDING_BATCH_SIZE": BATCH,
+        "openai_config.url": files.url,
+        _KEY: files.key,
     }
 
 
@@ -92,7 +136,7 @@ def default_model(assistants: Mapping[str, Assistant], plans: Mapping[str, Plan]
 
 
 def read(web: OpenWebUI) -> dict[str, dict[str, Any]]:
-    """The four documents."""
+    """The documents."""
     return {name: web.get(path) for name, (_, path, _) in DOCUMENTS.items()}
 
 
@@ -118,7 +162,7 @@ def diff(
             if there != should:
                 differing[key] = value
         if differing:
-            says = ", ".join(f"{key} {_word(value)}" for key, value in differing.items())
+            says = ", ".join(f"{key} {'anew' if key == _KEY else _word(value)}" for key, value in differing.items())
             payload = (differing, live[name])
             changes.append(Change("settings", "update", name, f"Set the {DOCUMENTS[name][0]}: {says}.", payload))
     return changes

@@ -27,6 +27,13 @@ _FIRST: dict[str, dict[str, Any]] = {
     "/api/v1/auths/admin/config": {"ENABLE_SIGNUP": True, "DEFAULT_GROUP_ID": "", "WEBUI_URL": ""},
     "/api/v1/tasks/config": {"ENABLE_TAGS_GENERATION": True, "TASK_MODEL": ""},
     "/api/v1/configs/models": {"DEFAULT_MODELS": None, "MODEL_ORDER_LIST": []},
+    "/api/v1/retrieval/embedding": {
+        "RAG_EMBEDDING_ENGINE": "openai",
+        "RAG_EMBEDDING_MODEL": "theirs",
+        "RAG_EMBEDDING_BATCH_SIZE": 1,
+        "openai_config": {"url": "https://api.openai.com/v1", "key": ""},
+    },
+    "/api/v1/retrieval/config": {"BYPASS_EMBEDDING_AND_RETRIEVAL": True, "TOP_K": 3},
     "/openai/config": {
         "ENABLE_OPENAI_API": True,
         "OPENAI_API_BASE_URLS": ["http://theirs/v1"],

@@ -8,15 +8,20 @@ import pytest
 
 from devstack import scaffold
 from maitre.errors import HouseError
+from maitre.settings import load_house
 from provisioning.change import Change
 from provisioning.openwebui_http import OpenWebUI
 from provisioning.resources.connection import Connection
+from provisioning.resources.settings import file_embeddings
 from provisioning.seed import provision
 from provisioning.wanted import wanted_of
 from tests.provisioning.house import GENERAL, HOUSE, SERVED, MemoryBooks, make_house, on_a_loop
 from tests.provisioning.open_webui import GATEWAY, PASSWORD, PIPELINES, URL, FakeOpenWebUI
 
 ON_GATEWAY = HOUSE + "open_webui: {connection: gateway}\n"
+KNOWING = HOUSE.replace("small: {name: Small, tools: false}", "small: {}, vectors: {embedding: true}") + (
+    "rag: {embedding: vectors}\n"
+)
 
 
 class Scene:
@@ -35,7 +40,8 @@ class Scene:
         web = OpenWebUI(URL, self.webui.session())
         web.sign_in("admin@x.io", PASSWORD)
         passwords = {"admin@x.io": PASSWORD, "fran@x.io": "secret of fran"}
-        wanted = wanted_of(house, asked, passwords)
+        files = file_embeddings(house, "http://gate:9100")
+        wanted = wanted_of(house, asked, passwords, files)
         with on_a_loop(self.books) as books:
             return provision(wanted, web, books, dry_run=dry_run, progress=self.heard.append, patience=0)
 
@@ -47,6 +53,26 @@ def scene(tmp_path: Path) -> Scene:
 
 def work(changes: list[Change]) -> list[Change]:
     return [change for change in changes if change.action != "skip"]
+
+
+def test_the_files_of_a_house_with_knowledge_are_embedded_by_the_gateway(scene: Scene) -> None:
+    """Open WebUI searches in its own files by the house's metered embedder; its key is never printed. Without
+    knowledge it searches in none, and nobody gives it any."""
+    changes = work(scene.seed(KNOWING))
+    embedding = scene.webui.documents["/api/v1/retrieval/embedding"]
+    key = load_house(scene.folder).secret("gateway_key")
+    assert embedding["openai_config"] == {"url": "http://gate:9100/v1", "key": key}
+    assert embedding["RAG_EMBEDDING_MODEL"] == "vectors"
+    assert embedding["RAG_EMBEDDING_BATCH_SIZE"] > 1
+    retrieval = scene.webui.documents["/api/v1/retrieval/config"]
+    assert retrieval == {"BYPASS_EMBEDDING_AND_RETRIEVAL": False, "TOP_K": 3}
+    assert scene.webui.documents["/api/v1/users/default/permissions"]["chat"]["file_upload"] is True
+    assert not [change for change in changes if key in change.sentence]
+    assert work(scene.seed(KNOWING)) == []
+
+    scene.seed()
+    assert scene.webui.documents["/api/v1/retrieval/config"]["BYPASS_EMBEDDING_AND_RETRIEVAL"] is True
+    assert scene.webui.documents["/api/v1/users/default/permissions"]["chat"]["file_upload"] is False
 
 
 def test_twice_is_once(scene: Scene) -> None:

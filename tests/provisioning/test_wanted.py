@@ -12,7 +12,7 @@ from tests.provisioning.house import GENERAL, HOUSE, PLANNER, make_house
 
 
 def wanted(folder: Path, yaml: str = HOUSE, **assistants: str) -> Wanted:
-    return wanted_of(make_house(folder, yaml, **assistants), Connection("http://pipes", "key"), {})
+    return wanted_of(make_house(folder, yaml, **assistants), Connection("http://pipes", "key"), {}, None)
 
 
 def row(everything: Wanted, id: str) -> models.WantedModel:
@@ -105,7 +105,7 @@ def test_the_connection_is_the_one_that_the_house_chose(tmp_path: Path) -> None:
 
 def test_secrets_are_not_printed(tmp_path: Path) -> None:
     """The key of the Pipelines server and passwords are in no repr."""
-    everything = wanted_of(make_house(tmp_path), Connection("http://pipes", "k3y"), {"fran@x.io": "pa55"})
+    everything = wanted_of(make_house(tmp_path), Connection("http://pipes", "k3y"), {"fran@x.io": "pa55"}, None)
 
     assert "k3y" not in repr(everything)
     assert "pa55" not in repr(everything)
