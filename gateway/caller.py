@@ -94,7 +94,12 @@ class Callers:
             raise Problem(401, "The request does not say on whose behalf it is made, or too late.")
         if not welcomed:
             await self._engine.turns.reception.arrive(guest_of(behalf.user()))
-        return Caller(behalf.user(), None, behalf=behalf)
+        key = None
+        if behalf.key_id:
+            key = await self._engine.keys.find(behalf.key_id)
+            if key is None or key.user_id != behalf.user_id:
+                raise Problem(401, "The request is made on behalf of a key that there is not.")
+        return Caller(behalf.user(), key, behalf=behalf)
 
     def _vouched(self, exchange: Exchange) -> dict[str, str]:
         try:

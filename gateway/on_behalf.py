@@ -20,11 +20,12 @@ _OPTIONS: Any = {"require": ["sub", "iss", "iat", "exp"], "verify_exp": False, "
 
 @dataclass(frozen=True, slots=True)
 class Behalf:
-    """Whose call it is, and the turn that it belongs to, if it does to one."""
+    """Whose call it is, and the turn and the API key that it belongs to, if it does to one."""
 
     user_id: str
     email: str = ""
     turn_id: str = ""
+    key_id: str = ""
 
     def user(self) -> dict[str, str]:
         """As Open WebUI puts it into a body."""
@@ -43,7 +44,7 @@ def read(token: str, secret: str, now: float) -> Behalf | None:
     good = begun - LEEWAY <= now <= min(ends, begun + LONGEST) + LEEWAY
     if not good or not isinstance(user_id, str) or not user_id.strip():
         return None
-    email, turn_id = (claims.get(name) or "" for name in ("email", "turn"))
-    if not isinstance(email, str) or not isinstance(turn_id, str) or len(turn_id) > 64:
+    email, turn_id, key_id = (claims.get(name) or "" for name in ("email", "turn", "key"))
+    if not all(isinstance(one, str) for one in (email, turn_id, key_id)) or len(turn_id) > 64:
         return None
-    return Behalf(user_id, email, turn_id)
+    return Behalf(user_id, email, turn_id, key_id)

@@ -25,6 +25,7 @@ from maitre.chat.foreign import ForeignTurns
 from maitre.chat.menu import Menu
 from maitre.chat.pulse import BEAT
 from maitre.chat.requests import Requests
+from maitre.chat.resemblance import Resemblance
 from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
 from maitre.clock import HouseClock
@@ -44,6 +45,7 @@ from maitre.queue.redis_line import RedisLine
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.subject import HOUSE, Subject
 from maitre.rounds import Rounds
+from maitre.routing.likenesses_postgres import PostgresLikenesses
 from maitre.settings import House
 from maitre.sql.postgres import Database
 from maitre.tools import arguments_jsonschema
@@ -142,9 +144,10 @@ class Engine:
             self.turns.reception, self.turns.admission, self._books, line, list(queues), house.aliases, self._clock,
             house.zone,
         )  # fmt: skip
-        self.embeddings = Embeddings(
-            self.turns, house.models, house.aliases, house.rag.embedding if house.rag is not None else ""
-        )
+        self.embeddings = Embeddings(self.turns, house.models, house.aliases, house.rag)
+        if house.rag is not None:
+            likenesses = PostgresLikenesses(self._database)
+            self.turns.reception.resemblance = Resemblance(self.embeddings, likenesses, house.rag.embedding)
         self.guesses = Guesses(RedisFailures(self._valkey), house.wrong_keys_per_minute, time.monotonic)
         self.menu = Menu(self.turns.reception, house)
         self.requests = Requests(house.secret("stamp"), self._clock, new_id)

@@ -56,6 +56,7 @@ class Assistant:
     server_tools: tuple[str, ...] = ()  # tools that the house runs for it: `calculator`, `crm.findCustomer`
     tool_rounds: int = 5  # how often in a turn the model may ask for them
     routing: Routing | None = None
+    examples: tuple[str, ...] = ()  # questions that it is for; a router compares a guest's with them
     knowledge: KnowledgeWish | None = None
 
     def open_to(self, plan: str) -> bool:
@@ -74,7 +75,7 @@ class Assistant:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Assistant:
         known = dict(value)
-        for name in ("plans", "overrides", "server_tools"):
+        for name in ("plans", "overrides", "server_tools", "examples"):
             known[name] = tuple(known.get(name) or ())
         known["memory"] = Memory.from_json(known.get("memory"))
         known["variables"] = {name: Variable(**one) for name, one in (known.get("variables") or {}).items()}

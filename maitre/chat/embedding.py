@@ -6,7 +6,8 @@ The only way to an embedder, for other parts of the house too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from maitre.chat import embedding_wire
@@ -18,6 +19,7 @@ from maitre.chat.terms import strictest
 from maitre.chat.turn import Turns
 from maitre.chat.wait import Unheard
 from maitre.errors import BadRequest, UnknownModel
+from maitre.knowledge.collection import Rag
 from maitre.providers.alias import Alias, models_of
 from maitre.providers.provider import Model
 from maitre.providers.size import Ratios
@@ -27,10 +29,13 @@ from maitre.quota.plan import Plan
 class Embeddings:
     """Serves requests for embeddings."""
 
-    def __init__(self, turns: Turns, models: Mapping[str, Model], aliases: Mapping[str, Alias], own: str) -> None:
-        """`own`: the model by which the house makes its knowledge. Its RAG service and Open WebUI use it for a guest
-        whatever the plan."""
-        self._turns, self._models, self._aliases, self._own = turns, models, aliases, own
+    def __init__(
+        self, turns: Turns, models: Mapping[str, Model], aliases: Mapping[str, Alias], rag: Rag | None
+    ) -> None:
+        """`rag`: how the house makes its knowledge. Its RAG service and Open WebUI use that model for a guest whatever
+        the plan."""
+        self._turns, self._models, self._aliases, self._rag = turns, models, aliases, rag
+        self._own = rag.embedding if rag is not None else ""
         self._ratios = Ratios()
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
@@ -47,6 +52,22 @@ class Embeddings:
                 return embedding_wire.shown(made, request.model, usage, request.params.get("encoding_format"))
         except Exception as fault:
             raise self._turns.refusal_of(fault) from fault
+
+    async def question(self, request: TurnRequest, text: str, turn_id: str) -> Sequence[float]:
+        """The embedding of what a guest asks in a turn, by the house's own model: a row of the turn's, and no request.
+        Raises Refusal, StoreDown."""
+        assert self._rag is not None
+        form = self._rag.query
+        params = {"model": self._own, "input": form.prefix + text}
+        params |= {"input_type": form.input_type} if form.input_type else {}
+        own = f"models.{self._own}"
+        asked = replace(request, model=own, params=params, stamp=None, house=True, id="", turn_id=turn_id)
+        async with asyncio.timeout(self._turns.terms.max_turn_seconds) as limit:
+            texts = embedding_wire.inputs(params)
+            prepared = await self._prepare(asked, texts)
+            body = embedding_wire.body(params, prepared.model.upstream, texts)
+            made, _ = await self._turns.calls.embed(prepared, body, Unheard(asked), limit)
+        return embedding_wire.numbers(made[0])
 
     async def _prepare(self, request: TurnRequest, texts: list[str | list[int]]) -> Prepared:
         account, plan = await self._turns.reception.welcome(request.guest)
@@ -74,17 +95,20 @@ class Embeddings:
             max_tokens=0,
             record=strictest(self._turns.terms.record, plan.record),
             streamed=False,
-            # The house's own, of a question or a file: tokens and money of the guest, and no request.
-            repeated=request.key is None and request.model.removeprefix("models.") == self._own,
+            repeated=self._for_the_house(request),  # tokens and money of the guest, and no request
         )
 
+    def _for_the_house(self, request: TurnRequest) -> bool:
+        """Whether it makes the house's knowledge, of a guest's question or file, by the house's own model."""
+        return request.model.removeprefix("models.") == self._own and (request.house or request.key is None)
+
     def _which(self, request: TurnRequest, plan: Plan) -> Model:
-        id = request.model.removeprefix("models.")
+        id, own = request.model.removeprefix("models."), self._for_the_house(request)
         models = models_of(id, self._models, self._aliases)
-        if not models or (request.key is not None and not request.key.opens(request.model)):
+        if not models or (request.key is not None and not own and not request.key.opens(request.model)):
             raise UnknownModel("unknown_model", model=request.model)
         name = (self._aliases.get(id) or models[0]).name
-        if id not in plan.models and not (request.key is None and id == self._own):
+        if id not in plan.models and not own:
             raise UnknownModel("not_in_plan", model=name, plan=plan.name)
         if not models[0].embedding:
             raise BadRequest("only_chats", model=name)

@@ -100,6 +100,14 @@ def shown(made: Sequence[Any], model: str, usage: Usage, form: object) -> dict[s
     return {"object": "list", "data": data, "model": model, "usage": told}
 
 
+def numbers(vector: Any) -> list[float]:
+    """An embedding as numbers, however it came. Raises ProviderError when it is none."""
+    told = _as(vector, base64=False)
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in told):
+        raise ProviderError("provider_broke", status=502, cause="an embedding is no list of numbers")
+    return [float(one) for one in told]
+
+
 def _as(vector: Any, *, base64: bool) -> Any:
     if isinstance(vector, str) == base64:
         return vector

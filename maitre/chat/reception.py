@@ -14,7 +14,8 @@ from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.recall import Recall
-from maitre.chat.route import route
+from maitre.chat.resemblance import Resemblance
+from maitre.chat.route import crossing
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
 from maitre.errors import BadRequest, Forbidden, StoreDown, Told, Unavailable, UnknownModel
@@ -24,6 +25,7 @@ from maitre.providers.size import PER_IMAGE, Ratios, weigh
 from maitre.providers.upstream import Upstream
 from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
+from maitre.routing.routing import Way
 
 #: A request larger than this is refused before anything of it is copied; pictures count as they are. Characters.
 LARGEST_REQUEST = 16 * 1024 * 1024
@@ -69,6 +71,7 @@ class Reception:
         memory: Recall,
     ) -> None:
         self.catalogue = Catalogue()
+        self.resemblance: Resemblance | None = None  # in a house that makes embeddings
         self._doubt, self._memory = doubt, memory
         self._known: dict[str, Account] = {}  # the newest guests, for plans that are served while Postgres is down
         self._terms, self._accounts, self._source = terms, accounts, source
@@ -82,7 +85,9 @@ class Reception:
             raise Told(stamp.refusal, stamp.refusal_status)
         fits(request.messages, {name: value for name, value in request.params.items() if name != "messages"})
         account, plan = await self.welcome(guest)
-        way = route(request, self._terms.groups, account, plan, self.catalogue)
+        own_id = "" if stamp else request.id or self._new_id()
+        turn_id = stamp.turn_id if stamp else own_id
+        way = await self._way(request, account, plan, turn_id)
         assistant, (model, *others) = self._which(f"assistants.{way.assistant}" if way else request.model, plan)
         if request.key is not None and not request.key.opens(request.model):
             raise UnknownModel("unknown_model", model=request.model)
@@ -95,7 +100,6 @@ class Reception:
         if assistant is not None:
             assistant = assistant.filled(request.variables)
         kind = stamp.kind if stamp else request.kind
-        own_id = "" if stamp else request.id or self._new_id()
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)
         prepared = Prepared(
             request=request,
@@ -105,7 +109,7 @@ class Reception:
             model=model,
             body=body,
             kind=kind,
-            turn_id=stamp.turn_id if stamp else own_id,
+            turn_id=turn_id,
             request_id=own_id,
             weight=0,
             extra=0,
@@ -123,6 +127,19 @@ class Reception:
                 raise
             prepared = await self.for_the_next(prepared)
         return await self._memory.recall(prepared, self.sized)
+
+    async def _way(self, request: TurnRequest, account: Account, plan: Plan, turn_id: str) -> Way | None:
+        """Where a router sends the turn, if it was asked for."""
+        router = crossing(request, self._terms.groups, account, plan, self.catalogue)
+        if router is None:
+            return None
+        like = None
+        task = (request.stamp.kind if request.stamp else request.kind) == "task"
+        if self.resemblance is not None and not task and (similar := router.similar) is not None:
+            like = await self.resemblance.of(
+                request, router.facts.text, turn_id, similar, self.catalogue, router.open_to
+            )
+        return router.way(like)
 
     async def for_the_next(self, prepared: Prepared) -> Prepared:
         """The same call for the first of its other models that it is not too long for, with as much of its memory as

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from maitre.accounts.account import Account
 from maitre.assistants.catalogue import Catalogue
@@ -10,19 +11,51 @@ from maitre.chat.message import TurnRequest
 from maitre.chat.prompt import text_of
 from maitre.errors import UnknownModel
 from maitre.quota.plan import Plan
-from maitre.routing.choice import Facts, choose
-from maitre.routing.routing import Way
+from maitre.routing.choice import Facts, choose, undecided
+from maitre.routing.routing import Routing, Similar, Way
 
 
-def route(
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A router that was asked for, and what its rules may know of the turn."""
+
+    slug: str
+    name: str
+    routing: Routing
+    facts: Facts
+    plan: Plan
+    catalogue: Catalogue
+
+    def open_to(self, name: str) -> bool:
+        """Whether the guest may use the assistant."""
+        assistant = self.catalogue.assistants.get(name)
+        return assistant is not None and assistant.routing is None and assistant.open_to(self.plan.slug)
+
+    @property
+    def similar(self) -> Similar | None:
+        """Among whom the question has to be compared, where the rules do not decide."""
+        if self.routing.similar is None or not undecided(self.slug, self.routing, self.facts, self.open_to):
+            return None
+        return self.routing.similar
+
+    def way(self, like: str | None) -> Way:
+        """Where the turn goes; `like`: the assistant that the question is most like. Raises UnknownModel when nothing
+        is open to the guest."""
+        way = choose(self.slug, self.routing, self.facts, self.open_to, like)
+        if way is None:
+            raise UnknownModel("not_in_plan", model=self.name, plan=self.plan.name)
+        return way
+
+
+def crossing(
     request: TurnRequest,
     groups: Mapping[str, Sequence[str]],
     account: Account,
     plan: Plan,
     catalogue: Catalogue,
-) -> Way | None:
-    """Where the router that was asked for sends the turn; None when it was no router. `groups` are those of the
-    house's users, by e-mail. Raises UnknownModel when it is not in the plan, or leads to no assistant that is."""
+) -> Crossing | None:
+    """The router that was asked for; None when it was none. `groups` are those of the house's users, by e-mail. Raises
+    UnknownModel when it is not in the plan."""
     slug = request.model.removeprefix("assistants.")
     router = catalogue.assistants.get(slug) if slug != request.model else None
     if router is None or router.routing is None or not router.enabled:
@@ -33,15 +66,7 @@ def route(
     language = (stamp.language if stamp else "")[:2].lower()
     theirs = request.groups or groups.get(account.email.lower(), ())
     facts = Facts(account.user_id, plan.slug, theirs, last_words(request), language)
-
-    def open_to(name: str) -> bool:
-        assistant = catalogue.assistants.get(name)
-        return assistant is not None and assistant.routing is None and assistant.open_to(plan.slug)
-
-    way = choose(slug, router.routing, facts, open_to)
-    if way is None:
-        raise UnknownModel("not_in_plan", model=router.name, plan=plan.name)
-    return way
+    return Crossing(slug, router.name, router.routing, facts, plan, catalogue)
 
 
 def last_words(request: TurnRequest) -> str:

@@ -70,6 +70,7 @@ class AssistantForm(Form):
     memory: AssistantMemoryForm | None = None
     knowledge: AssistantKnowledgeForm | None = None
     variables: dict[VariableName, VariableForm] = {}
+    examples: list[Annotated[str, StringConstraints(min_length=1, max_length=2000)]] = []
 
     @field_validator("memory", mode="before")
     @classmethod
@@ -113,6 +114,13 @@ class RouteForm(Form):
         return self
 
 
+class SimilarForm(Form):
+    """`similar` of a router; a list is short for `assistants`."""
+
+    assistants: list[str] = Field(min_length=2)
+    margin: float = Field(0.02, ge=0, le=1)
+
+
 class RouterForm(Form):
     """The front matter of an assistant with `type: router`."""
 
@@ -124,3 +132,9 @@ class RouterForm(Form):
     enabled: bool = True
     plans: list[str] = []
     routes: list[RouteForm] = []
+    similar: SimilarForm | None = None
+
+    @field_validator("similar", mode="before")
+    @classmethod
+    def _similar(cls, value: object) -> object:
+        return {"assistants": value} if isinstance(value, list) else value

@@ -37,6 +37,8 @@ def check_knowledge(
         known(f"{where}.readers.groups", listed(readers.get("groups")), mapping(house.get("groups")), "group")
         known(f"{where}.readers.assistants", listed(readers.get("assistants")), slugs, "assistant")
     for file, front in fronts.items():
+        if front.get("similar") is not None and not isinstance(rag, dict):
+            problems.append(f"{file}: similar: the house makes no embeddings (rag in maitre.yaml)")
         wish = front.get("knowledge")
         if wish is not None and not isinstance(rag, dict):
             problems.append(f"{file}: knowledge: the house has none (rag in maitre.yaml)")

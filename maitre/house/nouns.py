@@ -28,7 +28,7 @@ from maitre.providers.provider import Provider
 from maitre.queue.line import Capacity
 from maitre.quota.plan import Plan
 from maitre.quota.subject import HOUSE, Subject
-from maitre.routing.routing import Routing, Rule, Way
+from maitre.routing.routing import Routing, Rule, Similar, Way
 from maitre.tools.openapi import Operation
 from maitre.tools.source import Source
 
@@ -138,14 +138,14 @@ def budgets(house: HouseForm) -> dict[Subject, dict[str, int]]:
 def assistant(slug: str, front: AssistantForm | RouterForm, prompt: str, memory: MemoryForm) -> Assistant:
     """An assistant, or a router."""
     if isinstance(front, RouterForm):
-        fields = front.model_dump(exclude={"slug", "routes", "default"}) | {"plans": tuple(front.plans)}
+        fields = front.model_dump(exclude={"slug", "routes", "default", "similar"}) | {"plans": tuple(front.plans)}
         return Assistant(slug=slug, model="", prompt="", routing=_routing(slug, front), **fields)
     fields = front.model_dump(exclude={"slug", "limits", "memory", "variables"})
     fields["memory"] = _memory(front.memory, memory)
     fields["knowledge"] = None if front.knowledge is None else KnowledgeWish.from_json(front.knowledge.model_dump())
     fields["variables"] = {name: Variable(**one.model_dump()) for name, one in front.variables.items()}
     fields |= {"plans": tuple(front.plans), "overrides": tuple(front.overrides), "limits": limits_in(front.limits)}
-    fields |= {"server_tools": tuple(front.server_tools)}
+    fields |= {"server_tools": tuple(front.server_tools), "examples": tuple(front.examples)}
     return Assistant(slug=slug, prompt=prompt, **fields)
 
 
@@ -163,4 +163,5 @@ def _routing(slug: str, front: RouterForm) -> Routing:
         ways = tuple(Way(way.assistant, f"{slug}:{name}", way.weight) for name, way in split)
         conditions = {name: tuple(getattr(route, name)) for name in ("contains", "plans", "groups", "languages")}
         rules.append(Rule(ways or (Way(route.assistant or ""),), **conditions))
-    return Routing((*rules, Rule((Way(front.default),))))
+    similar = None if front.similar is None else Similar(tuple(front.similar.assistants), front.similar.margin)
+    return Routing((*rules, Rule((Way(front.default),))), similar)

@@ -169,6 +169,9 @@ def _check_front(file: str, front: Mapping[str, Any], problems: list[str]) -> No
 def _ways(front: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     """Where a router leads to, and where that is written."""
     yield "default", front.get("default")
+    similar = front.get("similar")
+    for slug in listed(similar) or listed(mapping(similar).get("assistants")):
+        yield "similar", slug
     for index, route in enumerate(listed(front.get("routes"))):
         yield f"routes.{index}.assistant", mapping(route).get("assistant")
         for variant, way in mapping(mapping(route).get("split")).items():

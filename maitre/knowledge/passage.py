@@ -27,13 +27,14 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Reader:
     """On whose behalf collections are read: a user with groups, through an assistant or not. `turn_id` puts the
-    embedding of the question into the turn's rows."""
+    embedding of the question into the turn's rows, and `key_id` into the windows of the API key that asks."""
 
     user_id: str
     email: str = ""
     groups: tuple[str, ...] = ()
     assistant: str = ""
     turn_id: str = ""
+    key_id: str = ""
 
 
 class Knowledge(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maitre.routing.letters import language_of
 from maitre.routing.routing import Routing, Rule, Way
@@ -22,15 +22,24 @@ class Facts:
     language: str
 
 
-def choose(slug: str, routing: Routing, facts: Facts, open_to: Callable[[str], bool]) -> Way | None:
+def choose(
+    slug: str, routing: Routing, facts: Facts, open_to: Callable[[str], bool], like: str | None = None
+) -> Way | None:
     """The way of the turn, or None when no rule leads anywhere. `open_to` knows whether the guest may use an
-    assistant."""
+    assistant; `like`: the one that the question is most like, which goes before the default."""
     for rule in routing.rules:
+        if like is not None and rule is routing.rules[-1] and open_to(like):
+            return Way(like)
         if fits(rule, facts):
             way = rule.ways[0] if len(rule.ways) == 1 else drawn(f"{slug}:{facts.account}", rule.ways)
             if open_to(way.assistant):
                 return way
     return None
+
+
+def undecided(slug: str, routing: Routing, facts: Facts, open_to: Callable[[str], bool]) -> bool:
+    """Whether no rule but the default leads anywhere."""
+    return choose(slug, replace(routing, rules=routing.rules[:-1]), facts, open_to) is None
 
 
 def fits(rule: Rule, facts: Facts) -> bool:

@@ -29,15 +29,27 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Similar:
+    """Where no rule fits, the assistant among these that a question is most like, if it is so by this margin: a
+    difference of cosines."""
+
+    assistants: tuple[str, ...]
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
 class Routing:
-    """The rules in their order, the last one without conditions."""
+    """The rules in their order, the last one without conditions, which is the default."""
 
     rules: tuple[Rule, ...]
+    similar: Similar | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Routing:
         """The routing that `asdict` made this of."""
-        return cls(tuple(_rule(rule) for rule in value["rules"]))
+        similar = value.get("similar")
+        named = Similar(tuple(similar["assistants"]), similar["margin"]) if similar else None
+        return cls(tuple(_rule(rule) for rule in value["rules"]), named)
 
 
 def _rule(value: Mapping[str, Any]) -> Rule:

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from gateway.api.routes import ROUTES
+from maitre.keys.key import split
 from tests.api.books import every_row
 from tests.api.test_security import names, path_of
 from tests.engine.hall import Hall
@@ -61,6 +62,20 @@ def test_an_embedding_is_the_guests_in_the_guests_turn_and_no_request(hall: Hall
     assert [row["turn_id"] for row in rows] == [f"turn{number}" for number in range(7)]
     assert {(row["kind"], row["door"], row["counted"]) for row in rows} == {("embedding", "rag", False)}
     assert {row["request_id"] for row in rows} <= {call.request_id for call in upstream.calls}
+
+
+def test_the_windows_of_the_key_that_asked_count_it_too(hall: Hall) -> None:
+    """A key with limits of its own spends no more by asking about documents; somebody else's key is nobody's."""
+    guest, other = hall.guest(plan="free"), hall.guest(plan="free")
+    key = hall.key(guest, limits={"tokens_per_day": 40})
+    parts = split(key)
+    assert parts is not None
+    id = parts[0]
+    headers = behalf(hall, guest["id"], key=id)
+    statuses = {embed(hall, headers).status_code for _ in range(9)}
+    assert statuses == {200, 429}
+    assert [row["key_id"] for row in every_row(hall) if row["user_id"] == guest["id"]][:1] == [id]
+    assert embed(hall, behalf(hall, other["id"], key=id)).status_code == 401
 
 
 def test_a_guest_without_tokens_left_is_refused(hall: Hall) -> None:

@@ -220,7 +220,7 @@ class Kitchen:
             new_id=lambda: f"{next(numbers):032x}",
         )
 
-        self.embeddings = Embeddings(self.turns, self.models, self.aliases, own="")
+        self.embeddings = Embeddings(self.turns, self.models, self.aliases, rag=None)
 
     def request(
         self,
