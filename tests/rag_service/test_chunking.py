@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -32,7 +34,9 @@ CASES: dict[str, tuple[list[Block], int, int, list[Piece]]] = {
     ]),
     "a-long-word": ([Paragraph("x" * 45)], 20, 0, [Piece("x" * 20), Piece("x" * 20), Piece("x" * 5)]),
     "accents-stay": ([Paragraph("x" * 19 + "е\u0301" + "y" * 5)], 20, 0, [Piece("x" * 19), Piece("е\u0301yyyyy")]),
-    "lines-stay-lines": ([Paragraph("first line\nsecond line\nthird")], 30, 0, [Piece("first line\nsecond line\nthird")]),
+    "lines-stay-lines": ([Paragraph("first line\nsecond line\nthird")], 30, 0, [
+        Piece("first line\nsecond line\nthird"),
+    ]),
     "overlap-by-sentence": ([Paragraph("First here. Second. And then a third one.")], 30, 12, [
         Piece("First here. Second."), Piece("Second. And then a third one."),
     ]),
@@ -40,12 +44,16 @@ CASES: dict[str, tuple[list[Block], int, int, list[Piece]]] = {
         Piece("a b c", "A"), Piece("d e f", "B"),
     ]),
     "path-of-headings": (
-        [Heading("A", 1), Heading("B", 3), Paragraph("x"), Heading("C", 2), Paragraph("y"), Heading("D", 1), Paragraph("z")],
+        [
+            Heading("A", 1), Heading("B", 3), Paragraph("x"), Heading("C", 2), Paragraph("y"), Heading("D", 1),
+            Paragraph("z"),
+        ],
         30, 0, [Piece("x", "A › B"), Piece("y", "A › C"), Piece("z", "D")],
     ),
-    "heading-of-nothing": ([Heading("A", 1), Heading("B", 2), Heading("C", 1), Paragraph("x"), Heading("E", 1)], 30, 0, [
-        Piece("B", "A"), Piece("x", "C"), Piece("E"),
-    ]),
+    "heading-of-nothing": (
+        [Heading("A", 1), Heading("B", 2), Heading("C", 1), Paragraph("x"), Heading("E", 1)],
+        30, 0, [Piece("B", "A"), Piece("x", "C"), Piece("E")],
+    ),
     "heading-without-text": ([Heading("A", 1, 1), Paragraph("x", 1), Heading("", 1, 2), Paragraph("y", 2)], 30, 0, [
         Piece("x", "A", 1), Piece("y", "", 2),
     ]),
@@ -77,7 +85,7 @@ TEXTS = some.text(alphabet="аб в.\n😀е\u0301x!", min_size=1, max_size=300)
 BLOCKS = some.lists(
     some.one_of(
         some.builds(Paragraph, TEXTS, some.integers(1, 9)),
-        some.builds(Heading, TEXTS, some.integers(1, 4), some.none()),
+        some.builds(Heading, TEXTS.map(lambda text: text[:30].strip()), some.integers(1, 4), some.none()),
         some.builds(Table, TEXTS, some.lists(TEXTS, min_size=1, max_size=5).map(tuple), some.none()),
     ),
     max_size=12,
@@ -116,14 +124,12 @@ def test_pieces_of_any_file_are_bounded_and_lose_no_text(blocks: list[Block], si
     found = pieces(parsed(*blocks), size, overlap)
     assert found == pieces(parsed(*blocks), size, overlap)
     assert all(0 < len(piece.text) <= size for piece in found)
-    if overlap == 0 and not any(isinstance(block, Table | Heading) for block in blocks):
-        assert letters("".join(piece.text for piece in found)) == letters("".join(map(str, blocks)))
     everything = "".join(piece.text + piece.heading for piece in found)
-    assert set(letters("".join(_texts(blocks)))) <= set(everything)
+    assert Counter(letters("".join(map(_text, blocks)))) <= Counter(letters(everything))
 
 
-def _texts(blocks: list[Block]) -> list[str]:
-    return ["\n".join((block.header, *block.rows)) if isinstance(block, Table) else block.text for block in blocks]
+def _text(block: Block) -> str:
+    return "\n".join((block.header, *block.rows)) if isinstance(block, Table) else block.text
 
 
 def test_a_document_has_pieces_that_an_embedder_can_take_whole() -> None:

@@ -78,7 +78,8 @@ async def test_docling_reads_a_scan_in_its_order_with_its_pages(serve: Serve) ->
     """Headings, lists and tables come with their pages, what repeats on each page does not come."""
     parsed = await serve.parse(key="secret")
     assert parsed == Parsed("pdf", "Ціни", (
-        Heading("Ціни", 2, 1), Paragraph("Усе дорого.", 1), Paragraph("- чай", 2), Table("Товар | Ціна", ("Чай | 12",), 2),
+        Heading("Ціни", 2, 1), Paragraph("Усе дорого.", 1), Paragraph("- чай", 2),
+        Table("Товар | Ціна", ("Чай | 12",), 2),
     ), 2)  # fmt: skip
     assert serve.forms == [{"files": SCAN, "to_formats": "json", "image_export_mode": "placeholder"}]
     assert serve.keys == ["secret"]
