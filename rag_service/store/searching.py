@@ -29,6 +29,7 @@ async def found_in(
     collections: Sequence[Collection],
     search: Search,
     also: Condition,
+    weights: tuple[float, float],
 ) -> list[Found]:
     """What `Chunks.search` promises."""
     asked = [one for one in collections if one.id in set(search.collections)]
@@ -37,20 +38,22 @@ async def found_in(
     if len({one.dimension for one in asked}) > 1:
         raise StoreFault("Collections of different embedding models cannot be searched at once.")
     table = table_of(asked[0].dimension)
-    where = joined("and", [part for part in (condition(search.filters), also) if part])
+    where = joined("and", [condition(search.filters), also])
     # Both legs see one moment: a version that is published between them would answer beside the one that it replaces.
     await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
     try:
         async with connection.transaction():
             legs = Legs(connection, table, where, embeddings=search.mmr is not None)
-            return await _found(legs, indexes, asked, search)
+            return await _found(legs, indexes, asked, search, weights)
     finally:
         await connection.set_isolation_level(None)
         await connection.set_read_only(None)
 
 
-async def _found(legs: Legs, indexes: Indexes, asked: Sequence[Collection], search: Search) -> list[Found]:
+async def _found(
+    legs: Legs, indexes: Indexes, asked: Sequence[Collection], search: Search, weights: tuple[float, float]
+) -> list[Found]:
     wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
     lists: list[list[Row]] = []
     if search.mode in ("hybrid", "dense"):
@@ -65,7 +68,7 @@ async def _found(legs: Legs, indexes: Indexes, asked: Sequence[Collection], sear
     if len(lists) == 1:
         ranked = [((row[0], row[1]), row[6]) for row in lists[0]]
     else:
-        ranked = fused([[(row[0], row[1]) for row in one] for one in lists])
+        ranked = fused([[(row[0], row[1]) for row in one] for one in lists], weights)
     if search.mmr is not None and search.embedding is not None:
         vectors = [unpacked(rows[key][5], legs.table.halfvec) for key, _ in ranked]
         order = differing(search.embedding, vectors, search.limit, search.mmr)
