@@ -1,0 +1,88 @@
+"""The service's database: `rag` in the house's Postgres, made and brought up to date by whoever starts first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, LiteralString
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg.rows import TupleRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from maitre.settings import House
+
+NAME = "rag"
+PATIENCE = 5.0  # seconds that a request waits for a connection
+
+Connection = AsyncConnection[TupleRow]
+Pool = AsyncConnectionPool[Connection]
+
+
+async def open_pool(house: House, name: str = NAME, size: int = 10) -> Pool:
+    """A pool of connections to the database, which is created when it is missing."""
+    await _create(house.endpoint("postgres"), name)
+    pool: Pool = AsyncConnectionPool(
+        url(house, name),
+        min_size=1,
+        max_size=size,
+        timeout=PATIENCE,
+        open=False,
+        kwargs={"connect_timeout": 5},
+        # Else the first request after a restart of Postgres meets a connection that is dead.
+        check=AsyncConnectionPool.check_connection,
+    )
+    await pool.open()
+    return pool
+
+
+def url(house: House, name: str = NAME) -> str:
+    """Where the database is."""
+    return urlunsplit(urlsplit(house.endpoint("postgres"))._replace(path=f"/{name}"))
+
+
+async def _create(house_url: str, name: str) -> None:
+    async with await AsyncConnection.connect(house_url, autocommit=True, connect_timeout=5) as connection:
+        found = await connection.execute("select 1 from pg_database where datname = %s", [name])
+        if await found.fetchone():
+            return
+        try:
+            await connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return  # another process was faster
+
+
+async def migrate(pool: Pool) -> None:
+    """Bring the tables up to date; several processes may do it at once."""
+    files = sorted(
+        file.name for file in (resources.files("rag_service") / "sql").iterdir() if file.name.endswith(".sql")
+    )
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock(hashtext('rag_service migrations'))")
+        await connection.execute(
+            "create table if not exists migrations (name text primary key, at timestamptz not null)"
+        )
+        done = {row["name"] for row in await rows(connection, "select name from migrations")}
+        for name in files:
+            if name not in done:
+                await connection.execute((resources.files("rag_service") / "sql" / name).read_bytes())
+                await connection.execute("insert into migrations values (%s, now())", [name])
+
+
+async def rows(
+    connection: Connection, statement: LiteralString, values: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """What a query finds, by the names of its columns."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(statement, values or None)
+        return await cursor.fetchall()
+
+
+async def row(
+    connection: Connection, statement: LiteralString, values: Sequence[Any] | Mapping[str, Any] = ()
+) -> dict[str, Any] | None:
+    """The first row that a statement gives, if it gives one."""
+    found = await rows(connection, statement, values)
+    return found[0] if found else None
