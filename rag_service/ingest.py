@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg import InterfaceError, OperationalError
 
@@ -19,7 +19,7 @@ from rag_service.chunk import Chunk, Collection, Piece
 from rag_service.database import Pool
 from rag_service.embedder_http import Embedder, EmbedderDown, TooMany
 from rag_service.errors import Refused, Unreadable
-from rag_service.reader import Reader
+from rag_service.reader import Reader, ReaderDown
 from rag_service.sources import Source
 from rag_service.store.chunks import Chunks
 
@@ -52,6 +52,7 @@ class Ingest:
     model: str
     key: str
     now: Callable[[], float] = time.time
+    prepared: set[int] = field(default_factory=set)  # dimensions that have their tables
 
     async def index(self, job: int, document: uuid.UUID) -> None:
         """Work on the job until it has ended. Raises Again when that must wait."""
@@ -59,8 +60,6 @@ class Ingest:
             async with self.pool.connection() as connection:
                 attempt = await attempts.begin(connection, job, document)
                 source = await sources.load(connection, document)
-                if attempt.fresh:
-                    await self.chunks.discard(connection, source.collection, str(document))
         except Lost:
             return await self._leave(document)
         except DOWN as down:
@@ -80,6 +79,8 @@ class Ingest:
             await self._fault(attempt, refused.code, str(refused))
         except EmbedderDown as down:
             await self._pause(attempt, "embedder_down", str(down), down.retry_after)
+        except ReaderDown as down:
+            await self._pause(attempt, "reader_down", str(down), None)
         except Torn:
             await self._pause(attempt, "torn", "Another worker was at the same document.", 1)
         except DOWN as down:
@@ -108,8 +109,8 @@ class Ingest:
             sentence = f"“{collection.name}” is made with the model {collection.model}, the house has {self.model}."
             raise Refused(409, "mixed_models", sentence)
         contents = await self.reader.read(source.name, source.data, source.media_type)
+        await self._prepare(attempt, collection)
         chunks = {_node(attempt, place, piece): piece for place, piece in enumerate(contents.pieces)}
-        await self.chunks.prepare(collection.dimension)
         staged = await self.chunks.staged(collection, document, attempt.version)
         if staged - chunks.keys():  # read by an older program, which cut otherwise
             async with self.pool.connection() as connection:
@@ -125,6 +126,15 @@ class Ingest:
         await self._progress(attempt, "publish", len(chunks), len(chunks))
         await self._publish(attempt, source, len(chunks), contents.pages)
         await self._tend(collection)
+
+    async def _prepare(self, attempt: Attempt, collection: Collection) -> None:
+        """Make room; what an older version left staged goes."""
+        if collection.dimension not in self.prepared:
+            await self.chunks.prepare(collection.dimension)
+            self.prepared.add(collection.dimension)
+        if attempt.fresh:
+            async with self.pool.connection() as connection:
+                await self.chunks.discard(connection, collection, str(attempt.document))
 
     async def _embedded(self, source: Source, title: str, batch: Sequence[tuple[str, Piece]]) -> list[Chunk]:
         title = source.title or title or source.name

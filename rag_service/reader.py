@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maitre.errors import MaitreError
 from rag_service.chunk import Piece
 from rag_service.errors import Unreadable
 
+DOWN = "docling_down"  # as `reading` says it
 MEMORY = 2 * 2**30  # bytes of address space
 SECONDS = 120.0  # for a file
 DOCLING_SECONDS = 900.0  # for a file that a server elsewhere reads
@@ -33,12 +35,19 @@ class Contents:
     pieces: tuple[Piece, ...]
 
 
+class ReaderDown(MaitreError):
+    """The server that reads files is away; later it may read this one."""
+
+
 class Reader:
     """Reads one file at a time; others wait. Close it at the end."""
 
-    def __init__(self, docling: str | None = None, *, seconds: float | None = None, memory: int = MEMORY) -> None:
-        """`docling`: the URL of a server that reads instead; `seconds` for a file, `memory` in bytes."""
-        self._docling, self._memory = docling, memory
+    def __init__(
+        self, largest: int, docling: str | None = None, *, seconds: float | None = None, memory: int = MEMORY
+    ) -> None:
+        """`largest`: bytes of a file; `docling`: the URL of a server that reads instead; `seconds` for a file, `memory`
+        in bytes."""
+        self._docling, self._largest, self._memory = docling, largest, memory
         self._seconds = seconds or (DOCLING_SECONDS if docling else SECONDS)
         self._turn = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
@@ -49,8 +58,8 @@ class Reader:
             await self._end()
 
     async def read(self, name: str, data: bytes, media_type: str) -> Contents:
-        """What is in the file. Raises Unreadable."""
-        request = {"name": name, "media_type": media_type, "docling": self._docling}
+        """What is in the file. Raises Unreadable, or ReaderDown when it may be read later."""
+        request = {"name": name, "media_type": media_type, "docling": self._docling, "largest": self._largest}
         async with self._turn:
             whole = False
             try:
@@ -62,6 +71,8 @@ class Reader:
             finally:
                 if not whole:
                     await self._end()
+        if told.get("code") == DOWN:
+            raise ReaderDown(told["sentence"])
         if "code" in told:
             raise Unreadable(told["code"], told["sentence"])
         return Contents(told["title"], told["pages"], tuple(Piece(*piece) for piece in told["pieces"]))

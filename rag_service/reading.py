@@ -18,25 +18,28 @@ from typing import Any, BinaryIO
 
 from rag_service.chunking import pieces
 from rag_service.errors import Unreadable
+from rag_service.parsing.docling_http import Docling, DoclingDown
 from rag_service.parsing.parse import parse
+from rag_service.parsing.parsed import Limits
 
+DOWN = "docling_down"
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
 def answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
     """What is in the file, or why nothing is."""
+    docling = Docling(request["docling"]) if request["docling"] else None
     try:
-        parsed = parse(request["name"], data, request["media_type"], docling=request["docling"])
+        parsed = parse(
+            request["name"], data, request["media_type"], docling=docling, limits=Limits(size=request["largest"])
+        )
         found = pieces(parsed)
     except Unreadable as unreadable:
         return {"code": unreadable.code, "sentence": str(unreadable)}
+    except DoclingDown as down:
+        return {"code": DOWN, "sentence": str(down)}
     except MemoryError:
-        return {"code": "too_large", "sentence": "Reading the file takes too much memory."}
-    except Exception as broken:
-        print(f"{request['name']}: {type(broken).__name__}: {broken}", file=sys.stderr, flush=True)
-        if isinstance(broken, KeyboardInterrupt | SystemExit):
-            raise
-        return {"code": "broken", "sentence": f"The file cannot be read ({type(broken).__name__})."}
+        return {"code": "too_large", "sentence": "Reading the file takes more memory than there is."}
     if not found:
         return {"code": "empty", "sentence": "The file has no text."}
     return {

@@ -120,7 +120,7 @@ async def serve(house: House, *, concurrency: int, lease: float, port: int | Non
 async def _shift(house: House, concurrency: int, lease: float) -> AsyncIterator[Shift]:
     embedder = Embedder(house)
     assert house.rag is not None  # or there would be no embedder
-    reader = Reader(house.rag.docling)
+    reader = Reader(house.rag.max_file_bytes, house.rag.docling)
     pool = await database.open_pool(house, size=2 * concurrency + 3)
     try:
         await database.migrate(pool)
