@@ -183,7 +183,8 @@ def main() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    for quiet in ("psycopg", "procrastinate"):
+        logging.getLogger(quiet).setLevel(logging.ERROR)
     try:
         house = load_house(find_house())
         asyncio.run(serve(house, concurrency=wanted.concurrency, lease=wanted.lease, port=wanted.port))
