@@ -11,7 +11,7 @@ from pathlib import Path
 
 from maitre.settings import House
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 LEASE = "1.5"  # seconds
 
 
@@ -19,7 +19,7 @@ class Worker:
     """One process; it stands still at its step, if it has one."""
 
     def __init__(self, house: House, gateway: str, step: str = "nowhere", log: Path | None = None) -> None:
-        words = (sys.executable, "-m", "tests.rag_service.working", step, "--lease", LEASE)
+        words = (sys.executable, "-m", "tests.rag_service.ingest.working", step, "--lease", LEASE)
         seen = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self.log = log
         with open(log or os.devnull, "ab") as heard:

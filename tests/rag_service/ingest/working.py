@@ -1,4 +1,4 @@
-"""A worker in a process of its own that can be told to stand still: `python -m tests.rag_service.working STEP`.
+"""A worker in a process of its own that can be told to stand still: `python -m tests.rag_service.ingest.working STEP`.
 
 It prints the step's name when it is there, and goes on when it reads a line. Other arguments are the worker's.
 """

@@ -9,7 +9,7 @@ import pytest
 from maitre.settings import House
 from rag_service import queue
 from rag_service.database import Pool, migrate, open_pool
-from tests.rag_service.desk import Desk, open_desk
+from tests.rag_service.ingest.desk import Desk, open_desk
 from tests.rag_service.embedder import EmbedderDouble
 
 
