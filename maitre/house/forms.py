@@ -233,6 +233,7 @@ class RagForm(Form):
     passage: TextFormForm = TextFormForm()
     docling: str | None = None
     max_file_mb: int = Field(50, ge=1, le=1000)
+    answer_model: str | None = None
 
     @field_validator("docling")
     @classmethod

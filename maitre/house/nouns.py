@@ -99,7 +99,14 @@ def rag(form: RagForm | None) -> Rag | None:
     """How the house's knowledge is made, if it has any."""
     if form is None:
         return None
-    return Rag(form.embedding, _text_form(form.query), _text_form(form.passage), form.docling, form.max_file_mb * 2**20)
+    return Rag(
+        embedding=form.embedding,
+        query=_text_form(form.query),
+        passage=_text_form(form.passage),
+        docling=form.docling,
+        max_file_bytes=form.max_file_mb * 2**20,
+        answer_model=form.answer_model,
+    )
 
 
 def _text_form(form: TextFormForm) -> TextForm:

@@ -29,6 +29,7 @@ class Rag:
     passage: TextForm = TextForm()
     docling: str | None = None
     max_file_bytes: int = 50 * 2**20
+    answer_model: str | None = None  # answers questions to the RAG service where a request names no model
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,5 @@
+"""The routes, one file a noun."""
+
+from rag_service.routes import collections, documents, health, jobs, queries, uploads
+
+ROUTERS = [part.router for part in (health, collections, documents, uploads, jobs, queries)]
