@@ -141,17 +141,16 @@ def _inside(text: str, at: int) -> bool:
 
 
 def _tail(text: str, room: int) -> str:
-    """The last sentences that have room, else the last words."""
-    if room <= 0:
+    """The last sentences that have room, else the last words; nothing if that would be the whole text."""
+    start = len(text) - room
+    if room <= 0 or start <= 0:
         return ""
-    if len(text) <= room:
-        return ""
-    end = text[-room:]
-    starts = [found.end() for found in _SENTENCE.finditer(text, len(text) - room) if found.end() < len(text)]
-    if starts:
-        return text[starts[0] :]
-    space = end.find(" ")
-    return end[space + 1 :] if 0 <= space < room - 1 else ""
+    # What stands right before the room may be the end of a sentence or a space.
+    sentences = [found.end() for found in _SENTENCE.finditer(text, start - 1) if start <= found.end() < len(text)]
+    if sentences:
+        return text[sentences[0] :]
+    space = text.find(" ", start - 1)
+    return text[space + 1 :] if space >= 0 else ""
 
 
 def _table(table: Table, path: str, size: int) -> list[Piece]:

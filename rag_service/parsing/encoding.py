@@ -37,7 +37,7 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start > len(data) - 4 and error.start > 0:  # cut inside the last character
+        if error.reason == "unexpected end of data" and error.start > 0:  # cut inside the last character
             return data.decode("utf-8", "ignore")
     if (declared := _DECLARED.search(data[:2048])) and (known := _known(declared[1].decode("ascii"))):
         return data.decode(known, "replace")

@@ -118,16 +118,18 @@ class Reading:
         """A table of lines that `row` made; the first is its header, a single one is a paragraph."""
         rows = [row for row in rows if row]
         if len(rows) == 1:
-            self.blocks.append(Paragraph(rows[0], page))
+            self.blocks.append(Paragraph(rows[0].strip(" |"), page))
         elif rows:
             self.blocks.append(Table(rows[0], tuple(rows[1:]), page))
 
     def done(self, kind: str, title: str = "", pages: int | None = None) -> Parsed:
-        """What was collected; its first heading is the title of a file that has none. Unreadable `empty` if nothing."""
+        """What was collected; its first heading is the title of a file that has none, unless that is a sheet's name.
+        Raises Unreadable `empty` if there is no text."""
         headings = [block.text for block in self.blocks if isinstance(block, Heading) and block.text]
         if not headings and all(isinstance(block, Heading) for block in self.blocks):
             raise Unreadable("empty", "The file has no text.")
-        return Parsed(kind, line(title)[:500] or next(iter(headings), "")[:500], tuple(self.blocks), pages)
+        first = "" if kind == "xlsx" else next(iter(headings), "")
+        return Parsed(kind, (line(title) or first)[:500], tuple(self.blocks), pages)
 
     def _count(self, text: str) -> str:
         self._characters += len(text)
