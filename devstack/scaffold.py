@@ -16,7 +16,7 @@ from maitre.house.secrets import find_secret
 from maitre.settings import GENERATED_SECRETS, House
 
 #: Secrets that an older house lacks and that `cli up` may make for it.
-NEW_SECRETS = ("user_jwt", "key_tokens", "gateway_key", "metrics_key", "sealing_key")
+NEW_SECRETS = ("user_jwt", "key_tokens", "gateway_key", "metrics_key", "rag_key", "sealing_key")
 
 PREFIXES = {"langfuse_public_key": "pk-lf-", "langfuse_secret_key": "sk-lf-"}
 

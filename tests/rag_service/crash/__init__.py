@@ -1,0 +1,1 @@
+"""Workers, Postgres and the service, killed at every step of indexing."""

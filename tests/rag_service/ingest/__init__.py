@@ -1,0 +1,1 @@
+"""Jobs: how documents become chunks that answer."""
