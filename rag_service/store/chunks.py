@@ -1,0 +1,166 @@
+"""The chunks of all collections in PostgreSQL: staged, published, searched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from rag_service.chunk import Chunk, Collection, Found, Search
+from rag_service.store import faults, tables
+from rag_service.store.filters import EVERYTHING, Condition
+from rag_service.store.indexes import Indexes
+from rag_service.store.searching import found_in
+from rag_service.store.tables import NO_DICTIONARY, Table
+from rag_service.store.vectors import packed
+from rag_service.store.words import tokens
+
+Connection = AsyncConnection[Any]
+
+_COLUMNS = "collection, document, version, node_id, text, metadata, tokens, embedding"
+_TYPES = ["int8", "text", "int4", "text", "text", "jsonb", "text[]", "bytea"]
+
+
+class Chunks:
+    """The store beneath the service and the LlamaIndex class. One for a process: the pool is its caller's."""
+
+    def __init__(self, pool: AsyncConnectionPool, *, prefix: str = "chunks", halfvec: bool = True) -> None:
+        self._pool, self._prefix, self._halfvec = pool, prefix, halfvec
+        self._indexes = Indexes(pool)
+
+    def table(self, dimension: int) -> Table:
+        """The table of vectors of this dimension."""
+        return Table(self._prefix, dimension, self._halfvec)
+
+    async def prepare(self, dimension: int) -> None:
+        """Make the tables of a dimension, unless they are there; several processes may do it at once. Raises StoreFault
+        when pgvector is older than 0.8."""
+        table = self.table(dimension)
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute("select pg_advisory_xact_lock(hashtextextended('rag_service.store', 0))")
+            for extension in ("vector", "pg_trgm"):
+                await connection.execute(f"create extension if not exists {extension}")
+            row = await (
+                await connection.execute("select extversion from pg_extension where extname = 'vector'")
+            ).fetchone()
+            if row is None or tables.version(row[0]) < tables.OLDEST_PGVECTOR:
+                has = row[0] if row else "none"
+                raise faults.StoreFault(f"pgvector 0.8 or newer is needed; the database has {has}.")
+            for statement in table.create:
+                await connection.execute(statement)
+
+    async def stage(self, collection: Collection, document: str, version: int, chunks: Sequence[Chunk]) -> None:
+        """Keep chunks of a coming version. They are durable when this returns, and no search sees them; chunks that
+        are staged already are replaced. Raises StoreFault for a vector of another dimension."""
+        table = self.table(collection.dimension)
+        rows = _rows(table, collection, chunks, version, document)
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(
+                "select pg_advisory_xact_lock(hashtextextended(%s, %s))", [document, collection.id]
+            )
+            await connection.execute(
+                f"delete from {table.staged} where collection = %s and document = %s and version = %s "
+                "and node_id = any(%s)",
+                [collection.id, document, version, [row[3] for row in rows]],
+            )
+            await _copy(connection, table.staged, rows)
+
+    async def staged(self, collection: Collection, document: str, version: int) -> set[str]:
+        """The node ids of a coming version that are kept already."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                f"select node_id from {self.table(collection.dimension).staged} "
+                "where collection = %s and document = %s and version = %s",
+                [collection.id, document, version],
+            )
+            return {row[0] for row in await cursor.fetchall()}
+
+    async def publish(self, connection: Connection, collection: Collection, document: str, version: int) -> int:
+        """Let the staged version answer in place of all others, when the caller's transaction commits; how many chunks
+        it has. A search sees either the old version or the new one."""
+        table = self.table(collection.dimension)
+        await self._delete(connection, table.name, collection, document)
+        cursor = await connection.execute(
+            table.insert(table.staged) + " where collection = %s and document = %s and version = %s",
+            [*_written_in(collection), collection.id, document, version],
+        )
+        await self._delete(connection, table.staged, collection, document)
+        return cursor.rowcount
+
+    async def put(self, collection: Collection, chunks: Iterable[Chunk]) -> None:
+        """Write chunks that answer at once; one with a node id that the collection has replaces it."""
+        table = self.table(collection.dimension)
+        rows = _rows(table, collection, chunks)
+        async with self._pool.connection() as connection, connection.transaction():
+            incoming = f"{table.name}_incoming"
+            await connection.execute(
+                f"create temporary table if not exists {incoming} (like {table.staged}) on commit delete rows"
+            )
+            await _copy(connection, incoming, rows)
+            await connection.execute(
+                table.insert(incoming) + " order by node_id on conflict (collection, node_id) do update set "
+                "document = excluded.document, text = excluded.text, metadata = excluded.metadata, "
+                "embedding = excluded.embedding, words = excluded.words, fuzzy = excluded.fuzzy",
+                _written_in(collection),
+            )
+
+    async def discard(self, connection: Connection, collection: Collection, document: str) -> None:
+        """Forget what is staged of a document; what answers stays."""
+        await self._delete(connection, self.table(collection.dimension).staged, collection, document)
+
+    async def drop(self, connection: Connection, collection: Collection, document: str) -> None:
+        """Forget a document, staged or not."""
+        for name in (self.table(collection.dimension).name, self.table(collection.dimension).staged):
+            await self._delete(connection, name, collection, document)
+
+    async def drop_collection(self, connection: Connection, collection: Collection) -> None:
+        """Forget a collection's chunks. Its own index goes with the next `tend`, which needs no lock for it."""
+        for name in (self.table(collection.dimension).name, self.table(collection.dimension).staged):
+            await connection.execute(f"delete from {name} where collection = %s", [collection.id])
+
+    async def _delete(self, connection: Connection, name: str, collection: Collection, document: str) -> None:
+        await connection.execute(
+            f"delete from {name} where collection = %s and document = %s", [collection.id, document]
+        )
+
+    async def search(
+        self, collections: Sequence[Collection], search: Search, also: Condition = EVERYTHING
+    ) -> list[Found]:
+        """The chunks that answer best, best first, as of one moment. Only collections that are among the search's ids
+        and given here are looked at; they are of one dimension. Raises StoreFault, also for a senseless filter."""
+        async with self._pool.connection() as connection:
+            return await found_in(connection, self._indexes, self.table, collections, search, also)
+
+    async def tend(self, collection: Collection) -> None:
+        """Give a collection that has grown large an index of its own, or drop that of one that has shrunk. It takes
+        seconds for each ten thousand chunks; reads and writes go on."""
+        await self._indexes.tend(self.table(collection.dimension), collection)
+
+
+def _written_in(collection: Collection) -> list[Any]:
+    return [collection.language, collection.language, collection.language == NO_DICTIONARY]
+
+
+def _rows(
+    table: Table, collection: Collection, chunks: Iterable[Chunk], version: int = 0, document: str | None = None
+) -> list[tuple[Any, ...]]:
+    """One row for each node id, the last one given; text without the one character that PostgreSQL has not."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for chunk in chunks:
+        text = chunk.text.replace("\0", "")
+        metadata = json.dumps(dict(chunk.metadata), ensure_ascii=False, allow_nan=False).replace("\\u0000", "")
+        where = chunk.document if document is None else document
+        vector = packed(chunk.embedding, table.dimension, table.halfvec)
+        found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, metadata, tokens(text), vector)
+    return list(found.values())
+
+
+async def _copy(connection: Connection, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    cursor = connection.cursor()
+    async with cursor.copy(f"copy {name} ({_COLUMNS}) from stdin (format binary)") as copy:
+        copy.set_types(_TYPES)
+        for row in rows:
+            await copy.write_row(row)

@@ -1,0 +1,162 @@
+"""The two ways to chunks, by their vectors and by their words, on a connection that sees one moment of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from rag_service.chunk import Collection
+from rag_service.store import words
+from rag_service.store.filters import Condition, joined
+from rag_service.store.plan import EXACT, Exact, Indexed, Step, steps
+from rag_service.store.tables import NO_DICTIONARY, Table
+from rag_service.store.vectors import Packed
+
+#: One row of an answer: collection, node id, document, text, metadata, embedding (empty unless asked for), score.
+Row = tuple[int, str, str, str, dict[str, Any], bytes, float]
+
+#: What a word in the text, in small print, and in the title or a heading counts (D, C, B, A).
+WEIGHTS = "{0.6, 0.6, 0.6, 1}"
+
+#: How many of its trigrams a misspelt word shares with the right one, at least.
+LIKENESS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Both ways through one table, with one condition."""
+
+    connection: AsyncConnection[Any]
+    table: Table
+    where: Condition
+    embeddings: bool = False  # whether rows bring theirs
+
+    @property
+    def _columns(self) -> str:
+        return f"collection, node_id, document, text, metadata, {'embedding' if self.embeddings else repr('')}"
+
+    async def _rows(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        cursor = self.connection.cursor(binary=True)
+        await cursor.execute(sql, parameters)
+        return await cursor.fetchall()
+
+    async def _number(self, sql: str, parameters: Sequence[Any]) -> int:
+        row = await (await self.connection.execute(sql, parameters)).fetchone()
+        return int(row[0]) if row else 0
+
+    async def dense(
+        self, collections: Sequence[int], indexes: dict[int, Indexed], embedding: bytes, limit: int
+    ) -> list[Row]:
+        """The nearest chunks, nearest first; scores are cosine similarities."""
+        left = {}
+        if self.where:
+            for one in collections:
+                if one in indexes:
+                    left[one] = await self._left(one)
+        found: list[Row] = []
+        for step in steps(collections, indexes, left, limit):
+            rows = await self._step(step, embedding, limit)
+            if not isinstance(step, Exact) and len(rows) < limit:  # what no index holds, such as a vector of zeros
+                rows = await self._step(Exact((step.collection,)), embedding, limit)
+            found += rows
+        return sorted(found, key=lambda row: (-row[6], row[1]))[:limit]
+
+    async def _left(self, collection: int) -> int:
+        return await self._number(
+            f"select count(*) from (select 1 from {self.table.name} where collection = {collection:d} "
+            f"and {self.where.sql} limit {EXACT + 1}) left_over",
+            self.where.parameters,
+        )
+
+    async def _step(self, step: Step, embedding: bytes, limit: int) -> list[Row]:
+        near = f"embedding <=> %s::{self.table.type}"
+        vector = Packed(embedding)
+        score = f"coalesce(nullif(1 - ({near}), 'nan'), 0)"
+        if isinstance(step, Exact):
+            # `+ 0` keeps the planner from an index that a filter would empty.
+            sql = (
+                f"select {self._columns}, {score} from {self.table.name} where collection = any(%s) "
+                f"and {self.where.sql} order by ({near}) + 0, node_id limit %s"
+            )
+            return await self._rows(sql, [vector, list(step.collections), *self.where.parameters, vector, limit])
+        settings = ", ".join(["set_config(%s, %s, true)"] * len(step.settings))
+        await self.connection.execute(
+            f"select {settings}", [part for setting in step.settings.items() for part in setting]
+        )
+        sql = (  # the number stands in the text: a plan for any number could not use the partial index
+            f"select {self._columns}, {score} from {self.table.name} where collection = {step.collection:d} "
+            f"and {self.where.sql} order by {near} limit %s"
+        )
+        return await self._rows(sql, [vector, *self.where.parameters, vector, limit])
+
+    async def text(self, collections: Sequence[Collection], question: str, limit: int) -> list[Row]:
+        """The chunks whose words say most about the question, best first; those of several languages in one list."""
+        languages = sorted({one.language for one in collections})
+        found: list[Row] = []
+        for language in languages:
+            ids = [one.id for one in collections if one.language == language]
+            found += await self._text(ids, language, question, limit)
+        return sorted(found, key=lambda row: (-row[6], row[1]))[:limit]
+
+    async def _text(self, ids: list[int], language: str, question: str, limit: int) -> list[Row]:
+        question = question.replace("\0", " ")
+        cursor = await self.connection.execute(
+            "select tsvector_to_array(to_tsvector(%s::regconfig, %s))", [language, question]
+        )
+        lexemes = (await cursor.fetchone() or [[]])[0]
+        dictionary = language != NO_DICTIONARY
+        terms = await self._counted(ids, words.terms(lexemes, words.tokens(question), dictionary))
+        like = [] if dictionary else words.missing(terms)
+        chosen = words.sought(terms)
+        rows = await self._ranked(ids, terms, chosen, like, limit)
+        if len(rows) < limit and len(chosen) < len(terms):
+            rows = await self._ranked(ids, terms, [term for term in terms if term.hits], like, limit)
+        return rows
+
+    async def _counted(self, ids: list[int], terms: list[words.Term]) -> list[words.Term]:
+        if not terms:
+            return []
+        cursor = await self.connection.execute(
+            f"select place, (select count(*) from (select 1 from {self.table.name} where collection = any(%s) "
+            f"and words @@ query limit {EXACT}) hits) "
+            "from unnest(%s::text[]::tsquery[]) with ordinality as t(query, place)",
+            [ids, [term.query for term in terms]],
+        )
+        hits = dict(await cursor.fetchall())
+        return [words.Term(term.query, term.word, hits[place]) for place, term in enumerate(terms, 1)]
+
+    async def _ranked(
+        self, ids: list[int], terms: list[words.Term], chosen: list[words.Term], like: list[str], limit: int
+    ) -> list[Row]:
+        any_of = [Condition("words @@ %s::tsquery", (" | ".join(term.query for term in chosen),))] if chosen else []
+        any_of += [Condition("(fuzzy and text %%> %s)", (word,)) for word in like]
+        if not any_of:
+            return []
+        rows = await self._number(
+            f"select count(*) from (select 1 from {self.table.name} where collection = any(%s) limit {EXACT}) rows",
+            [ids],
+        )
+        score = (
+            f"(select sum(weight * ts_rank('{WEIGHTS}', words, query)) "
+            "from unnest(%s::text[]::tsquery[], %s::float8[]) as t(query, weight))"
+        )
+        there = [term for term in terms if term.hits][: words.MOST_TERMS]
+        values: list[Any] = [[term.query for term in there], [words.weight(term.hits, rows) for term in there]]
+        if like:
+            await self.connection.execute(
+                "select set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(LIKENESS)]
+            )
+            score = (
+                f"coalesce({score}, 0) + (select sum(case when text %%> word "
+                "then %s::float8 * word_similarity(word, text) else 0 end) from unnest(%s::text[]) as l(word))"
+            )
+            values += [words.weight(1, rows) / 2, like]
+        reached = joined("or", any_of)
+        sql = (
+            f"select {self._columns}, ({score})::float8 as score from {self.table.name} where collection = any(%s) "
+            f"and {reached.sql} and {self.where.sql} order by score desc, node_id limit %s"
+        )
+        return await self._rows(sql, [*values, ids, *reached.parameters, *self.where.parameters, limit])

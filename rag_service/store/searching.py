@@ -1,0 +1,77 @@
+"""A search from its question to its chunks: both legs in one snapshot, fusion, differing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from rag_service.chunk import Chunk, Collection, Found, Search
+from rag_service.store.faults import StoreFault
+from rag_service.store.filters import Condition, condition, joined
+from rag_service.store.fusion import fused
+from rag_service.store.indexes import Indexes
+from rag_service.store.legs import Legs, Row
+from rag_service.store.mmr import differing
+from rag_service.store.tables import Table
+from rag_service.store.vectors import packed, unpacked
+
+#: Each leg brings more than is asked for, so that what both know rises.
+TIMES, LEAST = 4, 40
+
+
+async def found_in(
+    connection: AsyncConnection[Any],
+    indexes: Indexes,
+    table_of: Callable[[int], Table],
+    collections: Sequence[Collection],
+    search: Search,
+    also: Condition,
+) -> list[Found]:
+    """What `Chunks.search` promises."""
+    asked = [one for one in collections if one.id in set(search.collections)]
+    if not asked or search.limit < 1:
+        return []
+    if len({one.dimension for one in asked}) > 1:
+        raise StoreFault("Collections of different embedding models cannot be searched at once.")
+    table = table_of(asked[0].dimension)
+    where = joined("and", [part for part in (condition(search.filters), also) if part])
+    # Both legs see one moment: a version that is published between them would answer beside the one that it replaces.
+    await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    await connection.set_read_only(True)
+    try:
+        async with connection.transaction():
+            legs = Legs(connection, table, where, embeddings=search.mmr is not None)
+            return await _found(legs, indexes, asked, search)
+    finally:
+        await connection.set_isolation_level(None)
+        await connection.set_read_only(None)
+
+
+async def _found(legs: Legs, indexes: Indexes, asked: Sequence[Collection], search: Search) -> list[Found]:
+    wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
+    lists: list[list[Row]] = []
+    if search.mode in ("hybrid", "dense"):
+        if search.embedding is None:
+            raise StoreFault("A search by meaning needs the question's embedding.")
+        vector = packed(search.embedding, legs.table.dimension, legs.table.halfvec)
+        known = await indexes.of(legs.connection, legs.table)
+        lists.append(await legs.dense([one.id for one in asked], known, vector, wide))
+    if search.mode in ("hybrid", "text"):
+        lists.append(await legs.text(asked, search.text, wide))
+    rows = {(row[0], row[1]): row for one in lists for row in one}
+    if len(lists) == 1:
+        ranked = [((row[0], row[1]), row[6]) for row in lists[0]]
+    else:
+        ranked = fused([[(row[0], row[1]) for row in one] for one in lists])
+    if search.mmr is not None and search.embedding is not None:
+        vectors = [unpacked(rows[key][5], legs.table.halfvec) for key, _ in ranked]
+        order = differing(search.embedding, vectors, search.limit, search.mmr)
+        ranked = [(ranked[place][0], score) for place, score in order]
+    return [_as_found(rows[key], score) for key, score in ranked[: search.limit]]
+
+
+def _as_found(row: Row, score: float) -> Found:
+    return Found(row[0], Chunk(row[1], row[2], row[3], (), row[4]), score)

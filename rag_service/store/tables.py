@@ -1,0 +1,122 @@
+"""The tables of chunks: one for each dimension and kind of vector, shared by all collections. Pure.
+
+There is no vector index over a whole table: under a filter it loses the rows of small collections. A large collection
+has a partial index of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rag_service.chunk import Index
+from rag_service.store.faults import StoreFault
+
+OLDEST_PGVECTOR = (0, 8)
+
+#: The most dimensions that a column may have, and those that an index can hold (pgvector's documentation).
+MOST = 16000
+INDEXED = {True: 4000, False: 2000}
+
+#: The language of collections that PostgreSQL has no dictionary for.
+NO_DICTIONARY = "simple"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Names and statements of one table of chunks and of the versions staged beside it."""
+
+    prefix: str
+    dimension: int
+    halfvec: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z_]{0,20}", self.prefix):
+            raise StoreFault(f"A table's prefix is made of small letters, not {self.prefix!r}.")
+        if not 1 <= self.dimension <= MOST:
+            raise StoreFault(f"Vectors have 1 to {MOST} dimensions, not {self.dimension}.")
+
+    @property
+    def name(self) -> str:
+        return f"{self.prefix}_{self.dimension}{'' if self.halfvec else '_full'}"
+
+    @property
+    def staged(self) -> str:
+        return f"{self.name}_staged"
+
+    @property
+    def type(self) -> str:
+        return f"{'halfvec' if self.halfvec else 'vector'}({self.dimension})"
+
+    @property
+    def indexable(self) -> bool:
+        """Whether pgvector can index vectors of this size."""
+        return self.dimension <= INDEXED[self.halfvec]
+
+    def index(self, collection: int, kind: Index) -> str:
+        """The name of a collection's own index."""
+        return f"{self.name}_c{collection}_{kind}"
+
+    def index_of(self, name: str) -> tuple[int, Index] | None:
+        """The collection and the kind of an index by its name; None: not an index of one collection."""
+        found = re.fullmatch(re.escape(self.name) + r"_c(\d+)_(hnsw|ivfflat)", name)
+        return (int(found[1]), "hnsw" if found[2] == "hnsw" else "ivfflat") if found else None
+
+    def build(self, collection: int, kind: Index, rows: int) -> str:
+        """The statement that builds a collection's own index while reads and writes go on."""
+        ops = "halfvec_cosine_ops" if self.halfvec else "vector_cosine_ops"
+        options = f" with (lists = {lists(rows)})" if kind == "ivfflat" else ""
+        return (
+            f"create index concurrently {self.index(collection, kind)} on {self.name} "
+            f"using {kind} (embedding {ops}){options} where collection = {collection:d}"
+        )
+
+    @property
+    def create(self) -> list[str]:
+        """Statements that may run many times."""
+        return [
+            f"""create table if not exists {self.name} (
+                collection bigint not null,
+                node_id text not null,
+                document text not null,
+                text text not null,
+                metadata jsonb not null,
+                embedding {self.type} not null,
+                words tsvector not null,
+                fuzzy boolean not null,
+                primary key (collection, node_id)
+            )""",
+            f"create index if not exists {self.name}_document on {self.name} (collection, document)",
+            f"create index if not exists {self.name}_words on {self.name} using gin (words)",
+            f"create index if not exists {self.name}_metadata on {self.name} using gin (metadata jsonb_path_ops)",
+            f"create index if not exists {self.name}_fuzzy on {self.name} using gin (text gin_trgm_ops) where fuzzy",
+            f"""create table if not exists {self.staged} (
+                collection bigint not null,
+                document text not null,
+                version integer not null,
+                node_id text not null,
+                text text not null,
+                metadata jsonb not null,
+                tokens text[] not null,
+                embedding {self.type} not null,
+                primary key (collection, document, version, node_id)
+            )""",
+        ]
+
+    def insert(self, source: str) -> str:
+        """Rows from the staged form into the searched one; parameters: language twice, `fuzzy`."""
+        return f"""insert into {self.name} (collection, node_id, document, text, metadata, embedding, words, fuzzy)
+            select collection, node_id, document, text, metadata, embedding,
+                setweight(to_tsvector(%s::regconfig, concat_ws(' ', metadata ->> 'title', metadata ->> 'heading')), 'A')
+                || to_tsvector(%s::regconfig, text) || array_to_tsvector(tokens), %s
+            from {source}"""
+
+
+def lists(rows: int) -> int:
+    """Lists of an ivfflat index: pgvector's documentation says rows / 1000."""
+    return max(10, rows // 1000)
+
+
+def version(text: str) -> tuple[int, ...]:
+    """An extension's version as numbers."""
+    return tuple(int(part) for part in re.findall(r"\d+", text))
