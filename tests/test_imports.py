@@ -56,6 +56,7 @@ STORIES = {
     "maitre/chat/rewriting.py",
     "maitre/chat/cited.py",
     "maitre/knowledge/knowledge_memory.py",
+    "maitre/knowledge/passage.py",
     "maitre/tools/searching.py",
     "maitre/memory/sessions.py",
     "maitre/memory/sessions_memory.py",
