@@ -9,7 +9,7 @@ from maitre.chat.prepared import Prepared
 from maitre.chat.recall import Sized, room
 from maitre.errors import BadRequest
 from maitre.knowledge.passage import Passage
-from maitre.knowledge.quoting import numbers, quoted
+from maitre.knowledge.quoting import quoted
 from maitre.providers.size import Ratios
 
 #: Tokens of what a model is told of passages, and of the marks around each.
@@ -31,7 +31,7 @@ class Giving:
         taken = self._fitting(prepared, grounded.passages, grounded.wish.max_tokens)
         system, *talk = prepared.body["messages"]
         while taken:
-            text = "\n\n" + quoted(taken, numbers(taken), grounded.mark, cite=not prepared.checked)
+            text = "\n\n" + quoted(taken, prepared.sources.numbered(taken), grounded.mark, cite=not prepared.checked)
             body = {**prepared.body, "messages": [{**system, "content": system["content"] + text}, *talk]}
             given = replace(grounded, passages=tuple(taken), taken=tuple(taken), text=text)
             with suppress(BadRequest):  # the estimate was too low

@@ -19,17 +19,22 @@ class Sources:
         self._fixed = False  # whether a number may be known to the guest, or to the model from a tool
         self._told = 0  # how many of the passages the guest was told of
 
+    def numbered(self, passages: Sequence[Passage]) -> dict[str, int]:
+        """The numbers of these passages' documents, were they given now."""
+        return numbers([*self._passages, *passages] if self._fixed else passages)
+
     def give(self, passages: Sequence[Passage]) -> None:
         """These stand in the prompt of the call that is made now. Before anything was shown another model may have
         been given others."""
         if not self._fixed:
-            self._passages = list(passages)
+            self._passages = []
+        known = {one.id for one in self._passages}
+        self._passages += [one for one in passages if one.id not in known]
 
     def find(self, passages: Sequence[Passage]) -> dict[str, int]:
         """A tool has found these; the numbers of all documents so far."""
         self._fixed = True
-        known = {one.id for one in self._passages}
-        self._passages += [one for one in passages if one.id not in known]
+        self.give(passages)
         return numbers(self._passages)
 
     @property

@@ -117,6 +117,12 @@ def test_the_passage_is_in_the_prompt_and_among_the_sources(
     assert "x-knowledge" not in answer.headers
 
 
+def test_an_invocation_has_sources_too(client: Client) -> None:
+    """Scripts read them beside the output."""
+    answer = client.post("/api/v1/assistants/reader/invoke", {"input": "Where are the keys?"}).json()
+    assert [one["title"] for one in answer["sources"]] == ["Handbook"]
+
+
 @pytest.mark.parametrize("fault", ["silent", "503", "401", "broken", "nonsense"])
 def test_a_service_in_trouble_costs_the_guest_nothing(
     client: Client, upstream: ScriptedUpstream, double: RagDouble, eventually: Callable[..., Any], fault: str
