@@ -34,6 +34,7 @@ from maitre.keys.guesses import Guesses
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
 from maitre.keys.redis_guesses import RedisFailures
+from maitre.knowledge.rag_http import HttpKnowledge
 from maitre.memory.sessions_postgres import PostgresSessions
 from maitre.providers.keyring import Keyring
 from maitre.providers.kinds_http import upstream_of
@@ -48,7 +49,8 @@ from maitre.rounds import Rounds
 from maitre.routing.likenesses_postgres import PostgresLikenesses
 from maitre.settings import House
 from maitre.sql.postgres import Database
-from maitre.tools import arguments_jsonschema
+from maitre.tools import arguments_jsonschema, search
+from maitre.tools.searching import Searching
 from maitre.tools.toolbox import Toolbox
 from maitre.tools.tools_http import HttpTools
 from maitre.tracing.langfuse_tracer import LangfuseTracer
@@ -116,6 +118,10 @@ class Engine:
         queues = {name: one.queue for name, one in house.providers.items() if one.queue is not None}
         self.sessions = PostgresSessions(self._database)
         self._tools = HttpTools(house.tools)
+        self._knowledge: HttpKnowledge | None = None
+        if house.rag is not None:
+            self._knowledge = HttpKnowledge(lambda: house.endpoint("rag"), house.secret("rag_key"), time.time)
+        searching = [] if self._knowledge is None else [(search.TOOL, Searching(self._knowledge))]
         self.turns = Turns(
             terms=terms_of(house),
             accounts=self.accounts,
@@ -132,7 +138,8 @@ class Engine:
             health=self._upstreams,
             prices=house.prices,
             check=answer_jsonschema.problem,
-            tools=Toolbox(arguments_jsonschema.problem, self._tools.tools()),
+            tools=Toolbox(arguments_jsonschema.problem, [*searching, *self._tools.tools()]),
+            knowledge=self._knowledge,
             tracer=self._tracer,
             clock=self._clock,
             new_id=new_id,
@@ -237,6 +244,8 @@ class Engine:
         for upstream in self._upstreams.values():
             await upstream.close()
         await self._tools.close()
+        if self._knowledge is not None:
+            await self._knowledge.close()
         await self._journals.close()
         await self._valkey.close()
         await self._database.close()

@@ -75,10 +75,10 @@ def _said(whole: Mapping[str, Any], *, checked: bool) -> dict[str, Any]:
     """What an invocation tells of a chat completion."""
     choice = whole["choices"][0]
     output = (choice.get("message") or {}).get("content") or ""
-    session = {"session_id": whole["session_id"]} if "session_id" in whole else {}
+    more = {name: whole[name] for name in ("session_id", "sources") if name in whole}
     parsed = {"json": json.loads(output)} if checked else {}
     ends = {"usage": whole.get("usage"), "finish_reason": choice.get("finish_reason")}
-    return {"output": output, **parsed, **session, **ends}
+    return {"output": output, **parsed, **more, **ends}
 
 
 def _id(exchange: Exchange) -> str:

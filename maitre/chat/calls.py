@@ -150,6 +150,7 @@ class Calls:
     async def _relay(self, prepared: Prepared, sink: Shown, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
         sink.forget()
         place = await self._admit(prepared, wait)
+        _give(prepared)
         call = place.call
         disguise = self.disguise(prepared)
         async with self._called(prepared, place, limit) as answer:
@@ -182,6 +183,7 @@ class Calls:
 
     async def _whole(self, prepared: Prepared, wait: Wait, limit: asyncio.Timeout) -> dict[str, Any]:
         place = await self._admit(prepared, wait)
+        _give(prepared)
         call = place.call
         async with self._called(prepared, place, limit) as answer:
             whole = await self._upstreams[call.provider].complete(place.body, call.request_id)
@@ -197,4 +199,13 @@ class Calls:
         """What the guest sees of the turn's answer."""
         request = prepared.request
         created = int(self._clock().timestamp())
-        return Disguise(prepared.answer_id, request.model, created, usage=request.tells_usage is None)
+        # Of an assistant with knowledge the sources are the house's to tell.
+        sourced = prepared.assistant is not None and prepared.assistant.knowledge is not None
+        usage = request.tells_usage is None
+        return Disguise(prepared.answer_id, request.model, created, usage=usage, annotations=not sourced)
+
+
+def _give(prepared: Prepared) -> None:
+    """The guest may be told what the call that is made now was given."""
+    if prepared.grounded is not None:
+        prepared.sources.give(prepared.grounded.taken)

@@ -29,10 +29,10 @@ _KNOWN_DETAILS = frozenset(
 
 class Disguise:
     """Of one turn's answer. `created` is in seconds since the epoch; `usage`: whether a stream tells the upstream's
-    usage where it comes."""
+    usage where it comes; `annotations`: whether the upstream may name sources of its own."""
 
-    def __init__(self, id: str, model: str, created: int, *, usage: bool = True) -> None:
-        self._usage = usage
+    def __init__(self, id: str, model: str, created: int, *, usage: bool = True, annotations: bool = True) -> None:
+        self._usage, self._spoken = usage, _SPOKEN if annotations else _SPOKEN - {"annotations"}
         self._head = {"id": id, "created": created, "model": model}
         self._before = ""  # what is the same in every event with nothing but text, once there was one
 
@@ -55,7 +55,7 @@ class Disguise:
 
     def chunk(self, chunk: Mapping[str, Any]) -> dict[str, Any] | None:
         """The same as a value."""
-        choices = _choices(chunk, "delta")
+        choices = self._choices(chunk, "delta")
         usage = _usage(chunk.get("usage")) if self._usage else None
         if not choices and usage is None:
             return None
@@ -73,9 +73,26 @@ class Disguise:
 
     def whole(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """An answer that is not streamed."""
-        shown = {**self._head, "object": "chat.completion", "choices": _choices(answer, "message")}
+        shown = {**self._head, "object": "chat.completion", "choices": self._choices(answer, "message")}
         usage = _usage(answer.get("usage"))
         return shown if usage is None else {**shown, "usage": usage}
+
+    def _choices(self, answer: Mapping[str, Any], spoken: str) -> list[dict[str, Any]]:
+        told = answer.get("choices")
+        told = told if isinstance(told, list) else []
+        return [self._choice(one, number, spoken) for number, one in enumerate(told) if isinstance(one, dict)]
+
+    def _choice(self, choice: Mapping[str, Any], number: int, spoken: str) -> dict[str, Any]:
+        said, index = choice.get(spoken), choice.get("index")
+        known = said if isinstance(said, dict) else {}
+        shown: dict[str, Any] = {
+            "index": index if type(index) is int else number,
+            spoken: {name: value for name, value in known.items() if name in self._spoken},
+            "finish_reason": choice.get("finish_reason") or None,
+        }
+        if choice.get("logprobs"):
+            shown["logprobs"] = choice["logprobs"]
+        return shown
 
 
 def _only_text(chunk: Mapping[str, Any], usage: bool) -> str | None:
@@ -91,24 +108,6 @@ def _only_text(chunk: Mapping[str, Any], usage: bool) -> str | None:
         return None
     text = delta.get("content")
     return text if type(text) is str else None
-
-
-def _choices(answer: Mapping[str, Any], spoken: str) -> list[dict[str, Any]]:
-    told = answer.get("choices")
-    told = told if isinstance(told, list) else []
-    return [_choice(one, number, spoken) for number, one in enumerate(told) if isinstance(one, dict)]
-
-
-def _choice(choice: Mapping[str, Any], number: int, spoken: str) -> dict[str, Any]:
-    said, index = choice.get(spoken), choice.get("index")
-    shown: dict[str, Any] = {
-        "index": index if type(index) is int else number,
-        spoken: {name: value for name, value in said.items() if name in _SPOKEN} if isinstance(said, dict) else {},
-        "finish_reason": choice.get("finish_reason") or None,
-    }
-    if choice.get("logprobs"):
-        shown["logprobs"] = choice["logprobs"]
-    return shown
 
 
 def _usage(told: object) -> dict[str, Any] | None:

@@ -8,8 +8,11 @@ from typing import Any
 
 from maitre.accounts.account import Account
 from maitre.assistants.assistant import Assistant
+from maitre.chat.grounded import Grounded
 from maitre.chat.message import Message, TurnRequest
 from maitre.chat.recalled import Recalled
+from maitre.chat.sources import Sources
+from maitre.knowledge.passage import Reader
 from maitre.providers.provider import Model
 from maitre.quota.plan import Plan
 
@@ -38,6 +41,9 @@ class Prepared:
     request_id: str = ""  # of its first upstream call, where the turn's own id can be that; of later ones a new one
     variant: str = ""  # which way of an A/B split the turn went
     recalled: Recalled | None = None  # its session, where the assistant remembers
+    groups: tuple[str, ...] = ()  # the guest's
+    grounded: Grounded | None = None  # what was found for it, where the assistant has knowledge
+    sources: Sources = field(default_factory=Sources)  # what its guest is told of that
     tools: Mapping[str, Any] = field(default_factory=dict)  # the body's fields for tools that the house runs
     said: tuple[Message, ...] = ()  # what the model asked of them in this turn, and their answers
 
@@ -49,6 +55,12 @@ class Prepared:
     def answer_id(self) -> str:
         """The id in the answer."""
         return f"chatcmpl-{self.turn_id}"
+
+    @property
+    def reader(self) -> Reader:
+        """On whose behalf knowledge is looked into."""
+        slug = self.assistant.slug if self.assistant else ""
+        return Reader(self.account.user_id, self.account.email, self.groups, slug, self.turn_id)
 
     @property
     def name(self) -> str:

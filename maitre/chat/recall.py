@@ -54,8 +54,9 @@ class Recall:
         self._sessions, self._keeping, self._ratios = sessions, keeping, ratios
         self._clock, self._new_id = clock, new_id
 
-    async def recall(self, prepared: Prepared, sized: Sized) -> Prepared:
-        """The turn with what its session holds. Raises BadRequest when the session is another assistant's."""
+    async def recall(self, prepared: Prepared) -> Prepared:
+        """The turn with its session as it was read; `fit` puts it into the prompt. Raises BadRequest when the session
+        is another assistant's."""
         assistant, request = prepared.assistant, prepared.request
         if assistant is None or assistant.memory is None:
             return _off(prepared) if request.session_id else prepared
@@ -71,7 +72,7 @@ class Recall:
         if recalled.shown:
             request.notes[SESSION] = recalled.shown
             request = replace(request, chat_id=recalled.shown)
-        return await self.fit(replace(prepared, request=request, recalled=recalled), sized)
+        return replace(prepared, request=request, recalled=recalled)
 
     async def fit(self, prepared: Prepared, sized: Sized) -> Prepared:
         """The turn with as many of its session's newest turns as fit beside the prompt and the largest answer."""
@@ -79,7 +80,7 @@ class Recall:
         if recalled is None or not recalled.turns:
             return prepared
         system, *talk = prepared.body["messages"]
-        turns = fitting(recalled.turns, lambda turn: self._size(prepared, turn), _room(prepared))
+        turns = fitting(recalled.turns, lambda turn: self._size(prepared, turn), room(prepared))
         while turns := paired(turns, talk):
             before = [dict(message) for turn in turns for message in turn.messages]
             body = {**prepared.body, "messages": [system, *before, *talk]}
@@ -147,7 +148,7 @@ def _off(prepared: Prepared) -> Prepared:
     return replace(prepared, request=replace(request, chat_id=request.session_id or request.chat_id))
 
 
-def _room(prepared: Prepared) -> int | None:
+def room(prepared: Prepared) -> int | None:
     """Tokens that the turn leaves free in its model's context; None when nobody knows."""
     if prepared.model.context is None:
         return None

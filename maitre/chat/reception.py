@@ -10,6 +10,7 @@ from maitre.accounts.account import Account
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue import Catalogue
 from maitre.chat import prompt
+from maitre.chat.giving import Giving
 from maitre.chat.message import Guest, TurnRequest
 from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
@@ -69,10 +70,11 @@ class Reception:
         new_id: Callable[[], str],
         doubt: Callable[[Iterable[Subject]], None],
         memory: Recall,
+        giving: Giving,
     ) -> None:
         self.catalogue = Catalogue()
         self.resemblance: Resemblance | None = None  # in a house that makes embeddings
-        self._doubt, self._memory = doubt, memory
+        self._doubt, self._memory, self._giving = doubt, memory, giving
         self._known: dict[str, Account] = {}  # the newest guests, for plans that are served while Postgres is down
         self._terms, self._accounts, self._source = terms, accounts, source
         self._upstreams, self._models, self._aliases, self._ratios = upstreams, models, aliases, ratios
@@ -119,6 +121,7 @@ class Reception:
             streamed=streamed,
             others=tuple(others),
             variant=way.variant if way else "",
+            groups=tuple(request.groups or self._terms.groups.get(account.email.lower(), ())),
         )
         try:
             prepared = await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
@@ -126,7 +129,7 @@ class Reception:
             if not others:
                 raise
             prepared = await self.for_the_next(prepared)
-        return await self._memory.recall(prepared, self.sized)
+        return prepared
 
     async def _way(self, request: TurnRequest, account: Account, plan: Plan, turn_id: str) -> Way | None:
         """Where a router sends the turn, if it was asked for."""
@@ -142,11 +145,11 @@ class Reception:
         return router.way(like)
 
     async def for_the_next(self, prepared: Prepared) -> Prepared:
-        """The same call for the first of its other models that it is not too long for, with as much of its memory as
-        fits there. Raises BadRequest when it is too long for all of them."""
+        """The same call for the first of its other models that it is not too long for, with as much of its passages and
+        its memory as fits there. Raises BadRequest when it is too long for all of them."""
         wanted = prompt.wanted_tokens(prepared.assistant, prepared.request.params)
         model, *others = prepared.others
-        alone = self._memory.without(prepared)
+        alone = self._giving.without(self._memory.without(prepared))
         instead = replace(alone, model=model, others=tuple(others), body=prompt.for_model(alone.body, model))
         try:
             instead = await self.sized(instead, wanted)
@@ -154,7 +157,11 @@ class Reception:
             if not others:
                 raise
             return await self.for_the_next(instead)
-        return await self._memory.fit(instead, self.sized)
+        return await self.fitted(instead)
+
+    async def fitted(self, prepared: Prepared) -> Prepared:
+        """The call with as much as fits of what was found for it, and then of its memory."""
+        return await self._memory.fit(await self._giving.give(prepared, self.sized), self.sized)
 
     async def welcome(self, guest: Guest) -> tuple[Account, Plan]:
         """As `arrive`, but raises Told with the operator's sentence while the house is closed."""

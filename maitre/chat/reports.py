@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from maitre.billing.row import Call, Settlement
+from maitre.chat.grounded import Grounded
 from maitre.chat.openai_wire import Answer
 from maitre.chat.prepared import Prepared
 from maitre.chat.text import clean
@@ -25,6 +27,8 @@ def of_call(prepared: Prepared, call: Call, settled: Settlement, answer: Answer,
     parameters = {name: value for name, value in prepared.body.items() if isinstance(value, kinds)}
     if prepared.recalled is not None:
         parameters["memory"] = prepared.recalled.note
+    if prepared.grounded is not None:
+        parameters["knowledge"] = prepared.grounded.note
     messages: Any = prepared.body["messages"] if len(spoken) <= TRACED else spoken[:TRACED]
     return Report(
         trace_id=call.trace_id,
@@ -61,10 +65,30 @@ def of_tool(
     prepared: Prepared, tool: Tool | None, arguments: str, outcome: Outcome, began: datetime, ended: datetime
 ) -> ToolReport:
     """The report of one use of a tool."""
+    name = tool.name if tool else "unknown tool"
+    return _of_use(prepared, name, arguments, outcome, began, ended)
+
+
+def of_search(prepared: Prepared, grounded: Grounded, asked: str, began: datetime, ended: datetime) -> ToolReport:
+    """The report of a search for passages before the turn's first call."""
+    told = "\n\n".join(f"{one.title}\n{one.text}" for one in grounded.passages)
+    report = _of_use(prepared, "knowledge", asked, Outcome(told, failed=not grounded.read), began, ended)
+    notes = {
+        "passages": len(grounded.passages),
+        "ids": [one.id for one in grounded.passages],
+        "documents": list(dict.fromkeys(one.document for one in grounded.passages)),
+        "milliseconds": max(0, round((ended - began).total_seconds() * 1000)),
+    }
+    return replace(report, type="retriever", notes=notes)
+
+
+def _of_use(
+    prepared: Prepared, tool: str, arguments: str, outcome: Outcome, began: datetime, ended: datetime
+) -> ToolReport:
     stamp, full = prepared.request.stamp, prepared.record == "full"
     return ToolReport(
         trace_id=prepared.turn_id,
-        tool=tool.name if tool else "unknown tool",
+        tool=tool,
         name=prepared.name,
         door=prepared.request.door,
         user_id=prepared.account.user_id,

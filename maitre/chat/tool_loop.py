@@ -23,7 +23,8 @@ from maitre.chat.tool_calls import ToolCall, Wanted, said
 from maitre.chat.tool_sink import GAP, ToolSink, plus, usage_of
 from maitre.chat.wait import Wait
 from maitre.errors import ProviderError
-from maitre.tools.tool import Outcome, Tool
+from maitre.knowledge.quoting import quoted
+from maitre.tools.tool import Behalf, Outcome, Tool
 from maitre.tools.toolbox import Toolbox
 from maitre.tracing.trace import Tracer
 
@@ -35,10 +36,16 @@ class ToolLoop:
     """Makes a turn's calls: one, or where the assistant has tools as many as they take."""
 
     def __init__(
-        self, calls: Calls, reception: Reception, toolbox: Toolbox, tracer: Tracer, clock: Callable[[], datetime]
+        self,
+        calls: Calls,
+        reception: Reception,
+        toolbox: Toolbox,
+        tracer: Tracer,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
     ) -> None:
         self._calls, self._reception, self._toolbox = calls, reception, toolbox
-        self._tracer, self._clock = tracer, clock
+        self._tracer, self._clock, self._new_id = tracer, clock, new_id
 
     async def relay(self, prepared: Prepared, sink: Sink, wait: Wait, limit: asyncio.Timeout) -> Usage | None:
         """Relay the answer's events, in order; the usage that the guest is still to be told."""
@@ -134,13 +141,20 @@ class ToolLoop:
 
     async def _use(self, prepared: Prepared, call: ToolCall, tool: Tool | None) -> Outcome:
         began = self._clock()
-        outcome = await self._toolbox.use(tool, call.arguments)
+        outcome = await self._toolbox.use(tool, call.arguments, _behalf(prepared))
+        if outcome.passages:
+            numbered = prepared.sources.find(outcome.passages)
+            outcome = replace(outcome, text=quoted(outcome.passages, numbered, self._new_id()[-12:]))
         if prepared.record != "none":
             self._tracer.report(of_tool(prepared, tool, call.arguments, outcome, began, self._clock()))
         return outcome
 
     async def _sized(self, prepared: Prepared) -> Prepared:
         return await self._reception.sized(prepared, prompt.wanted_tokens(prepared.assistant, prepared.request.params))
+
+
+def _behalf(prepared: Prepared) -> Behalf:
+    return Behalf(prepared.reader, prepared.assistant.knowledge if prepared.assistant else None)
 
 
 def _rounds(prepared: Prepared) -> int:

@@ -2,7 +2,8 @@
 
     1 who       the account by its user id, its plan, the current catalogue
     2 which     the assistant or plain model, and whether the plan has it; a router picks one (`chat/route.py`)
-    3 prompt    the assistant's prompt, what its memory holds (`chat/recall.py`), the messages; its size in tokens
+    3 prompt    the assistant's prompt, the messages; its size in tokens
+    3 ground    what its memory holds (`chat/recall.py`), and passages of the house's documents (`chat/ground.py`)
     4 admit     every window at once, all or nothing
     5 wait      in the provider's line, told of place and time; then the hold is written into the ledger, durably
     6 complete  the upstream is called; its events go to the guest as they come. Before anything was shown another
@@ -29,7 +30,10 @@ from maitre.billing.ledger_journaled import JournaledLedger
 from maitre.billing.price import PriceTable
 from maitre.chat import openai_wire, prompt
 from maitre.chat.calls import Calls
+from maitre.chat.cited import cited
 from maitre.chat.fallback import Fallback
+from maitre.chat.giving import Giving
+from maitre.chat.ground import Ground
 from maitre.chat.holds import Holds
 from maitre.chat.introduced import introduced
 from maitre.chat.keeping import Keeping
@@ -41,6 +45,7 @@ from maitre.chat.recall import Recall
 from maitre.chat.reception import Accounts, CatalogueSource, Reception
 from maitre.chat.refused import RefusedChats
 from maitre.chat.reports import of_refusal
+from maitre.chat.rewriting import Rewriting
 from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.shown import Sink
@@ -49,6 +54,7 @@ from maitre.chat.tool_loop import ToolLoop
 from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
+from maitre.knowledge.passage import Knowledge
 from maitre.memory.sessions import Sessions
 from maitre.providers import fault_outline
 from maitre.providers.alias import Alias
@@ -97,6 +103,7 @@ class Turns:
         prices: PriceTable,
         check: AnswerCheck,
         tools: Toolbox,
+        knowledge: Knowledge | None,
         tracer: Tracer,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -115,8 +122,9 @@ class Turns:
         self.keeping = Keeping(sessions, timedelta(days=terms.retention_days))
         recall = Recall(sessions, self.keeping, ratios, clock, new_id)
         self.reception = Reception(
-            terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt, recall
-        )
+            terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt, recall,
+            Giving(ratios),
+        )  # fmt: skip
         self.room = WaitingRoom(line, clock)
         self.admission = Admission(store, ledger)
         self.holds = Holds(
@@ -133,7 +141,9 @@ class Turns:
             clock=clock,
             admitted=self._admitted,
         )
-        self._loop = ToolLoop(self.calls, self.reception, tools, tracer, clock)
+        rewriting = Rewriting(self.calls, self.reception)
+        self._ground = Ground(terms, knowledge, recall, self.reception, rewriting, store, tracer, clock, new_id)
+        self._loop = ToolLoop(self.calls, self.reception, tools, tracer, clock, new_id)
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
@@ -141,13 +151,16 @@ class Turns:
         """Serve a turn event by event. A refusal or a fault is told to the sink; nothing is raised but cancellation.
         The caller closes the stream with [DONE]."""
         prepared: Prepared | None = None
+        heard = sink
         try:
             async with asyncio.timeout(self.terms.max_turn_seconds) as limit:
                 if self._refused.spare(request):
                     await sink.emit(openai_wire.chunk(self._new_id(), request.model, self._created(), {}, "stop"))
                     return
-                prepared = await self.reception.prepare(request, streamed=True)
-                sink = introduced(prepared, listening(prepared, sink), self.terms.show_route)
+                prepared = await self.prepare(request, streamed=True)
+                heard = listening(prepared, sink)
+                sink = introduced(prepared, heard, self.terms.show_route)
+                sink = cited(prepared, sink, self._language(request))
                 wait = WaitAloud(request, sink, self._language(request))
                 story = self._stream_checked if prepared.checked else self._loop.relay
                 used = await story(prepared, sink, wait, limit)
@@ -158,7 +171,7 @@ class Turns:
             self._report_refusal(request, prepared, refused)
             await sink.refuse(refused, self.sentence(refused, request))
         finally:
-            over(sink, self.keeping)
+            over(heard, self.keeping)
 
     async def answer(self, request: TurnRequest) -> dict[str, Any]:
         """Serve a turn whole. Raises Refusal; its sentence is `sentence()`'s."""
@@ -167,7 +180,7 @@ class Turns:
             async with asyncio.timeout(self.terms.max_turn_seconds) as limit:
                 if self._refused.spare(request):
                     return openai_wire.completion(self._new_id(), request.model, self._created(), "", Usage(0, 0))
-                prepared = await self.reception.prepare(request, streamed=False)
+                prepared = await self.prepare(request, streamed=False)
                 wait = Unheard(request)
                 if prepared.checked:
                     text, usage = await self._checked_answer(prepared, wait, limit)
@@ -175,11 +188,17 @@ class Turns:
                     whole = openai_wire.completion(id, request.model, created, text, usage)
                 else:
                     whole, _ = await self._loop.whole(prepared, wait, limit)
+                if sources := prepared.sources.to_json():
+                    whole = {**whole, "sources": sources}
                 return self.keeping.told(prepared, whole)
         except Exception as fault:
             refused = self.refusal_of(fault)
             self._report_refusal(request, prepared, refused)
             raise refused from fault
+
+    async def prepare(self, request: TurnRequest, *, streamed: bool) -> Prepared:
+        """The turn as it asks for its place, with its memory and its passages. Raises Refusal or StoreDown."""
+        return await self._ground.ground(await self.reception.prepare(request, streamed=streamed))
 
     def _admitted(self, request: TurnRequest) -> None:
         self._refused.admitted(request)

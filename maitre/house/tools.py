@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from maitre.house.written import listed, mapping
-from maitre.tools import calculator
+from maitre.tools import calculator, search
 from maitre.tools.addresses import is_address, is_open
 from maitre.tools.openapi import Operation, operations
 
@@ -59,7 +59,7 @@ def header_parts(value: str) -> tuple[str, str | None]:
 def known_tools(tools: Mapping[str, Any]) -> list[str]:
     """The names that an assistant's `server_tools` may have."""
     every = [f"{name}.{id}" for name, section in tools.items() for id in listed(mapping(section).get("allow"))]
-    return [calculator.TOOL.name, *every]
+    return [calculator.TOOL.name, search.TOOL.name, *every]
 
 
 def front_problems(front: Mapping[str, Any], tools: Mapping[str, Any], toolless: set[str]) -> list[str]:
@@ -69,6 +69,8 @@ def front_problems(front: Mapping[str, Any], tools: Mapping[str, Any], toolless:
         return []
     there = sorted(known_tools(tools))
     problems = [f"unknown tool “{name}” (there is: {', '.join(there)})" for name in wanted if name not in there]
+    if search.TOOL.name in wanted and not front.get("knowledge"):
+        problems.append(f"the tool “{search.TOOL.name}” needs collections to search: write them into `knowledge`")
     if front.get("tools"):
         problems.append("an assistant with tools of the house takes no others (tools: true)")
     if front.get("json_answer"):

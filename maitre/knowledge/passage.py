@@ -43,5 +43,5 @@ class Knowledge(Protocol):
     async def find(
         self, reader: Reader, question: str, collections: Sequence[str], limit: int, seconds: float
     ) -> list[Passage]:
-        """The best passages of those of the collections that the reader may read, the best first. Raises Unavailable
-        when the service does not answer in so many seconds, BadRequest when it refuses the question."""
+        """The best passages of those of the collections that the reader may read, the best first. Raises KnowledgeDown
+        when the service does not answer in so many seconds, or refuses."""

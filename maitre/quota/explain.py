@@ -40,6 +40,13 @@ def explain(
     return {"user": account.email or account.user_id, "plan": plan.slug if plan else None, "windows": found}
 
 
+def spent(plan: Plan, live: Live, when: Periods, tokens: int) -> bool:
+    """Whether one of the account's windows has no room for one more request, or not for so many tokens and one more."""
+    least = {"requests": 1, "tokens": tokens + 1}
+    rows = _windows(Subject("account", ""), plan.limits, live, when)
+    return any(row["left"] < least[row["resource"]] for row in rows if row["resource"] in least)
+
+
 def live_of(totals: Totals, now: datetime) -> Live:
     """What the live store would know, had it loaded these totals."""
     recent = sorted(at for at in totals.recent.values() if at >= now - MINUTE)

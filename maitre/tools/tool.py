@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from maitre.knowledge.passage import Passage, Reader
+from maitre.knowledge.wish import KnowledgeWish
+
 #: OpenAI's limit for a function's name. Characters.
 LONGEST_NAME = 64
 
@@ -34,10 +37,20 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the model reads of a tool, and whether it is what was asked for."""
+    """What the model reads of a tool, and whether it is what was asked for. `passages`: what was found, which the
+    model reads with the numbers that they get in its turn."""
 
     text: str
     failed: bool = False
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Behalf:
+    """On whose behalf a tool is used: a turn's guest, and what the assistant may look into for them."""
+
+    reader: Reader
+    knowledge: KnowledgeWish | None = None
 
 
 def function_name(name: str) -> str:

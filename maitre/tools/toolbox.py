@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from maitre.errors import ToolFault
 from maitre.faults import outline
 from maitre.tools import calculator
-from maitre.tools.tool import Outcome, Tool
+from maitre.tools.tool import Behalf, Outcome, Tool
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ LONGEST_ARGUMENTS = 64 * 1024
 class Use(Protocol):
     """Does what a tool does."""
 
-    async def __call__(self, arguments: Mapping[str, Any]) -> Outcome:
+    async def __call__(self, arguments: Mapping[str, Any], behalf: Behalf) -> Outcome:
         """What the model reads; the arguments fit the tool's schema. Raises ToolFault."""
 
 
@@ -56,12 +56,12 @@ class Toolbox:
             log.warning("There is no tool %s; `cli seed` tells the database what the files say.", ", ".join(missing))
         return [self._kept[name].tool for name in names if name in self._kept]
 
-    async def use(self, tool: Tool | None, arguments: str) -> Outcome:
+    async def use(self, tool: Tool | None, arguments: str, behalf: Behalf) -> Outcome:
         """What the model reads of a tool that it asked for, with the arguments that it wrote."""
         if tool is None:
             return Outcome("There is no such tool.", failed=True)
         try:
-            return await self._kept[tool.name].use(self._read(tool, arguments))
+            return await self._kept[tool.name].use(self._read(tool, arguments), behalf)
         except ToolFault as fault:
             return Outcome(str(fault), failed=True)
         except asyncio.CancelledError:
@@ -84,5 +84,5 @@ class Toolbox:
         return arguments
 
 
-async def _calculate(arguments: Mapping[str, Any]) -> Outcome:
+async def _calculate(arguments: Mapping[str, Any], behalf: Behalf) -> Outcome:
     return Outcome(calculator.use(arguments))

@@ -23,7 +23,7 @@ from maitre.tools.addresses import is_address, is_open
 from maitre.tools.asked import Asked, asked
 from maitre.tools.openapi import Operation
 from maitre.tools.source import Source
-from maitre.tools.tool import Outcome, Tool
+from maitre.tools.tool import Behalf, Outcome, Tool
 from maitre.tools.toolbox import Use
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class HttpTools:
         ]
 
     def _use(self, source: Source, operation: Operation) -> Use:
-        async def use(arguments: Mapping[str, Any]) -> Outcome:
+        async def use(arguments: Mapping[str, Any], behalf: Behalf) -> Outcome:  # of whom the server hears nothing
             return await self._called(source, asked(source.base_url, operation, arguments))
 
         return use

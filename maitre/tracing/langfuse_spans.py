@@ -80,9 +80,10 @@ def _tool(report: ToolReport, resource: Resource) -> ReadableSpan:
     attributes = {
         **_trace(report, [f"door:{report.door}", f"plan:{report.plan}", f"assistant:{report.assistant}"]),
         **_said(report.arguments, report.result, "WARNING" if report.failed else "DEFAULT"),
-        Name.OBSERVATION_TYPE: "tool",
+        Name.OBSERVATION_TYPE: report.type,
         f"{Name.OBSERVATION_METADATA}.arguments_size": report.arguments_size,
         f"{Name.OBSERVATION_METADATA}.result_size": report.result_size,
+        **{f"{Name.OBSERVATION_METADATA}.{name}": value for name, value in report.notes.items()},
     }
     return _span(report.tool, report, attributes, _FINE, resource)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -47,8 +47,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class ToolReport:
-    """One use of a tool that the house ran between two calls of a turn. `arguments` and `result` are None where
-    recording them is not allowed; their sizes are in characters."""
+    """One use of a tool that the house ran between two calls of a turn, or its search for passages before the first.
+    `arguments` and `result` are None where recording them is not allowed; their sizes are in characters."""
 
     trace_id: str
     tool: str
@@ -65,6 +65,8 @@ class ToolReport:
     result_size: int
     arguments: str | None
     result: str | None
+    type: str = "tool"  # tool | retriever
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what else may always be told
 
 
 class Tracer(Protocol):

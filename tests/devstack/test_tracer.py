@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -38,13 +39,16 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def test_a_tool_and_a_variant_are_in_the_trace(book: House) -> None:
-    """A use of a tool is an observation of the turn's trace, with its sizes; a split's variant is a tag."""
+    """A use of a tool is an observation of the turn's trace, with its sizes, and so is a search for passages, with what
+    it found; a split's variant is a tag."""
     keys = (book.secret("langfuse_public_key"), book.secret("langfuse_secret_key"))
     tracer = LangfuseTracer(book.endpoint("traces"), *keys)
     tracer.report(TOOL)
+    notes = {"passages": 1, "ids": ["k1"], "milliseconds": 5}
+    tracer.report(replace(TOOL, tool="knowledge", failed=False, type="retriever", notes=notes))
     tracer.report(CALL)
     tracer.close()
-    assert tracer.counters() == {"traces_sent": 2, "traces_dropped": 0}
+    assert tracer.counters() == {"traces_sent": 3, "traces_dropped": 0}
     url = f"{book.endpoint('traces')}/api/public/traces/{ID}"
     trace = requests.get(url, auth=keys, timeout=10).json()
     assert "variant:auto:b" in trace["tags"]
@@ -52,3 +56,6 @@ def test_a_tool_and_a_variant_are_in_the_trace(book: House) -> None:
     assert (seen["type"], seen["level"], seen["latency"]) == ("TOOL", "WARNING", 2)
     assert (seen["input"], seen["output"]) == ({"id": 5}, "HTTP 404")
     assert {name: int(size) for name, size in seen["metadata"].items()} == {"arguments_size": 9, "result_size": 8}
+    (search,) = [one for one in trace["observations"] if one["name"] == "knowledge"]
+    assert (search["type"], int(search["metadata"]["passages"])) == ("RETRIEVER", 1)
+    assert "k1" in str(search["metadata"]["ids"])

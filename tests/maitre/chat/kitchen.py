@@ -24,6 +24,7 @@ from maitre.chat.openai_wire import error_chunk
 from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
 from maitre.errors import Refusal
+from maitre.knowledge.knowledge_memory import MemoryKnowledge
 from maitre.memory.sessions_memory import MemorySessions
 from maitre.providers.alias import Alias
 from maitre.providers.health import Health
@@ -34,7 +35,8 @@ from maitre.queue.memory_line import MemoryLine
 from maitre.quota.memory_store import MemoryQuotaStore
 from maitre.quota.plan import Plan
 from maitre.quota.subject import Subject
-from maitre.tools import arguments_jsonschema
+from maitre.tools import arguments_jsonschema, search
+from maitre.tools.searching import Searching
 from maitre.tools.tool import Tool
 from maitre.tools.toolbox import Toolbox, Use
 from tests.maitre.chat.pantry import Clock, Heard, Registry, Shaky
@@ -189,6 +191,8 @@ class Kitchen:
         self.store, self.ledger = Shaky(self.true_store), Shaky(self.books)
         self.line, self.journals = MemoryLine(), MemoryJournals()
         self.sessions = Shaky(MemorySessions())
+        self.library = MemoryKnowledge()
+        self.knowledge = Shaky(self.library)
         self.budgets: dict[Subject, Mapping[str, int]] = {}
         self.queues: dict[str, Capacity] = {}
         self.models = {"small": SMALL}
@@ -214,7 +218,8 @@ class Kitchen:
             aliases=self.aliases,
             prices=PRICES,
             check=problem,
-            tools=Toolbox(arguments_jsonschema.problem, tools),
+            tools=Toolbox(arguments_jsonschema.problem, [(search.TOOL, Searching(self.knowledge)), *tools]),
+            knowledge=self.knowledge,
             tracer=self.tracer,
             clock=self.clock,
             new_id=lambda: f"{next(numbers):032x}",

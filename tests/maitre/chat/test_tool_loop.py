@@ -13,7 +13,7 @@ import pytest
 from maitre.chat import sse
 from maitre.errors import ProviderError
 from maitre.providers.provider import Model
-from maitre.tools.tool import Outcome, Tool
+from maitre.tools.tool import Behalf, Outcome, Tool
 from tests.maitre.chat.kitchen import COACH, FREE, Kitchen, Plate, Reply, error_of, limited, text_in
 
 HELPED = replace(
@@ -46,7 +46,7 @@ class Finder:
         self.fault: Exception | None = None
         self.working = asyncio.Event()
 
-    async def __call__(self, arguments: Mapping[str, Any]) -> Outcome:
+    async def __call__(self, arguments: Mapping[str, Any], behalf: Behalf) -> Outcome:
         self.asked.append(arguments)
         self.working.set()
         if self.held is not None:

@@ -292,7 +292,7 @@ async def test_another_model_gets_the_session_too(kitchen: Kitchen) -> None:
     """As much of it as fits there."""
     remember(kitchen)
     await answer(kitchen, "one")
-    prepared = await kitchen.turns.reception.prepare(asked(kitchen, "two"), streamed=False)
+    prepared = await kitchen.turns.prepare(asked(kitchen, "two"), streamed=False)
     for context, count in ((None, 3), (112, 1)):
         other = replace(SMALL, id="other", context=context)
         course = await kitchen.turns.reception.for_the_next(replace(prepared, others=(other,)))

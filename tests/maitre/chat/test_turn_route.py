@@ -11,6 +11,7 @@ from maitre.assistants.assistant import Assistant
 from maitre.chat import sse
 from maitre.errors import UnknownModel
 from maitre.keys.key import Key
+from maitre.memory.memory import Memory
 from maitre.routing.routing import Routing, Rule, Way
 from tests.maitre.chat.kitchen import COACH, FRAN, FREE, Kitchen, Plate, error_of
 
@@ -119,3 +120,13 @@ async def test_a_key_for_a_router_is_one_for_what_it_picks() -> None:
     for wanted, key in (("assistants.tutor", auto), ("assistants.auto", tutor)):
         with pytest.raises(UnknownModel):
             await house.turns.answer(replace(house.request("teach me", model=wanted), key=key))
+
+
+async def test_a_turn_whose_route_is_shown_is_remembered() -> None:
+    """What stands between the turn and its guest does not keep it out of the memory."""
+    house = kitchen(show_route=True)
+    house.registry.offer(replace(TUTOR, memory=Memory(browser=True)))
+    mark = replace(house.stamp(browser=True, chat_id="c1"), model="assistants.auto")
+    await house.stream("teach me", model="assistants.auto", stamp=mark)
+    kept = await house.sessions.elsewhere("u1", "auto", "", 5)
+    assert [turn.messages[0]["content"] for turn in kept] == ["teach me"]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from maitre.errors import ToolFault
+from maitre.knowledge.passage import Reader
 from maitre.tools.openapi import Operation, Parameter
 from maitre.tools.source import Source
-from maitre.tools.tool import Outcome
+from maitre.tools.tool import Behalf, Outcome
 from maitre.tools.tools_http import HttpTools
 from tests.tool_server import ToolServer, tool_server
 
@@ -39,7 +40,7 @@ async def use(one: Source, what: str = "x", **arguments: Any) -> Outcome:
     tools = HttpTools([one])
     try:
         ((_, call),) = tools.tools()
-        return await call({"what": what, **arguments})
+        return await call({"what": what, **arguments}, Behalf(Reader("u1")))
     finally:
         await tools.close()
 
@@ -102,7 +103,7 @@ async def test_cookies_are_not_kept(server: ToolServer) -> None:
     tools = HttpTools([source(server.url)])
     ((_, call),) = tools.tools()
     for _ in range(2):
-        await call({"what": "cookie"})
+        await call({"what": "cookie"}, Behalf(Reader("u1")))
     await tools.close()
     assert not [seen for seen in server.seen if "Cookie" in seen.headers]
 
@@ -151,7 +152,7 @@ async def test_a_name_is_looked_at_for_every_connection(server: ToolServer, monk
     ((_, call),) = tools.tools()
     for _ in range(2):
         with pytest.raises(ToolFault):
-            await call({"what": "x"})
+            await call({"what": "x"}, Behalf(Reader("u1")))
     await tools.close()
     assert looks == ["crm.example.com", "crm.example.com"]
     assert server.seen == []
