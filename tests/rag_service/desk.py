@@ -14,7 +14,6 @@ from typing import Any
 import aiohttp
 import psycopg
 import uvicorn
-from rag_service.store.chunks import Chunks
 
 from maitre.settings import House
 from rag_service import callers, jobs, queue
@@ -23,6 +22,7 @@ from rag_service.chunk import Chunk
 from rag_service.collections import collection_of
 from rag_service.database import migrate, open_pool, row
 from rag_service.service import Service
+from rag_service.store.chunks import Chunks
 from tests.rag_service.doubles import Told, Words, embedding
 
 KEY = "key-of-the-tests-0123456789abcdef0123456789"

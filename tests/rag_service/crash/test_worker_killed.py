@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from maitre.settings import House
-from tests.rag_service.ingest.desk import Desk, text
 from tests.rag_service.embedder import EmbedderDouble
+from tests.rag_service.ingest.desk import Desk, text
 from tests.rag_service.ingest.workers import working
 from tests.rag_service.ingest.working import STEPS
 
