@@ -60,7 +60,8 @@ class Prepared:
     def reader(self) -> Reader:
         """On whose behalf knowledge is looked into."""
         slug = self.assistant.slug if self.assistant else ""
-        return Reader(self.account.user_id, self.account.email, self.groups, slug, self.turn_id)
+        key = self.request.key.id if self.request.key else ""
+        return Reader(self.account.user_id, self.account.email, self.groups, slug, self.turn_id, key)
 
     @property
     def name(self) -> str:

@@ -83,6 +83,7 @@ def signed(reader: Reader, key: str, now: float) -> str:
         "groups": list(reader.groups),
         "assistant": reader.assistant,
         "turn": reader.turn_id,
+        "key": reader.key_id,
         "operator": False,
         "iat": int(now),
         "exp": int(now) + LIFE,
