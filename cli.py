@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from commands import importing, key, provider, quota
+from commands import collections, importing, key, provider, quota
 from commands.audit import audit
 from commands.closing import close, open_again
 from commands.credit import credit
 from commands.doctor import doctor
 from commands.down import down
+from commands.index import index
 from commands.init import init
+from commands.query import query
 from commands.queue import queue
 from commands.seed import seed
 from commands.status import status
@@ -38,6 +40,15 @@ EXAMPLES = {
     "credit": ("cli credit pro@maitre.example 10", "cli credit pro@maitre.example --note refund -- -2.50"),
     "suspend": ("cli suspend free@maitre.example", "cli suspend free@maitre.example --undo"),
     "traces": ("cli traces", "cli traces free@maitre.example --limit 5 --json"),
+    "index": (
+        "cli index rules/ --collection handbook",
+        "cli index 'docs/**/*.md' faq.pdf --collection handbook --no-wait",
+        "cli index rules/ --collection handbook --prune   (removes documents whose files are gone)",
+    ),
+    "query": (
+        'cli query "May I bring a dog?"',
+        'cli query "May I bring a dog?" --collection handbook --as free@maitre.example --answer',
+    ),
     "doctor": ("cli doctor", "cli doctor --json"),
 }
 
@@ -49,13 +60,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-COMMANDS = (init, up, down, status, seed, usage, audit, queue, close, open_again, credit, suspend, traces, doctor)
+COMMANDS = (
+    init, up, down, status, seed, index, query, usage, audit, queue, close, open_again, credit, suspend, traces, doctor
+)  # fmt: skip
 for command in COMMANDS:
     name = command.__name__.removesuffix("_again")
     app.command(name, epilog="\n\n".join(("[bold]Examples[/]", *EXAMPLES[command.__name__])))(command)
 app.add_typer(quota.app, name="quota")
 app.add_typer(key.app, name="key")
 app.add_typer(provider.app, name="provider")
+app.add_typer(collections.app, name="collections")
 app.add_typer(importing.app, name="import")
 
 
