@@ -9,8 +9,8 @@ import pytest
 from maitre.settings import House
 from rag_service import queue
 from rag_service.database import Pool, migrate, open_pool
-from tests.rag_service.ingest.desk import Desk, open_desk
 from tests.rag_service.embedder import EmbedderDouble
+from tests.rag_service.ingest.desk import Desk, open_desk
 
 
 @pytest.fixture
