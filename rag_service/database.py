@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from maitre.settings import House
 
 NAME = "rag"
-PATIENCE = 5.0  # seconds that a request waits for a connection
+PATIENCE = 3.0  # seconds that a request waits for a connection
 
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
@@ -29,6 +29,7 @@ async def open_pool(house: House, name: str = NAME, size: int = 10) -> Pool:
         min_size=1,
         max_size=size,
         timeout=PATIENCE,
+        reconnect_timeout=2 * PATIENCE,  # it asks ever more seldom; the next request begins anew
         open=False,
         kwargs={"connect_timeout": 5},
         # Else the first request after a restart of Postgres meets a connection that is dead.

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Chunk, Collection, Found, Search
-from rag_service.store import faults, tables
 from rag_service.store.filters import EVERYTHING, Condition
 from rag_service.store.indexes import Indexes
 from rag_service.store.searching import found_in
-from rag_service.store.tables import NO_DICTIONARY, Table
+from rag_service.store.tables import NO_DICTIONARY, Table, check_pgvector
 from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
 
@@ -47,9 +46,7 @@ class Chunks:
             row = await (
                 await connection.execute("select extversion from pg_extension where extname = 'vector'")
             ).fetchone()
-            if row is None or tables.version(row[0]) < tables.OLDEST_PGVECTOR:
-                has = row[0] if row else "none"
-                raise faults.StoreFault(f"pgvector 0.8 or newer is needed; the database has {has}.")
+            check_pgvector(row[0] if row else None)
             for statement in table.create:
                 await connection.execute(statement)
 
@@ -179,12 +176,23 @@ def _rows(
     found: dict[str, tuple[Any, ...]] = {}
     for chunk in chunks:
         text = chunk.text.replace("\0", "")
-        metadata = json.dumps(dict(chunk.metadata), ensure_ascii=False, allow_nan=False).replace("\\u0000", "")
+        metadata = json.dumps(dict(chunk.metadata), ensure_ascii=False, allow_nan=False)
+        if "\\u0000" in metadata:
+            metadata = json.dumps(_storable(dict(chunk.metadata)), ensure_ascii=False)
         jsonb = b"\x01" + metadata.encode()  # its binary form: a version, then the text
         where = chunk.document if document is None else document
         vector = packed(chunk.embedding, table.dimension, table.halfvec)
         found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, jsonb, tokens(text), vector)
     return list(found.values())
+
+
+def _storable(value: Any) -> Any:
+    """The same without the character that PostgreSQL has not."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(one) for key, one in value.items()}
+    return [_storable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 async def _copy(connection: Connection, name: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -79,7 +79,11 @@ class PgVectorStore(BasePydanticVectorStore):
         else:
             self._theirs = connection
             self._conninfo, self._options = connection.conninfo, connection.kwargs
-        self._known = self._apart.wait(self._find())
+        try:
+            self._known = self._apart.wait(self._find())
+        except BaseException:
+            self.close()
+            raise
 
     async def _find(self) -> Collection:
         pool = await self._own_pool()

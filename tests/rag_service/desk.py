@@ -86,6 +86,8 @@ class Desk:
     chat: Told
     session: aiohttp.ClientSession
     url: str
+    house: House
+    database: str
 
     async def ask(self, person: Person, method: str, path: str, body: Any = None, **more: Any) -> Reply:
         """What the service answers to this person."""
@@ -94,6 +96,19 @@ class Desk:
             more["json"] = body
         async with self.session.request(method, self.url + path, headers=headers, **more) as answer:
             return Reply(answer.status, answer.headers, await answer.text())
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Meanwhile the service's database takes no connections, and those that there were are gone."""
+        async with await psycopg.AsyncConnection.connect(self.house.endpoint("postgres"), autocommit=True) as other:
+            await other.execute(f"alter database {self.database} with allow_connections false")
+            await other.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [self.database]
+            )
+            try:
+                yield
+            finally:
+                await other.execute(f"alter database {self.database} with allow_connections true")
 
     async def collection(self, person: Person, name: str, **form: Any) -> dict[str, Any]:
         """A new collection of that person's."""
@@ -161,7 +176,7 @@ async def open_desk(house: House) -> AsyncIterator[Desk]:
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         async with aiohttp.ClientSession() as session:
-            yield Desk(app.state.service, embedder, chat, session, f"http://127.0.0.1:{port}")
+            yield Desk(app.state.service, embedder, chat, session, f"http://127.0.0.1:{port}", house, name)
     finally:
         server.should_exit = True
         await serving

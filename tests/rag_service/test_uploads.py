@@ -15,7 +15,7 @@ from tests.rag_service.desk import ANN, BOB, Desk, Reply
 
 async def upload(desk: Desk, name: str, data: bytes, path: str = "/index-document", **fields: str) -> Reply:
     """A file of that name in the collection `notes`."""
-    form = aiohttp.FormData({"collection": "notes", **fields})
+    form = aiohttp.FormData({"collection": "notes", **fields}, quote_fields=False)
     form.add_field("file", data, filename=name, content_type="text/plain")
     return await desk.ask(ANN, "POST", path, data=form)
 
