@@ -121,8 +121,9 @@ class Ingest:
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             ready = await self._embedded(source, contents.title, batch)
-            await self._progress(attempt, "embed", len(chunks) - len(missing) + start, len(chunks))
             await self.chunks.stage(collection, document, attempt.version, ready)
+            left = len(missing) - start - len(batch)
+            await self._progress(attempt, "embed", len(chunks) - left, len(chunks))
         await self._progress(attempt, "publish", len(chunks), len(chunks))
         await self._publish(attempt, source, len(chunks), contents.pages)
         await self._tend(collection)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from maitre.settings import House
 from tests.rag_service.embedder import EmbedderDouble
 from tests.rag_service.ingest.desk import Desk, text
+from tests.rag_service.ingest.waiting import ended, idle
 from tests.rag_service.ingest.workers import working
 from tests.rag_service.ingest.working import STEPS
 
 SECTIONS = 10
-
-
-async def until(look: Callable[[], Awaitable[Any]], seconds: float = 40) -> Any:
-    """Wait until a look gives something true."""
-    last = time.monotonic() + seconds
-    while not (found := await look()):
-        assert time.monotonic() < last, "it did not happen"
-        await asyncio.sleep(0.05)
-    return found
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["new", "re-index"])
@@ -52,7 +40,7 @@ async def test_another_worker_finishes(
     paid = len(embedder.texts)
     with working(stores, embedder.url, log=tmp_path / "heir.log"):
         found = await ended(desk, job)
-        await until(lambda: empty(desk))
+        await idle(desk)
     assert found == "ready", await desk.job(job)
     after = await desk.answering(document)
     assert len(after) == SECTIONS
@@ -66,18 +54,3 @@ async def test_another_worker_finishes(
         assert len(embedder.texts) - paid == SECTIONS - kept  # what was staged is not embedded again
     else:
         assert len(embedder.texts) - already == SECTIONS
-
-
-async def ended(desk: Desk, job: str) -> str:
-    """How the job ended."""
-
-    async def look() -> str:
-        found = await desk.job(job)
-        return found.status if found is not None and found.ended else ""
-
-    return await until(look)
-
-
-async def empty(desk: Desk) -> bool:
-    """Whether the queue has nothing more to do."""
-    return not await desk.queue()

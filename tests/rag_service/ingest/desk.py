@@ -59,13 +59,13 @@ class Desk:
     async def queue(self) -> list[dict[str, object]]:
         """What procrastinate still holds."""
         async with self.pool.connection() as connection:
-            return await rows(connection, "select id, status, args from procrastinate_jobs order by id")
+            return await rows(connection, "select id, task_name, status from procrastinate_jobs order by id")
 
     async def _texts(self, table: str, document: uuid.UUID) -> list[str]:
         async with self.pool.connection() as connection:
             found = await rows(
                 connection,
-                f"select text from {table} where collection = %s and document = %s order by text",  # type: ignore[arg-type]
+                f"select text from {table} where collection = %s and document = %s order by text",
                 [self.collection.id, str(document)],
             )
         return [one["text"] for one in found]
