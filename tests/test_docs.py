@@ -205,6 +205,7 @@ SECTIONS = {
     "AssistantForm": "`assistants/*.md`",
     "MemoryForm": "`memory`",
     "AssistantMemoryForm": "`memory` of an assistant",
+    "AssistantKnowledgeForm": "`knowledge` of an assistant",
     "VariableForm": "`variables.<name>` of an assistant",
     "RagForm": "`rag`",
     "TextFormForm": "`rag.query` and `rag.passage`",
