@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Chunk, Collection, Found, Search
-from rag_service.store import faults, tables
 from rag_service.store.filters import EVERYTHING, Condition
 from rag_service.store.indexes import Indexes
 from rag_service.store.searching import found_in
-from rag_service.store.tables import NO_DICTIONARY, Table
-from rag_service.store.vectors import packed
+from rag_service.store.tables import NO_DICTIONARY, Table, check_pgvector
+from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
 
 Connection = AsyncConnection[Any]
 
 _COLUMNS = "collection, document, version, node_id, text, metadata, tokens, embedding"
-_TYPES = ["int8", "text", "int4", "text", "text", "jsonb", "text[]", "bytea"]
+#: What is binary already is sent as it is.
+_TYPES = ["int8", "text", "int4", "text", "text", "bytea", "text[]", "bytea"]
 
 
 class Chunks:
@@ -46,9 +46,7 @@ class Chunks:
             row = await (
                 await connection.execute("select extversion from pg_extension where extname = 'vector'")
             ).fetchone()
-            if row is None or tables.version(row[0]) < tables.OLDEST_PGVECTOR:
-                has = row[0] if row else "none"
-                raise faults.StoreFault(f"pgvector 0.8 or newer is needed; the database has {has}.")
+            check_pgvector(row[0] if row else None)
             for statement in table.create:
                 await connection.execute(statement)
 
@@ -126,13 +124,40 @@ class Chunks:
             f"delete from {name} where collection = %s and document = %s", [collection.id, document]
         )
 
+    async def remove(self, collection: Collection, where: Condition) -> None:
+        """Forget the chunks that a condition leaves, whatever their document."""
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                f"delete from {self.table(collection.dimension).name} where collection = %s and {where.sql}",
+                [collection.id, *where.parameters],
+            )
+
+    async def matching(self, collection: Collection, where: Condition) -> list[Chunk]:
+        """The chunks that a condition leaves, with their embeddings, by node id."""
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(
+                "select node_id, document, text, embedding, metadata "
+                f"from {self.table(collection.dimension).name} where collection = %s and {where.sql} order by node_id",
+                [collection.id, *where.parameters],
+            )
+            return [
+                Chunk(name, document, text, unpacked(embedding, self._halfvec), metadata)
+                for name, document, text, embedding, metadata in await cursor.fetchall()
+            ]
+
     async def search(
-        self, collections: Sequence[Collection], search: Search, also: Condition = EVERYTHING
+        self,
+        collections: Sequence[Collection],
+        search: Search,
+        also: Condition = EVERYTHING,
+        weights: tuple[float, float] = (1, 1),
     ) -> list[Found]:
         """The chunks that answer best, best first, as of one moment. Only collections that are among the search's ids
-        and given here are looked at; they are of one dimension. Raises StoreFault, also for a senseless filter."""
+        and given here are looked at; they are of one dimension. Raises StoreFault, also for a senseless filter.
+        `weights`: what places by meaning and by words count in a hybrid search."""
         async with self._pool.connection() as connection:
-            return await found_in(connection, self._indexes, self.table, collections, search, also)
+            return await found_in(connection, self._indexes, self.table, collections, search, also, weights)
 
     async def tend(self, collection: Collection) -> None:
         """Give a collection that has grown large an index of its own, or drop that of one that has shrunk. It takes
@@ -151,11 +176,23 @@ def _rows(
     found: dict[str, tuple[Any, ...]] = {}
     for chunk in chunks:
         text = chunk.text.replace("\0", "")
-        metadata = json.dumps(dict(chunk.metadata), ensure_ascii=False, allow_nan=False).replace("\\u0000", "")
+        metadata = json.dumps(dict(chunk.metadata), ensure_ascii=False, allow_nan=False)
+        if "\\u0000" in metadata:
+            metadata = json.dumps(_storable(dict(chunk.metadata)), ensure_ascii=False)
+        jsonb = b"\x01" + metadata.encode()  # its binary form: a version, then the text
         where = chunk.document if document is None else document
         vector = packed(chunk.embedding, table.dimension, table.halfvec)
-        found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, metadata, tokens(text), vector)
+        found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, jsonb, tokens(text), vector)
     return list(found.values())
+
+
+def _storable(value: Any) -> Any:
+    """The same without the character that PostgreSQL has not."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(one) for key, one in value.items()}
+    return [_storable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 async def _copy(connection: Connection, name: str, rows: Sequence[tuple[Any, ...]]) -> None:

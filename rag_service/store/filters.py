@@ -36,6 +36,8 @@ EVERYTHING = Condition()
 
 def joined(word: str, conditions: Sequence[Condition], empty: str = "true") -> Condition:
     """The conditions with `and` or `or` between them."""
+    if word == "and":
+        conditions = [one for one in conditions if one]
     if not conditions:
         return Condition(empty)
     if len(conditions) == 1:

@@ -74,7 +74,7 @@ class Legs:
     async def _step(self, step: Step, embedding: bytes, limit: int) -> list[Row]:
         near = f"embedding <=> %s::{self.table.type}"
         vector = Packed(embedding)
-        score = f"coalesce(nullif(1 - ({near}), 'nan'), 0)"
+        score = f"coalesce(nullif(1 - ({near}), 'nan'), -1)"
         if isinstance(step, Exact):
             # `+ 0` keeps the planner from an index that a filter would empty.
             sql = (

@@ -17,6 +17,7 @@ from rag_service.store.legs import Legs, Row
 from rag_service.store.mmr import differing
 from rag_service.store.tables import Table
 from rag_service.store.vectors import packed, unpacked
+from rag_service.store.words import tokens
 
 #: Each leg brings more than is asked for, so that what both know rises.
 TIMES, LEAST = 4, 40
@@ -29,6 +30,7 @@ async def found_in(
     collections: Sequence[Collection],
     search: Search,
     also: Condition,
+    weights: tuple[float, float],
 ) -> list[Found]:
     """What `Chunks.search` promises."""
     asked = [one for one in collections if one.id in set(search.collections)]
@@ -37,20 +39,22 @@ async def found_in(
     if len({one.dimension for one in asked}) > 1:
         raise StoreFault("Collections of different embedding models cannot be searched at once.")
     table = table_of(asked[0].dimension)
-    where = joined("and", [part for part in (condition(search.filters), also) if part])
+    where = joined("and", [condition(search.filters), also])
     # Both legs see one moment: a version that is published between them would answer beside the one that it replaces.
     await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
     try:
         async with connection.transaction():
             legs = Legs(connection, table, where, embeddings=search.mmr is not None)
-            return await _found(legs, indexes, asked, search)
+            return await _found(legs, indexes, asked, search, weights)
     finally:
         await connection.set_isolation_level(None)
         await connection.set_read_only(None)
 
 
-async def _found(legs: Legs, indexes: Indexes, asked: Sequence[Collection], search: Search) -> list[Found]:
+async def _found(
+    legs: Legs, indexes: Indexes, asked: Sequence[Collection], search: Search, weights: tuple[float, float]
+) -> list[Found]:
     wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
     lists: list[list[Row]] = []
     if search.mode in ("hybrid", "dense"):
@@ -65,12 +69,21 @@ async def _found(legs: Legs, indexes: Indexes, asked: Sequence[Collection], sear
     if len(lists) == 1:
         ranked = [((row[0], row[1]), row[6]) for row in lists[0]]
     else:
-        ranked = fused([[(row[0], row[1]) for row in one] for one in lists])
+        lists.append(_literal(lists[1], search.text))
+        ranked = fused([[(row[0], row[1]) for row in one] for one in lists], (*weights, weights[1]))
     if search.mmr is not None and search.embedding is not None:
         vectors = [unpacked(rows[key][5], legs.table.halfvec) for key, _ in ranked]
         order = differing(search.embedding, vectors, search.limit, search.mmr)
         ranked = [(ranked[place][0], score) for place, score in order]
     return [_as_found(rows[key], score) for key, score in ranked[: search.limit]]
+
+
+def _literal(rows: list[Row], text: str) -> list[Row]:
+    """Those of the rows, in their order, that have a code or number of the question: places by meaning and by common
+    words must not push them aside. None when most have one, as of a year."""
+    codes = set(tokens(text))
+    found = [row for row in rows if codes.intersection(tokens(row[3]))] if codes else []
+    return found if 2 * len(found) <= max(len(rows), 2) else []
 
 
 def _as_found(row: Row, score: float) -> Found:

@@ -117,6 +117,8 @@ def lists(rows: int) -> int:
     return max(10, rows // 1000)
 
 
-def version(text: str) -> tuple[int, ...]:
-    """An extension's version as numbers."""
-    return tuple(int(part) for part in re.findall(r"\d+", text))
+def check_pgvector(version: str | None) -> None:
+    """Raises StoreFault when the database's pgvector is older than 0.8: that takes the settings of an iterative search
+    and ignores them."""
+    if version is None or tuple(map(int, re.findall(r"\d+", version))) < OLDEST_PGVECTOR:
+        raise StoreFault(f"pgvector 0.8 or newer is needed; the database has {version or 'none'}.")

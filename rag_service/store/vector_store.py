@@ -1,0 +1,219 @@
+"""A vector store for LlamaIndex users on their own: docs/vector-store.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores.types import (
+    BasePydanticVectorStore,
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryResult,
+)
+from psycopg_pool import AsyncConnectionPool
+
+from rag_service.chunk import Collection, Index
+from rag_service.store.apart import Apart
+from rag_service.store.chunks import Chunks
+from rag_service.store.faults import StoreFault
+from rag_service.store.filters import EVERYTHING, Condition, condition, joined
+from rag_service.store.nodes import as_chunk, as_node
+from rag_service.store.questions import named, question
+from rag_service.store.registry import collection_of
+
+T = TypeVar("T")
+Work = Callable[[Chunks], Coroutine[Any, Any, T]]
+
+#: Before the names of the tables; the service's begin with `chunks`.
+PREFIX = "nodes"
+
+#: Nodes that are written in one transaction.
+BATCH = 5000
+
+
+class PgVectorStore(BasePydanticVectorStore):
+    """One collection of nodes in PostgreSQL with pgvector 0.8 or newer.
+
+    Every method works with a loop running around it and without one. With a connection string all work is done in a
+    loop of the store's own; with a pool, the async methods use the pool, in the loop that opened it.
+    """
+
+    stores_text: bool = True
+    flat_metadata: bool = False
+    collection: str
+    dimension: int
+    language: str = "simple"
+    halfvec: bool = True
+    index: Index = "hnsw"
+
+    _apart: Apart = PrivateAttr(default_factory=Apart)
+    _conninfo: Any = PrivateAttr()  # as psycopg's pool takes it
+    _options: Any = PrivateAttr(default=None)
+    _theirs: AsyncConnectionPool | None = PrivateAttr(default=None)
+    _ours: AsyncConnectionPool | None = PrivateAttr(default=None)
+    _known: Collection = PrivateAttr()
+    _stores: dict[int, Chunks] = PrivateAttr(default_factory=dict)
+
+    def __init__(
+        self,
+        connection: str | AsyncConnectionPool,
+        *,
+        collection: str,
+        dimension: int,
+        language: str = "simple",
+        halfvec: bool = True,
+        index: Index = "hnsw",
+    ) -> None:
+        """The collection is made when it is not there. `language` is a text search configuration of PostgreSQL,
+        `simple` for a language that it has no dictionary for; `halfvec` halves the room of a vector; `index` is what
+        a large collection gets. Raises StoreFault when the collection was made with another dimension, language or
+        kind of vector, and when pgvector is too old."""
+        super().__init__(  # type: ignore[call-arg]
+            collection=collection, dimension=dimension, language=language, halfvec=halfvec, index=index
+        )
+        if isinstance(connection, str):
+            self._conninfo = connection
+        else:
+            self._theirs = connection
+            self._conninfo, self._options = connection.conninfo, connection.kwargs
+        try:
+            self._known = self._apart.wait(self._find())
+        except BaseException:
+            self.close()
+            raise
+
+    async def _find(self) -> Collection:
+        pool = await self._own_pool()
+        return await collection_of(
+            pool, PREFIX, self.collection, self.dimension, self.language, self.halfvec, self.index
+        )
+
+    async def _own_pool(self) -> AsyncConnectionPool:
+        """The pool of the store's own loop, opened with the first call."""
+        if self._ours is None:
+            pool = AsyncConnectionPool(self._conninfo, kwargs=self._options, min_size=1, max_size=4, open=False)
+            await pool.open()
+            self._ours = pool
+        return self._ours
+
+    def _chunks(self, pool: AsyncConnectionPool) -> Chunks:
+        """The store on a pool, one for each."""
+        return self._stores.setdefault(id(pool), Chunks(pool, prefix=PREFIX, halfvec=self.halfvec))
+
+    async def _here(self, work: Work[T]) -> T:
+        return await work(self._chunks(await self._own_pool()))
+
+    def _sync(self, work: Work[T]) -> T:
+        return self._apart.wait(self._here(work))
+
+    async def _async(self, work: Work[T]) -> T:
+        if self._theirs is not None:
+            return await work(self._chunks(self._theirs))
+        return await self._apart.join(self._here(work))
+
+    @classmethod
+    def class_name(cls) -> str:
+        """As LlamaIndex calls it."""
+        return "PgVectorStore"
+
+    @property
+    def client(self) -> Any:
+        """The pool."""
+        return self._theirs or self._ours
+
+    def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """Write nodes with their embeddings; one with the id of another replaces it. Returns their ids. Raises
+        StoreFault when an embedding is missing or has another dimension; then nothing of its batch is written."""
+        return self._sync(lambda chunks: self._add(chunks, nodes))
+
+    async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """As `add`."""
+        return await self._async(lambda chunks: self._add(chunks, nodes))
+
+    async def _add(self, chunks: Chunks, nodes: Sequence[BaseNode]) -> list[str]:
+        for start in range(0, len(nodes), BATCH):
+            await chunks.put(self._known, [as_chunk(node) for node in nodes[start : start + BATCH]])
+        return [node.node_id for node in nodes]
+
+    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """Delete the nodes of a document."""
+        self._sync(lambda chunks: chunks.remove(self._known, named([ref_doc_id])))
+
+    async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """As `delete`."""
+        await self._async(lambda chunks: chunks.remove(self._known, named([ref_doc_id])))
+
+    def delete_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
+    ) -> None:
+        """Delete nodes that are named and that the filters leave. Raises StoreFault when neither is given."""
+        self._sync(lambda chunks: chunks.remove(self._known, some(node_ids, filters)))
+
+    async def adelete_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
+    ) -> None:
+        """As `delete_nodes`."""
+        await self._async(lambda chunks: chunks.remove(self._known, some(node_ids, filters)))
+
+    def clear(self) -> None:
+        """Delete all nodes of the collection."""
+        self._sync(lambda chunks: chunks.remove(self._known, EVERYTHING))
+
+    async def aclear(self) -> None:
+        """As `clear`."""
+        await self._async(lambda chunks: chunks.remove(self._known, EVERYTHING))
+
+    def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
+        """The nodes that are named and that the filters leave, with their embeddings, by node id."""
+        return self._sync(lambda chunks: self._get(chunks, node_ids, filters))
+
+    async def aget_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
+    ) -> list[BaseNode]:
+        """As `get_nodes`."""
+        return await self._async(lambda chunks: self._get(chunks, node_ids, filters))
+
+    async def _get(self, chunks: Chunks, node_ids: list[str] | None, filters: MetadataFilters | None) -> list[BaseNode]:
+        where = joined("and", [named(node_ids=node_ids), condition(filters)])
+        return [as_node(chunk) for chunk in await chunks.matching(self._known, where)]
+
+    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """The nodes that answer best, best first. Raises NotImplementedError for SVM, linear and logistic
+        regression, StoreFault for a filter that means nothing or an embedding of another dimension."""
+        return self._sync(lambda chunks: self._query(chunks, query, kwargs))
+
+    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """As `query`."""
+        return await self._async(lambda chunks: self._query(chunks, query, kwargs))
+
+    async def _query(self, chunks: Chunks, query: VectorStoreQuery, extra: dict[str, Any]) -> VectorStoreQueryResult:
+        asked = question(query, self._known.id, **extra)
+        found = await chunks.search([self._known], asked.search, asked.also, asked.weights)
+        nodes = [as_node(one.chunk) for one in found]
+        return VectorStoreQueryResult(nodes, [one.score for one in found], [one.chunk.node_id for one in found])
+
+    def tend(self) -> None:
+        """Build the index of a collection that has grown large, after a bulk load; drop that of one that has shrunk.
+        Without it every answer is right and slower."""
+        self._sync(lambda chunks: chunks.tend(self._known))
+
+    async def atend(self) -> None:
+        """As `tend`."""
+        await self._async(lambda chunks: chunks.tend(self._known))
+
+    def close(self) -> None:
+        """Close the store's own connections; a pool that was given stays open."""
+        if self._ours is not None:
+            self._apart.wait(self._ours.close())
+            self._ours = None
+        self._apart.close()
+
+
+def some(node_ids: list[str] | None, filters: MetadataFilters | None) -> Condition:
+    """What is to be deleted. All nodes are only deleted by `clear`."""
+    if node_ids is None and (filters is None or not filters.filters):
+        raise StoreFault("Deleting nodes needs their ids or filters; `clear` deletes all.")
+    return joined("and", [named(node_ids=node_ids), condition(filters)])
