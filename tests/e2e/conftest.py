@@ -46,6 +46,10 @@ ASSISTANTS: dict[str, tuple[dict[str, Any], str]] = {
         "You answer in JSON.",
     ),
     "scripted-queued": ({"name": "Scripted queued", "model": "queued"}, "You are read from a script, one by one."),
+    "scripted-knowing": (
+        {"name": "Scripted knowing", "model": "scripted", "knowledge": ["recipes", "vault"]},
+        "You read.",
+    ),
     "scripted-off": ({"name": "Scripted off", "model": "scripted", "enabled": False}, "You are switched off."),
 }
 PLANS: dict[str, dict[str, Any]] = {
@@ -128,7 +132,8 @@ def _compare_the_books(inn: Inn, upstream: ScriptedUpstream) -> None:
 
 def write_house(folder: Path, upstream_url: str) -> None:
     """The example house, with the tests' plans and assistants besides."""
-    shutil.copytree(ROOT / "config" / "assistants", folder / "assistants")
+    for name in ("assistants", "knowledge"):
+        shutil.copytree(ROOT / "config" / name, folder / name)
     example = yaml.safe_load((ROOT / "config" / "maitre.yaml").read_text("utf-8"))
     example["providers"]["scripted"] = {
         "kind": "openai",
@@ -144,6 +149,7 @@ def write_house(folder: Path, upstream_url: str) -> None:
     }
     example["prices"]["models"]["scripted"] = {"input": "1", "output": "2"}
     example["plans"] |= PLANS
+    example["knowledge"] |= {"recipes": {"language": "english", "readers": {"everyone": True}}, "vault": {}}
     example["open_webui"] |= dict.fromkeys(("title_generation", "follow_up_generation", "tags_generation"), True)
     (folder / "maitre.yaml").write_text(yaml.safe_dump(example, allow_unicode=True), "utf-8")
     for slug, (front, prompt) in ASSISTANTS.items():
