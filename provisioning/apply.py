@@ -11,6 +11,7 @@ from provisioning.change import Change, listed
 from provisioning.resources import (
     accounts,
     assistants,
+    collections,
     connection,
     functions,
     groups,
@@ -45,6 +46,7 @@ def apply(
         "settings": settings.apply,
         "valves": partial(valves.apply, connection=asked),
         "functions": functions.apply,
+        "collections": collections.apply,
     }
     for change in changes:
         if change.action == "skip":

@@ -8,6 +8,7 @@ from provisioning.live import Live
 from provisioning.resources import (
     accounts,
     assistants,
+    collections,
     connection,
     functions,
     groups,
@@ -54,6 +55,7 @@ def plan_of(wanted: Wanted, live: Live) -> list[Change]:
             frozenset(model.id for model in wanted.models),
         ),
         *valves.diff(live.valves),
+        *collections.diff(wanted.collections, live.collections, {*live.users, *new}),
     ]
 
 

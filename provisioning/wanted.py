@@ -1,4 +1,4 @@
-"""What the house wants, as plain values; nothing is read here but the house."""
+"""What the house wants, as plain values; nothing is read here but the house and its documents."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maitre.settings import House
+from provisioning import documents
 from provisioning.resources import functions, groups, models, settings, users
 from provisioning.resources.connection import Connection
 
@@ -22,6 +23,7 @@ class Wanted:
     models: list[models.WantedModel]
     settings: dict[str, dict[str, Any]]
     function: functions.WantedFunction | None
+    collections: list[documents.WantedCollection]
 
 
 def wanted_of(
@@ -36,4 +38,5 @@ def wanted_of(
         models=models.wanted(house.assistants, house.models, house.aliases, house.plans),
         settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan, files),
         function=functions.wanted(house.secret("stamp")) if connection.gateway else None,
+        collections=documents.wanted(house),
     )
