@@ -55,8 +55,11 @@ def index(
                 if prune:
                     pruned = _prune(service, collection, found)
                 indexing.upload(service, collection, found.files, outcomes, most, hear)
-                if not no_wait:
-                    indexing.wait(service, outcomes, PATIENCE, hear)
+                if not no_wait and not indexing.wait(service, outcomes, PATIENCE, hear):
+                    raise HouseError(
+                        f"Nothing has moved for {PATIENCE:.0f} seconds; `cli status` shows whether the worker is up."
+                        " What was uploaded stays in line."
+                    )
             except RagError as refused:
                 raise _with_remedy(refused, collection, outcomes) from refused
             except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from provisioning.change import Change, listed
 from provisioning.resources import (
     accounts,
     assistants,
+    collections,
     connection,
     functions,
     groups,
@@ -47,6 +48,7 @@ def apply(
         "valves": partial(valves.apply, connection=asked),
         "functions": functions.apply,
         "likenesses": likenesses.apply,
+        "collections": collections.apply,
     }
     for change in changes:
         if change.action == "skip":

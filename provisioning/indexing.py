@@ -92,9 +92,9 @@ def put(
         outcome.fault_code = getattr(refused, "code", "too_large")
 
 
-def wait(service: RagService, outcomes: Iterable[Outcome], patience: float, hear: Hear) -> None:
-    """Wait until every job has ended; `hear` is told of each that moved. Raises HouseError when none of them has moved
-    for `patience` seconds: they stay in line."""
+def wait(service: RagService, outcomes: Iterable[Outcome], patience: float, hear: Hear) -> bool:
+    """Wait until every job has ended; `hear` is told of each that moved. False when none of them has moved for
+    `patience` seconds: they stay in line. Raises RagError when the service was away for so long."""
     left = [one for one in outcomes if one.status in UNDER_WAY]
     moved = time.monotonic()
     while left:
@@ -108,13 +108,10 @@ def wait(service: RagService, outcomes: Iterable[Outcome], patience: float, hear
                 raise
         left = [one for one in left if not one.ended]
         if left and time.monotonic() - moved >= patience:
-            documents = "1 document waits" if len(left) == 1 else f"{len(left)} documents wait"
-            raise HouseError(
-                f"{documents} and nothing has moved for {patience:.0f} seconds; `cli status` shows whether the"
-                " worker is up. They stay in line."
-            )
+            return False
         if left:
             time.sleep(PAUSE)
+    return True
 
 
 def _look(service: RagService, outcome: Outcome) -> bool:

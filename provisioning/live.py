@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioning.books import Entries, OpenBooks
+from provisioning.documents import WantedCollection
 from provisioning.openwebui_http import OpenWebUI
-from provisioning.resources import connection, functions, groups, models, settings, users, valves
+from provisioning.rag_http import RagService
+from provisioning.resources import collections, connection, functions, groups, models, settings, users, valves
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,16 @@ class Live:
     connections: Mapping[str, Any]
     valves: Mapping[str, Mapping[str, Any]] | None
     function: Mapping[str, Any] | None
+    collections: Mapping[str, collections.LiveCollection]
 
 
-def read(web: OpenWebUI, books: OpenBooks, asked: connection.Connection) -> Live:
+def read(
+    web: OpenWebUI,
+    books: OpenBooks,
+    asked: connection.Connection,
+    rag: RagService | None,
+    knowledge: Sequence[WantedCollection],
+) -> Live:
     """Read everything that a plan compares. Changes nothing."""
     connections = connection.read(web)
     return Live(
@@ -38,4 +47,5 @@ def read(web: OpenWebUI, books: OpenBooks, asked: connection.Connection) -> Live
         connections=connections,
         valves={} if asked.gateway else valves.read(web, connections, asked),
         function=functions.read(web),
+        collections={} if rag is None else collections.read(rag, knowledge),
     )

@@ -8,6 +8,7 @@ from provisioning.live import Live
 from provisioning.resources import (
     accounts,
     assistants,
+    collections,
     connection,
     functions,
     groups,
@@ -56,6 +57,7 @@ def plan_of(wanted: Wanted, live: Live) -> list[Change]:
         ),
         *likenesses.diff(wanted.likenesses, entries.likenesses),
         *valves.diff(live.valves),
+        *collections.diff(wanted.collections, live.collections, {*live.users, *new}),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the house wants, as plain values; nothing is read here but the house."""
+"""What the house wants, as plain values; nothing is read here but the house and its documents."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maitre.settings import House
+from provisioning import documents
 from provisioning.resources import functions, groups, likenesses, models, settings, users
 from provisioning.resources.connection import Connection
 
@@ -23,6 +24,7 @@ class Wanted:
     settings: dict[str, dict[str, Any]]
     function: functions.WantedFunction | None
     likenesses: dict[str, str]
+    collections: list[documents.WantedCollection]
 
 
 def wanted_of(
@@ -38,4 +40,5 @@ def wanted_of(
         settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan, files),
         function=functions.wanted(house.secret("stamp")) if connection.gateway else None,
         likenesses=likenesses.wanted(house),
+        collections=documents.wanted(house),
     )

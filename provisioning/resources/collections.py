@@ -6,18 +6,14 @@ documents of others in the same collection are left alone. Collections that the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from maitre.errors import HouseError
-from maitre.knowledge.collection import Collection
-from maitre.settings import House
 from provisioning.change import Change, listed
-from provisioning.files import is_foreign, shown
+from provisioning.documents import WantedCollection
 from provisioning.indexing import UNDER_WAY, Outcome, put
 from provisioning.rag_http import RagService
 from provisioning.world import World
@@ -27,79 +23,11 @@ MARK = "maitre_sha256"
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file of the house's, and the SHA-256 of its bytes."""
-
-    path: Path
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class WantedCollection:
-    """A collection that the service should have, with its owner's e-mail, the model of its embeddings, and its files by
-    their paths below the house's folder. `unmatched` are patterns that no file is like; `most` bytes a file may have."""
-
-    collection: Collection
-    owner: str
-    model: str
-    files: Mapping[str, File] = field(default_factory=dict)
-    unmatched: tuple[str, ...] = ()
-    most: int = 2**20
-
-
-@dataclass(frozen=True, slots=True)
 class LiveCollection:
     """A collection as the service shows it, and its documents by their keys."""
 
     shown: Mapping[str, Any]
     documents: Mapping[str, Mapping[str, Any]]
-
-
-def wanted(house: House) -> list[WantedCollection]:
-    """The collections of maitre.yaml with their files, which are read. Raises HouseError for a file that cannot be."""
-    if house.rag is None:
-        return []
-    administrator = next((user.email for user in house.users if user.role == "admin"), "")
-    scans = house.rag.docling is not None
-    found = []
-    for one in house.knowledge.values():
-        files: dict[str, File] = {}
-        unmatched = []
-        for pattern in one.files:
-            paths = _like(house.directory, one.name, pattern)
-            if not paths:
-                unmatched.append(pattern)
-            files |= {
-                shown(path.relative_to(house.directory).as_posix()): File(path, _digest(path))
-                for path in paths
-                if not is_foreign(path, pictures=scans)
-            }
-        most, owner = house.rag.max_file_bytes, one.owner or administrator
-        files = dict(sorted(files.items()))
-        found.append(WantedCollection(one, owner, house.rag.embedding, files, tuple(unmatched), most))
-    return found
-
-
-def _like(folder: Path, name: str, pattern: str) -> list[Path]:
-    """The files that a pattern stands for, hidden ones left out; of a folder, all beneath it."""
-    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-        raise HouseError(f"maitre.yaml: knowledge.{name}.files: “{pattern}” leads out of the house's folder.")
-    found = []
-    for path in folder.glob(pattern):
-        beneath = path.rglob("*") if path.is_dir() else (path,)
-        for file in beneath:
-            hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-            if not hidden and file.is_file():
-                found.append(file)
-    return found
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as bad:
-        raise HouseError(f"{path} cannot be read ({bad.strerror}).") from bad
 
 
 def read(service: RagService, wanted: Sequence[WantedCollection]) -> dict[str, LiveCollection]:
@@ -112,9 +40,7 @@ def read(service: RagService, wanted: Sequence[WantedCollection]) -> dict[str, L
     }
 
 
-def diff(
-    wanted: Sequence[WantedCollection], live: Mapping[str, LiveCollection], emails: Several[str]
-) -> list[Change]:
+def diff(wanted: Sequence[WantedCollection], live: Mapping[str, LiveCollection], emails: Several[str]) -> list[Change]:
     """Make and change collections, and index, index anew and remove their documents. `emails`: of those whom Open WebUI
     has or will have by then."""
     changes: list[Change] = []
@@ -133,6 +59,7 @@ def diff(
             _note(name, f"maitre.yaml: knowledge.{name}.files: no file is like “{pattern}”.")
             for pattern in one.unmatched
         ]
+        changes += [_note(f"{name}/{key}", _left_out(key, name, why)) for key, why in sorted(one.unfit.items())]
         if there is None or there.shown["model"] == one.model:
             changes += _documents(one, {} if there is None else there.documents)
     return changes
@@ -144,7 +71,7 @@ def _differing(one: WantedCollection, there: Mapping[str, Any]) -> list[Change]:
     if there["model"] != one.model:
         sentence = (
             f"The collection {name} is of {there['model']} and the house's embedding is {one.model} now:"
-            f" `cli collections delete {name}`, then `cli seed` makes it anew. Until then nobody can search it by meaning."
+            f" `cli collections delete {name}`, then `cli seed` makes it anew."
         )
         notes.append(_note(name, sentence))
     bound = there["language"] != one.collection.language and there["documents"] > 0
@@ -207,12 +134,16 @@ def _documents(one: WantedCollection, live: Mapping[str, Mapping[str, Any]]) -> 
         elif there["status"] in ("failed", "cancelled"):
             why = there["fault"] or "it was cancelled."
             again = f"`cli collections re-index {name}` tries again."
-            changes.append(_note(f"{name}/{key}", f"{key} is not in the collection {name}: {why} {again}"))
-    for key in sorted(set(live) - set(one.files)):
+            changes.append(_note(f"{name}/{key}", f"{_left_out(key, name, why)} {again}"))
+    for key in sorted(set(live) - set(one.files) - set(one.unfit)):
         if MARK in live[key]["metadata"]:
             sentence = f"Remove {key} from the collection {name}: its file is gone."
             changes.append(Change("collections", "remove", f"{name}/{key}", sentence, live[key]["id"]))
     return changes
+
+
+def _left_out(key: str, name: str, why: str) -> str:
+    return f"{key} is not in the collection {name}: {why}"
 
 
 def _note(key: str, sentence: str) -> Change:
@@ -245,7 +176,7 @@ def unfinished(uploads: Sequence[tuple[str, Outcome]]) -> list[Change]:
     notes = []
     for name, one in uploads:
         if one.failed:
-            notes.append(_note(f"{name}/{one.key}", f"{one.key} is not in the collection {name}: {one.fault}"))
+            notes.append(_note(f"{name}/{one.key}", _left_out(one.key, name, one.fault)))
     waiting = sorted({name for name, one in uploads if one.status in UNDER_WAY})
     for name in waiting:
         sentence = f"Documents of {name} are still in line: `cli collections jobs {name}` shows how far they are."
