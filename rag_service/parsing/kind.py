@@ -22,9 +22,11 @@ _IMAGES = {
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OTHERS = {
     b"\x7fELF": "a program", b"MZ\x90": "a program", b"\x1f\x8b": "a gzip archive", b"Rar!": "a RAR archive",
-    b"7z\xbc\xaf": "a 7-Zip archive", b"BZh": "a bzip2 archive", b"\xfd7zXZ": "an XZ archive", b"{\\rtf": "an RTF file",
-    b"%!PS": "a PostScript file", b"ID3": "a sound", b"OggS": "a sound", b"SQLite format 3\0": "a database",
+    b"7z\xbc\xaf": "a 7-Zip archive", b"BZh": "a bzip2 archive", b"\xfd7zXZ": "an XZ archive",
+    b"ID3": "a sound", b"OggS": "a sound", b"SQLite format 3\0": "a database",
 }  # fmt: skip
+_WRITTEN = {b"{\\rtf": "an RTF file", b"%!PS": "a PostScript file"}
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 _MARKUP = (b"<!doctype html", b"<html", b"<?xml")
 READ = "PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV and plain text are read"
 
@@ -32,10 +34,28 @@ READ = "PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV and plain text are read"
 def kind(name: str, data: bytes, media_type: str, limits: Limits) -> str:
     """pdf, docx, pptx, xlsx, image, html, markdown, csv or text. Raises Unreadable: unknown_type, and whatever can be
     told of a faulty archive."""
-    if b"%PDF-" in data[:1024]:
+    if _pdf(data):
         return "pdf"
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return packed.kind(data, limits)
+    for start, what in _WRITTEN.items():
+        if data.startswith(start):
+            raise Unreadable("unknown_type", f"The file is {what}; {READ}.")
+    if not encoding.marked(data) and _binary(data):
+        return _binary_kind(data)
+    if data[:200].lstrip(_BLANK).lower().startswith(_MARKUP):
+        return "html"
+    ending = name.rpartition(".")[2].lower() if "." in name else ""
+    return _NAMES.get(ending) or _TYPES.get(media_type.partition(";")[0].strip().lower(), "text")
+
+
+def _pdf(data: bytes) -> bool:
+    """Readers of PDF allow a kilobyte of anything before it; a text that speaks of PDF has no objects."""
+    start = data[:1024]
+    return start.lstrip(_BLANK).startswith(b"%PDF-") or (b"%PDF-" in start and b"endobj" in data)
+
+
+def _binary_kind(data: bytes) -> str:
     if image(data):
         return "image"
     if data.startswith(_OLE):
@@ -45,12 +65,7 @@ def kind(name: str, data: bytes, media_type: str, limits: Limits) -> str:
     for start, what in _OTHERS.items():
         if data.startswith(start):
             raise Unreadable("unknown_type", f"The file is {what}; {READ}.")
-    if not encoding.marked(data) and _binary(data):
-        raise Unreadable("unknown_type", f"The file is no text and of no known type; {READ}.")
-    if data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP):
-        return "html"
-    ending = name.rpartition(".")[2].lower() if "." in name else ""
-    return _NAMES.get(ending) or _TYPES.get(media_type.partition(";")[0].strip().lower(), "text")
+    raise Unreadable("unknown_type", f"The file is no text and of no known type; {READ}.")
 
 
 def image(data: bytes) -> str:

@@ -52,6 +52,8 @@ def _parse(name: str, data: bytes, media_type: str, server: Docling | None, limi
 
 def _blocks(kind: str, data: bytes, server: Docling | None, reading: Reading) -> tuple[str, int | None]:
     if kind in ("pdf", "image") and server is not None:
+        if kind == "pdf":
+            pdf.check(data, reading.limits)
         media_type = "application/pdf" if kind == "pdf" else kinds.image(data)
         name = f"file.{media_type.partition('/')[2]}"
         return docling.read(docling_http.fetch(server, name, data, media_type), reading)

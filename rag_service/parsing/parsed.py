@@ -57,13 +57,14 @@ class Parsed:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What is too large: bytes of the file, bytes of a packed file unpacked and of the XML in it, pages or slides,
-    characters of text, cells of its tables, columns of a table."""
+    characters of text, paragraphs and headings and tables together, cells of its tables, columns of a table."""
 
     size: int = 50 * 2**20
     unpacked: int = 400 * 2**20
     xml: int = 96 * 2**20
     pages: int = 5_000
     characters: int = 20_000_000
+    blocks: int = 300_000
     cells: int = 2_000_000
     columns: int = 2_000
 
@@ -92,12 +93,12 @@ class Reading:
 
     def heading(self, text: str, level: int, page: int | None = None) -> None:
         """A heading; one without text ends the sections before it."""
-        self.blocks.append(Heading(self._count(line(text)), max(1, level), page))
+        self._add(Heading(self._count(line(text)), max(1, level), page))
 
     def paragraph(self, text: str, page: int | None = None) -> None:
         """A paragraph, if it has text."""
         if text := self._count(clean(text)):
-            self.blocks.append(Paragraph(text, page))
+            self._add(Paragraph(text, page))
 
     def row(self, cells: list[str]) -> str:
         """A table's row as a line, empty if all cells are."""
@@ -118,9 +119,9 @@ class Reading:
         """A table of lines that `row` made; the first is its header, a single one is a paragraph."""
         rows = [row for row in rows if row]
         if len(rows) == 1:
-            self.blocks.append(Paragraph(rows[0].strip(" |"), page))
+            self._add(Paragraph(rows[0].strip(" |"), page))
         elif rows:
-            self.blocks.append(Table(rows[0], tuple(rows[1:]), page))
+            self._add(Table(rows[0], tuple(rows[1:]), page))
 
     def done(self, kind: str, title: str = "", pages: int | None = None) -> Parsed:
         """What was collected; its first heading is the title of a file that has none, unless that is a sheet's name.
@@ -130,6 +131,11 @@ class Reading:
             raise Unreadable("empty", "The file has no text.")
         first = "" if kind == "xlsx" else next(iter(headings), "")
         return Parsed(kind, (line(title) or first)[:500], tuple(self.blocks), pages)
+
+    def _add(self, block: Block) -> None:
+        self.blocks.append(block)
+        if len(self.blocks) > self.limits.blocks:
+            raise Unreadable("too_large", f"The file has more than {self.limits.blocks} paragraphs and headings.")
 
     def _count(self, text: str) -> str:
         self._characters += len(text)

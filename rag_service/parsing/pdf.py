@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from rag_service.errors import Unreadable
-from rag_service.parsing.parsed import Reading, clean, line
+from rag_service.parsing.parsed import Limits, Reading, clean, line
 
 _SCANNED = "The PDF has pages but no text, it is perhaps a scan; connect Docling (`rag: docling:`) to have it read."
 _ENTRIES = 10_000
@@ -26,13 +27,25 @@ Outline = dict[int, list[tuple[int, str]]]
 def read(data: bytes, reading: Reading) -> tuple[str, int]:
     """The pages' blocks, the title of its properties, and the number of pages. Raises Unreadable: encrypted, broken,
     too_large, scanned, empty."""
+    with _opened(data, reading.limits) as document:
+        pages = len(document)
+        _pages(document, pages, reading)
+        return line(document.get_metadata_value("Title")), pages
+
+
+def check(data: bytes, limits: Limits) -> None:
+    """Raises Unreadable if somebody else need not try: encrypted, broken, too_large."""
+    with _opened(data, limits):
+        return
+
+
+@contextmanager
+def _opened(data: bytes, limits: Limits) -> Iterator[pdfium.PdfDocument]:
     try:
         with pdfium.PdfDocument(data) as document:
-            pages = len(document)
-            if pages > reading.limits.pages:
-                raise Unreadable("too_large", f"The PDF has {pages} pages; at most {reading.limits.pages} are read.")
-            _pages(document, pages, reading)
-            return line(document.get_metadata_value("Title")), pages
+            if len(document) > limits.pages:
+                raise Unreadable("too_large", f"The PDF has {len(document)} pages; at most {limits.pages} are read.")
+            yield document
     except pdfium.PdfiumError as error:
         if error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
             raise Unreadable("encrypted", "The PDF is protected by a password; upload it without one.") from error

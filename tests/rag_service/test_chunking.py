@@ -104,16 +104,14 @@ def test_pieces_cover_a_section_in_order(paragraphs: list[Paragraph], sizes: tup
     """Each piece goes on where the last one ended, or repeats at most the overlap; none is longer than the size."""
     size, overlap = sizes
     text = "".join(letters(paragraph.text) for paragraph in paragraphs)
-    place = 0
+    ends = {0}  # where the text read so far may end: repeated letters leave more than one answer
     for piece in pieces(parsed(*paragraphs), size, overlap):
         assert 0 < len(piece.text) <= size
         words = letters(piece.text)
-        back = [
-            back for back in range(overlap + 1) if text[max(0, place - back) :].startswith(words) and back < len(words)
-        ]
-        assert back, (piece, text[place:])
-        place += len(words) - back[0]
-    assert place == len(text)
+        starts = {end - back for end in ends for back in range(min(overlap, end, len(words) - 1) + 1)}
+        ends = {start + len(words) for start in starts if text.startswith(words, start)}
+        assert ends, (piece, text)
+    assert len(text) in ends
 
 
 @settings(max_examples=300, deadline=None)

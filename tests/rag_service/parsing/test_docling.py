@@ -93,6 +93,15 @@ async def test_an_image_goes_to_docling_and_a_text_does_not(serve: Serve) -> Non
     assert [form["files"] for form in serve.forms] == [image]
 
 
+async def test_a_locked_or_endless_pdf_does_not_go_to_docling(serve: Serve) -> None:
+    """Its answer would be the same, only later and less clear."""
+    for data, code in ((pdf(["secret"], encrypt=True), "encrypted"), (pdf(["x"], copies=5001), "too_large")):
+        with pytest.raises(Unreadable) as refused:
+            await serve.parse(data)
+        assert refused.value.code == code
+    assert not serve.forms
+
+
 #: Docling's bodies; the code, words of the sentence.
 REFUSED: dict[str, tuple[Any, str, str]] = {
     "failure": (

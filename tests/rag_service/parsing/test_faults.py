@@ -81,7 +81,8 @@ FAULTS: dict[str, tuple[str, Callable[[], bytes], str, str]] = {
     "many-columns": ("a.csv", lambda: b"a," * 1_000_000, "too_large", "2000 columns"),
     "many-cells": ("a.csv", lambda: (b"1," * 1000 + b"\n") * 2001, "too_large", "2000000 table cells"),
     "much-text": ("a.html", lambda: b"<p>some words</p>" * 3_100_000, "too_large", "MB"),
-    "many-characters": ("a.txt", lambda: b"some words and \n" * 1_500_000, "too_large", "characters"),
+    "many-headings": ("a.md", lambda: b"# h\n" * 300_001, "too_large", "300000 paragraphs and headings"),
+    "many-characters": ("a.txt", lambda: b"some words and\n" * 1_500_000, "too_large", "characters"),
 }  # fmt: skip
 
 

@@ -100,6 +100,9 @@ LIES: dict[str, tuple[str, bytes, str, str]] = {
     "type-without-name": ("blob", b"# x", "text/markdown; charset=utf-8", "markdown"),
     "csv-by-type": ("export", b"a,b\n1,2", "text/csv", "csv"),
     "name-before-type": ("a.md", b"# x", "application/octet-stream", "markdown"),
+    "text-about-pdf": ("a.txt", b"A PDF begins with %PDF-1.7", "", "text"),
+    "text-about-images": ("a.txt", b"GIF89a and ID3 are marks", "", "text"),
+    "pdf-after-a-mail": ("a.pdf", b"From: somebody\r\n\r\n" + pdf(["hello"]), "", "pdf"),
     "macros": ("a.docm", offices.macros(), "", "docx"),
 }
 
