@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from devstack.process import alive, wait_until
 from maitre.settings import Endpoint, House
 from tests.rag_service.embedder import EmbedderDouble
 from tests.rag_service.ingest.desk import Desk, text
+from tests.rag_service.ingest.processes import serving, working
+from tests.rag_service.ingest.serving import STEPS as serving_steps
+from tests.rag_service.ingest.uploading import upload
 from tests.rag_service.ingest.waiting import ended, idle
-from tests.rag_service.ingest.workers import working
 from tests.rag_service.ingest.working import STEPS
 from tests.stores import running_stores
 
@@ -60,6 +64,28 @@ async def test_the_worker_finishes_when_postgres_is_back(
         await idle(desk)
     assert _version(await desk.answering(document)) == 2
     assert await desk.staged(document) == []
+
+
+@pytest.mark.parametrize("step", serving_steps)
+async def test_an_upload_that_loses_postgres_is_whole_or_was_never_there(
+    step: str, stores: House, desk: Desk, embedder: EmbedderDouble, tmp_path: Path
+) -> None:
+    """The service says that it is in trouble, lives on, and takes the document when it is sent again."""
+    name, content = desk.collection.name, text("notes", SECTIONS, version=2)
+    with serving(stores, embedder.url, step, tmp_path / "service.log") as (service, url):
+        sending = asyncio.create_task(upload(stores, url, name, content))
+        assert await asyncio.to_thread(service.stands) == step
+        kill_postgres(stores)
+        service.go_on()
+        told = await sending
+        assert (told is not None) == (step == "committed")
+        assert len(await desk.documents()) == (1 if step == "committed" else 0)
+        told = await upload(stores, url, name, content)
+        assert told is not None
+        with working(stores, embedder.url):
+            assert await ended(desk, told["job"]) == "ready"
+    assert _version(await desk.answering(uuid.UUID(told["document"]))) == 2
+    assert len(await desk.documents()) == 1
 
 
 def _version(texts: list[str]) -> int:

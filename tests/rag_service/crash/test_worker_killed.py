@@ -9,8 +9,8 @@ import pytest
 from maitre.settings import House
 from tests.rag_service.embedder import EmbedderDouble
 from tests.rag_service.ingest.desk import Desk, text
+from tests.rag_service.ingest.processes import working
 from tests.rag_service.ingest.waiting import ended, idle
-from tests.rag_service.ingest.workers import working
 from tests.rag_service.ingest.working import STEPS
 
 SECTIONS = 10

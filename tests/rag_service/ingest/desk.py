@@ -56,6 +56,11 @@ class Desk:
         async with self.pool.connection() as connection:
             return await row(connection, "select * from documents where id = %s", [id])
 
+    async def documents(self) -> list[dict[str, object]]:
+        """The rows of all of the collection's documents."""
+        async with self.pool.connection() as connection:
+            return await rows(connection, "select * from documents where collection = %s", [self.collection.id])
+
     async def queue(self) -> list[dict[str, object]]:
         """What procrastinate still holds."""
         async with self.pool.connection() as connection:

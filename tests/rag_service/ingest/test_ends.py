@@ -15,12 +15,12 @@ from rag_service import documents, jobs
 from rag_service.jobs import Job
 from tests.rag_service.embedder import EmbedderDouble, Fault
 from tests.rag_service.ingest.desk import OWNER, Desk, open_desk, text
+from tests.rag_service.ingest.processes import Process, working
 from tests.rag_service.ingest.waiting import ended, idle, until
-from tests.rag_service.ingest.workers import Worker, working
 
 
 @pytest.fixture
-def worker(stores: House, embedder: EmbedderDouble, tmp_path: Path) -> Iterator[Worker]:
+def worker(stores: House, embedder: EmbedderDouble, tmp_path: Path) -> Iterator[Process]:
     """A worker that never stands still."""
     with working(stores, embedder.url, log=tmp_path / "worker.log") as one:
         yield one
@@ -40,7 +40,7 @@ async def the(desk: Desk, id: str) -> Job:
 
 
 async def test_a_document_is_embedded_for_its_owner_and_answers(
-    worker: Worker, desk: Desk, embedder: EmbedderDouble
+    worker: Process, desk: Desk, embedder: EmbedderDouble
 ) -> None:
     """Its owner's account pays, the model is told that these are passages, and progress ends at its total."""
     document, id = await desk.bring("notes", text("notes", 7))
@@ -55,7 +55,7 @@ async def test_a_document_is_embedded_for_its_owner_and_answers(
     await idle(desk)
 
 
-async def test_the_same_again_is_no_job(worker: Worker, desk: Desk, embedder: EmbedderDouble) -> None:
+async def test_the_same_again_is_no_job(worker: Process, desk: Desk, embedder: EmbedderDouble) -> None:
     """Unchanged content costs nothing."""
     _, id = await desk.bring("notes", text("notes", 2))
     assert await ended(desk, id) == "ready"
@@ -72,7 +72,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-async def test_an_unreadable_file_fails_for_good_with_a_sentence(case: str, worker: Worker, desk: Desk) -> None:
+async def test_an_unreadable_file_fails_for_good_with_a_sentence(case: str, worker: Process, desk: Desk) -> None:
     """It is not tried again, and what answered goes on answering."""
     document, id = await desk.bring("notes", text("notes", 2))
     assert await ended(desk, id) == "ready"
@@ -98,7 +98,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("case", PASSING)
-async def test_a_passing_fault_is_waited_out(case: str, worker: Worker, desk: Desk, embedder: EmbedderDouble) -> None:
+async def test_a_passing_fault_is_waited_out(case: str, worker: Process, desk: Desk, embedder: EmbedderDouble) -> None:
     """The job says why it waits, goes on by itself, and embeds nothing twice."""
     embedder.faults = [PASSING[case]]
     document, id = await desk.bring("notes", text("notes", 5))
@@ -117,7 +117,7 @@ LASTING = {
 
 @pytest.mark.parametrize("case", LASTING)
 async def test_a_lasting_refusal_fails_and_a_retry_goes_on_from_there(
-    case: str, worker: Worker, desk: Desk, embedder: EmbedderDouble
+    case: str, worker: Process, desk: Desk, embedder: EmbedderDouble
 ) -> None:
     """The gateway's sentence is shown; when somebody asks for another try, what was staged is not embedded again."""
     fault, code = LASTING[case]
@@ -135,7 +135,7 @@ async def test_a_lasting_refusal_fails_and_a_retry_goes_on_from_there(
     assert len(await desk.answering(document)) == 5
 
 
-async def test_another_model_than_the_collections_is_refused(worker: Worker, desk: Desk) -> None:
+async def test_another_model_than_the_collections_is_refused(worker: Process, desk: Desk) -> None:
     """Vectors of two models are never mixed."""
     other = await open_desk(desk.pool, model="nomic")
     _, id = await other.bring("notes", text("notes", 2))
@@ -143,7 +143,7 @@ async def test_another_model_than_the_collections_is_refused(worker: Worker, des
     assert (await the(other, id)).fault_code == "mixed_models"
 
 
-async def test_an_embedder_of_another_dimension_is_refused(worker: Worker, desk: Desk) -> None:
+async def test_an_embedder_of_another_dimension_is_refused(worker: Process, desk: Desk) -> None:
     """A collection whose embedder was changed behind its name takes no more documents."""
     other = await open_desk(desk.pool, dimension=7)
     _, id = await other.bring("notes", text("notes", 2))
@@ -172,7 +172,7 @@ async def begun(desk: Desk, embedder: EmbedderDouble, key: str, content: str) ->
     return document, id, held
 
 
-async def test_a_running_job_is_cancelled(worker: Worker, desk: Desk, embedder: EmbedderDouble) -> None:
+async def test_a_running_job_is_cancelled(worker: Process, desk: Desk, embedder: EmbedderDouble) -> None:
     """It ends at once, what it staged goes, and a retry makes the document ready after all."""
     document, id, held = await begun(desk, embedder, "notes", text("notes", 6))
     async with desk.pool.connection() as connection:
@@ -197,7 +197,7 @@ async def test_a_waiting_job_is_cancelled(desk: Desk) -> None:
     assert [one["task_name"] for one in await desk.queue()] == ["tidy"]
 
 
-async def test_the_newer_of_two_uploads_wins(worker: Worker, desk: Desk, embedder: EmbedderDouble) -> None:
+async def test_the_newer_of_two_uploads_wins(worker: Process, desk: Desk, embedder: EmbedderDouble) -> None:
     """The older job ends as overtaken, though it was first and is in the middle of it."""
     document, older, held = await begun(desk, embedder, "notes", text("notes", 6, version=1))
     _, newer = await desk.bring("notes", text("notes", 6, version=2))
@@ -212,7 +212,7 @@ async def test_the_newer_of_two_uploads_wins(worker: Worker, desk: Desk, embedde
     assert await desk.staged(document) == []
 
 
-async def test_a_deleted_documents_job_ends_quietly(worker: Worker, desk: Desk, embedder: EmbedderDouble) -> None:
+async def test_a_deleted_documents_job_ends_quietly(worker: Process, desk: Desk, embedder: EmbedderDouble) -> None:
     """Nothing of it is left, and the worker goes on with others."""
     document, id, held = await begun(desk, embedder, "notes", text("notes", 6))
     async with desk.pool.connection() as connection:
