@@ -46,6 +46,10 @@ ASSISTANTS: dict[str, tuple[dict[str, Any], str]] = {
         "You answer in JSON.",
     ),
     "scripted-queued": ({"name": "Scripted queued", "model": "queued"}, "You are read from a script, one by one."),
+    "scripted-reader": (
+        {"name": "Scripted reader", "model": "scripted", "knowledge": ["e2e-handbook"]},
+        "You know the house.",
+    ),
     "scripted-off": ({"name": "Scripted off", "model": "scripted", "enabled": False}, "You are switched off."),
 }
 PLANS: dict[str, dict[str, Any]] = {
@@ -142,6 +146,8 @@ def write_house(folder: Path, upstream_url: str) -> None:
         "max_concurrent": 1,
         "models": {"queued": {"name": "Queued model", "upstream": "scripted"}},
     }
+    # A collection that the tests of knowledge open to their guests themselves.
+    example.setdefault("knowledge", {})["e2e-handbook"] = {"name": "Handbook", "language": "english"}
     example["prices"]["models"]["scripted"] = {"input": "1", "output": "2"}
     example["plans"] |= PLANS
     example["open_webui"] |= dict.fromkeys(("title_generation", "follow_up_generation", "tags_generation"), True)
