@@ -28,8 +28,8 @@ class Sources:
         been given others."""
         if not self._fixed:
             self._passages = []
-        known = {one.id for one in self._passages}
-        self._passages += [one for one in passages if one.id not in known]
+        known = {(one.collection, one.id) for one in self._passages}  # an id is unique in its collection
+        self._passages += [one for one in passages if (one.collection, one.id) not in known]
 
     def find(self, passages: Sequence[Passage]) -> dict[str, int]:
         """A tool has found these; the numbers of all documents so far."""
@@ -83,11 +83,12 @@ def _links(passages: Sequence[Passage]) -> dict[str, str]:
 
 def _event(group: list[Passage], link: str, language: str) -> dict[str, Any]:
     # Open WebUI tells documents apart by `metadata.source`, counts the [1] of an answer in the order in which those
-    # came first, and makes a link of one that is a URL; `external` keeps our name on it.
+    # came first, and makes a link of one that is a URL; `external` keeps our name on it. It counts pages from 0.
     name = _name(group, language)
     shared = {"source": link or group[0].document, "name": name}
     metadata = [
-        {**shared, **({"external": True} if link else {}), **({"page": one.page} if one.page else {})} for one in group
+        {**shared, **({"external": True} if link else {}), **({"page": one.page - 1} if one.page else {})}
+        for one in group
     ]
     source = {"id": shared["source"], "name": name} | ({"url": link} if link else {})
     return {"source": source, "document": [one.text for one in group], "metadata": metadata}

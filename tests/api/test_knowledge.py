@@ -195,7 +195,7 @@ def test_a_browser_sees_a_chip(client: Client) -> None:
         "data": {
             "source": {"id": "d1", "name": "Handbook, p. 3"},
             "document": [KEYS.text],
-            "metadata": [{"source": "d1", "name": "Handbook, p. 3", "page": 3}],
+            "metadata": [{"source": "d1", "name": "Handbook, p. 3", "page": 2}],
         },
     }
     assert not [chunk for chunk in told[1:] if "event" in chunk or "sources" in chunk]

@@ -75,8 +75,10 @@ def test_the_passage_is_in_the_prompt_and_its_source_in_the_browser(
     chip = page.page.get_by_text("1 Source", exact=True)
     expect(chip).to_be_visible(timeout=page.patience)
     chip.click()
-    expect(page.page.get_by_text("Blue heron soup").last).to_be_visible(timeout=page.patience)
     page.shot("source")
+    page.page.get_by_text("Blue heron soup").last.click()
+    expect(page.page.get_by_text("under a lid of slate").last).to_be_visible(timeout=page.patience)
+    page.shot("passage")
     rows = wait_settled(running_house, wide)
     turn = next(row for row in rows if row["kind"] == "turn")
     assert [row["turn_id"] for row in rows if row["kind"] == "embedding"] == [turn["turn_id"]]
