@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from commands.knowledge import guests, knowing, operators
 from commands.output import HouseOption, JsonOption, VerboseOption, console, one_sentence, print_json
+from maitre.errors import HouseError
 
 #: Characters of a passage that are shown; `--json` has all of it.
 EXCERPT = 300
@@ -50,6 +51,10 @@ def query(
         service = operators(checked) if reader is None else guests(checked, reader)
         body: dict[str, Any] = {"question": question, "limit": limit, "mode": mode.value, "answer": answer}
         found = service.post("query", body={**body, **({"collections": collection} if collection else {})})
+        if missing := sorted(set(collection or ()) - set(found["collections"])):
+            raise HouseError(
+                f"There is no collection “{missing[0]}”. `cli collections list` shows those that there are."
+            )
     if as_json:
         print_json(found)
     else:

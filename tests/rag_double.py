@@ -59,6 +59,8 @@ class RagDouble:
             case status if status.isdigit():
                 return _error(int(status), "The collections have different models.")
         reader = Reader(claims["sub"], claims["email"], tuple(claims["groups"]), claims["assistant"], claims["turn"])
+        if not self.library.open_to(reader, body["collections"]):
+            return _error(404, "There is no collection “x”.", "unknown_collection")
         found = await self.library.find(reader, body["question"], body["collections"], body.get("limit", 5), 1)
         return web.json_response({"passages": [asdict(one) for one in found]})
 
@@ -79,8 +81,8 @@ class RagDouble:
         return claims if claims["exp"] <= time.time() + 65 else None
 
 
-def _error(status: int, message: str) -> web.Response:
-    error = {"message": message, "type": "invalid_request_error", "code": "x"}
+def _error(status: int, message: str, code: str = "x") -> web.Response:
+    error = {"message": message, "type": "invalid_request_error", "code": code}
     return web.json_response({"error": error}, status=status)
 
 

@@ -22,14 +22,18 @@ class MemoryKnowledge:
         self._readers[name] = readers
         self._passages += [replace(one, collection=name) for one in passages]
 
+    def open_to(self, reader: Reader, names: Sequence[str]) -> list[str]:
+        """Those of the collections that the reader may read."""
+        return [name for name in names if name in self._readers and may_read(self._readers[name], reader)]
+
     async def find(
         self, reader: Reader, question: str, collections: Sequence[str], limit: int, seconds: float
     ) -> list[Passage]:
-        wanted = _words(question)
+        wanted, names = _words(question), self.open_to(reader, collections)
         scored = [
             replace(one, score=float(len(wanted & _words(f"{one.title} {one.text}"))))
             for one in self._passages
-            if one.collection in collections and may_read(self._readers[one.collection], reader)
+            if one.collection in names
         ]
         best = sorted((one for one in scored if one.score), key=lambda one: -one.score)
         return best[:limit]

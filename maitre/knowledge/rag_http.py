@@ -23,6 +23,9 @@ LIFE = 60
 #: Of connecting, and of keeping an idle connection: the service's server keeps it for five. Seconds.
 CONNECT, KEEP = 2.0, 4.0
 
+#: The service's word for collections that are not there, or not for this reader: then there is nothing to find.
+UNKNOWN = "unknown_collection"
+
 #: An answer that is longer is none. Bytes.
 LARGEST = 4 * 1024 * 1024
 
@@ -69,6 +72,8 @@ class HttpKnowledge:
             told = json.loads(data)
         except (ValueError, RecursionError):
             told = None
+        if status == 404 and _code(told) == UNKNOWN:
+            return {"passages": []}
         if status != 200 or not isinstance(told, dict):
             raise KnowledgeDown(f"the RAG service answers with {status}{_problem(told)}")
         return told
@@ -89,6 +94,11 @@ def signed(reader: Reader, key: str, now: float) -> str:
         "exp": int(now) + LIFE,
     }
     return jwt.encode(claims, key, algorithm="HS256")
+
+
+def _code(told: object) -> object:
+    error = told.get("error") if isinstance(told, dict) else None
+    return error.get("code") if isinstance(error, dict) else None
 
 
 def _problem(told: object) -> str:
