@@ -135,7 +135,7 @@ async def test_nothing_found_is_answered_without_a_model(desk: Desk) -> None:
     """Nobody pays for an answer from nothing."""
     found = await desk.ask(BOB, "POST", "/query", {"question": "dogs", "answer": True, "model": "models.x"})
     empty: dict[str, Any] = {"text": "", "citations": [], "model": "models.x", "usage": None}
-    assert found.json == {"passages": [], "answer": empty}
+    assert found.json == {"passages": [], "collections": [], "answer": empty}
     assert desk.chat.asked == []
 
 
