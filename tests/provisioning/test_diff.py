@@ -131,15 +131,14 @@ def _valves(case: Case) -> list[Change]:
 def _collection(name: str, row: Case) -> WantedCollection:
     files = {key: File(Path(key), digest) for key, digest in row.pop("files", {}).items()}
     owner, unmatched, unfit = row.pop("owner", "a@x.io"), tuple(row.pop("unmatched", ())), row.pop("unfit", {})
-    readers = Readers(
-        **{kind: who if kind == "everyone" else tuple(who) for kind, who in row.pop("readers", {}).items()}
-    )
+    who = row.pop("readers", {})
+    readers = Readers(who.get("everyone", False), *(tuple(who.get(kind, ())) for kind in ("users", "groups")))
     collection = Collection(**{"name": name, "title": name, "readers": readers, **row})
     return WantedCollection(collection, owner, "vectors", files, unmatched, unfit)
 
 
 def _live(name: str, row: Case) -> collections.LiveCollection:
-    plain = {"title": name, "description": "", "language": "simple", "index": "hnsw", "model": "vectors"}
+    plain: Case = {"title": name, "description": "", "language": "simple", "index": "hnsw", "model": "vectors"}
     plain |= {"owner": {"user": "u", "email": "a@x.io"}, "documents": len(row.get("documents", ()))}
     nobody = {"everyone": False, "users": [], "groups": [], "assistants": []}
     documents = {
