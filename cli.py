@@ -47,7 +47,8 @@ EXAMPLES = {
     ),
     "query": (
         'cli query "May I bring a dog?"',
-        'cli query "May I bring a dog?" --collection handbook --as free@maitre.example --answer',
+        'cli query "May I bring a dog?" --answer --model assistants.general',
+        'cli query "May I bring a dog?" --collection handbook --as free@maitre.example',
     ),
     "doctor": ("cli doctor", "cli doctor --json"),
 }

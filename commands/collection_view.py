@@ -9,6 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
+from commands.index_view import told
 from maitre.settings import House
 from provisioning.change import listed
 
@@ -43,7 +44,7 @@ def summary(one: Mapping[str, Any]) -> str:
         about,
         one["description"],
         f"{one['language']}, {one['model']} ({one['dimension']}), index {one['index']}",
-        f"{one['documents']} documents, {one['chunks']} chunks. {_unready(one)}".rstrip(),
+        f"{told(one['documents'], 'document')}, {told(one['chunks'], 'chunk')}. {_unready(one)}".rstrip(),
         f"Owner: {one['owner']['email'] or one['owner']['user'] or 'nobody'}. Readers: {readers(one['readers'])}.",
     ]
     return "\n".join(line for line in lines if line)

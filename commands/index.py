@@ -48,23 +48,21 @@ def index(
         service = operators(checked)
         outcomes = [indexing.Outcome(key) for key in found.files]
         most = checked.rag.max_file_bytes
-        pruned: list[str] = []
-        with following(outcomes, shown=not as_json) as hear:
-            try:
+        try:
+            with following(outcomes, shown=not as_json) as hear:
                 service.get("collections", collection)  # before files are read
-                if prune:
-                    pruned = _prune(service, collection, found)
+                pruned = _prune(service, collection, found) if prune else []
                 indexing.upload(service, collection, found.files, outcomes, most, hear)
                 if not no_wait and not indexing.wait(service, outcomes, PATIENCE, hear):
                     raise HouseError(
                         f"Nothing has moved for {PATIENCE:.0f} seconds; `cli status` shows whether the worker is up."
                         " What was uploaded stays in line."
                     )
-            except RagError as refused:
-                raise _with_remedy(refused, collection, outcomes) from refused
-            except KeyboardInterrupt:
-                errors.print(_stopped(outcomes), markup=False)
-                raise
+        except RagError as refused:
+            raise _with_remedy(refused, collection, outcomes) from refused
+        except KeyboardInterrupt:
+            errors.print(_stopped(outcomes), markup=False)
+            raise
         counts = Counter(one.status for one in outcomes)
         noted(checked, "collection.index", collection, **counts, pruned=len(pruned))
     if as_json:
@@ -107,8 +105,8 @@ def _is_there(folder: Path, key: str) -> bool:
 def _stopped(outcomes: list[Outcome]) -> str:
     uploaded = sum(bool(one.status) for one in outcomes)
     return (
-        f"{uploaded} of {told(len(outcomes), 'document')} are uploaded, and workers go on with them. The same command"
-        " goes on with the rest."
+        f"{uploaded} of {told(len(outcomes), 'document')} are uploaded, and the workers go on with them. The same"
+        " command goes on with the rest."
     )
 
 

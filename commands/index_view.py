@@ -49,15 +49,15 @@ def report(collection: str, found: Found, outcomes: Sequence[Outcome], pruned: S
             errors.print(f"{one.key}: {why}", markup=False, style="red", soft_wrap=True)
     counts = Counter("failed" if one.failed else one.status for one in outcomes)
     waiting = counts["waiting"] + counts["working"]
-    parts = [
-        f"{told(counts['ready'], 'document')} indexed in {collection}",
-        f"{told(waiting, 'document')} in line for {collection}" if waiting else "",
-        f"{counts['unchanged']} unchanged" if counts["unchanged"] else "",
-        f"{counts['failed']} failed" if counts["failed"] else "",
-        f"{len(pruned)} removed" if pruned else "",
-    ]
-    told_parts = [part for part in parts[0 if counts["ready"] or not waiting else 1 :] if part]
-    console.print(", ".join(told_parts) + ".", markup=False, highlight=False)
+    numbers = {
+        "indexed": counts["ready"],
+        "in line": waiting,
+        "unchanged": counts["unchanged"],
+        "failed": counts["failed"],
+        "removed": len(pruned),
+    }
+    parts = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
+    console.print(f"Documents of {collection}: {parts or 'none'}.", markup=False, highlight=False)
     if found.hidden or found.foreign:
         console.print(f"Passed by: {found.hidden} hidden, {found.foreign} that are no documents.", highlight=False)
 

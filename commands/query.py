@@ -41,6 +41,10 @@ def query(
     answer: Annotated[
         bool, typer.Option("--answer", help="Have a model answer from the passages; it is on the ledger.")
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="Which model answers: assistants.general, models.small."),
+    ] = None,
     as_json: JsonOption = False,
     house: HouseOption = None,
     verbose: VerboseOption = False,
@@ -50,7 +54,8 @@ def query(
         checked = knowing(house)
         service = operators(checked) if reader is None else guests(checked, reader)
         body: dict[str, Any] = {"question": question, "limit": limit, "mode": mode.value, "answer": answer}
-        found = service.post("query", body={**body, **({"collections": collection} if collection else {})})
+        given = {"collections": collection, "model": model}
+        found = service.post("query", body={**body, **{name: value for name, value in given.items() if value}})
         if missing := sorted(set(collection or ()) - set(found["collections"])):
             raise HouseError(
                 f"There is no collection “{missing[0]}”. `cli collections list` shows those that there are."

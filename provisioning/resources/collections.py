@@ -47,8 +47,12 @@ def diff(wanted: Sequence[WantedCollection], live: Mapping[str, LiveCollection],
     for one in wanted:
         name, there = one.collection.name, live.get(one.collection.name)
         if one.owner not in emails:
-            who = one.owner or "the administrator whom maitre.yaml lacks"
-            changes.append(_note(name, f"The collection {name} belongs to {who}, who is not in Open WebUI yet."))
+            why = (
+                f"belongs to {one.owner}, who is not in Open WebUI yet."
+                if one.owner
+                else "has no owner: maitre.yaml names neither one nor a user with the role admin."
+            )
+            changes.append(_note(name, f"The collection {name} {why}"))
             continue
         if there is None:
             title = one.collection.title
@@ -59,7 +63,10 @@ def diff(wanted: Sequence[WantedCollection], live: Mapping[str, LiveCollection],
             _note(name, f"maitre.yaml: knowledge.{name}.files: no file is like “{pattern}”.")
             for pattern in one.unmatched
         ]
-        changes += [_note(f"{name}/{key}", _left_out(key, name, why)) for key, why in sorted(one.unfit.items())]
+        changes += [
+            _note(f"{name}/{key}", f"{key} is not as its file in the collection {name}: {why}")
+            for key, why in sorted(one.unfit.items())
+        ]
         if there is None or there.shown["model"] == one.model:
             changes += _documents(one, {} if there is None else there.documents)
     return changes

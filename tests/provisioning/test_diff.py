@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from maitre.accounts.account import Account
 from maitre.assistants.assistant import Assistant
+from maitre.knowledge.collection import Collection, Readers
 from maitre.quota.plan import Plan
 from maitre.settings import User
 from provisioning.change import Change
+from provisioning.documents import File, WantedCollection
 from provisioning.resources import (
     accounts,
     assistants,
+    collections,
     connection,
     groups,
     members,
@@ -123,6 +128,39 @@ def _valves(case: Case) -> list[Change]:
     return valves.diff(case["live"])
 
 
+def _collection(name: str, row: Case) -> WantedCollection:
+    files = {key: File(Path(key), digest) for key, digest in row.pop("files", {}).items()}
+    owner, unmatched, unfit = row.pop("owner", "a@x.io"), tuple(row.pop("unmatched", ())), row.pop("unfit", {})
+    who = row.pop("readers", {})
+    readers = Readers(who.get("everyone", False), *(tuple(who.get(kind, ())) for kind in ("users", "groups")))
+    collection = Collection(**{"name": name, "title": name, "readers": readers, **row})
+    return WantedCollection(collection, owner, "vectors", files, unmatched, unfit)
+
+
+def _live(name: str, row: Case) -> collections.LiveCollection:
+    plain: Case = {"title": name, "description": "", "language": "simple", "index": "hnsw", "model": "vectors"}
+    plain |= {"owner": {"user": "u", "email": "a@x.io"}, "documents": len(row.get("documents", ()))}
+    nobody = {"everyone": False, "users": [], "groups": [], "assistants": []}
+    documents = {
+        key: {
+            "id": key,
+            "status": one.get("status", "ready"),
+            "fault": one.get("fault", ""),
+            "metadata": {collections.MARK: one["mark"]} if "mark" in one else {},
+        }
+        for key, one in row.pop("documents", {}).items()
+    }
+    return collections.LiveCollection({**plain, "readers": nobody, **row}, documents)
+
+
+def _collections(case: Case) -> list[Change]:
+    case = deepcopy(case)
+    wanted = [_collection(name, row) for name, row in case["wanted"].items()]
+    return collections.diff(
+        wanted, {name: _live(name, row) for name, row in case.get("live", {}).items()}, {"a@x.io", "b@x.io"}
+    )
+
+
 DIFF: dict[str, Callable[[Case], list[Change]]] = {
     "plans": _plans,
     "assistants": _assistants,
@@ -134,6 +172,7 @@ DIFF: dict[str, Callable[[Case], list[Change]]] = {
     "models": _models,
     "settings": _settings,
     "valves": _valves,
+    "collections": _collections,
 }
 
 

@@ -17,6 +17,7 @@ from provisioning.seed import provision
 from provisioning.wanted import wanted_of
 from tests.provisioning.house import GENERAL, HOUSE, SERVED, MemoryBooks, make_house, on_a_loop
 from tests.provisioning.open_webui import GATEWAY, PASSWORD, PIPELINES, URL, FakeOpenWebUI
+from tests.provisioning.rag_service import FakeRagService
 
 ON_GATEWAY = HOUSE + "open_webui: {connection: gateway}\n"
 KNOWING = HOUSE.replace("small: {name: Small, tools: false}", "small: {}, vectors: {embedding: true}") + (
@@ -30,6 +31,7 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.webui = FakeOpenWebUI(list(SERVED))
+        self.rag = FakeRagService()
         self.books = MemoryBooks()
         self.heard: list[str] = []
 
@@ -43,7 +45,8 @@ class Scene:
         files = file_embeddings(house, "http://gate:9100")
         wanted = wanted_of(house, asked, passwords, files)
         with on_a_loop(self.books) as books:
-            return provision(wanted, web, books, dry_run=dry_run, progress=self.heard.append, patience=0)
+            rag = self.rag.client() if wanted.collections else None
+            return provision(wanted, web, books, rag, dry_run=dry_run, progress=self.heard.append, patience=0)
 
 
 @pytest.fixture
