@@ -81,17 +81,21 @@ async def ready(connection: Connection, attempt: Attempt) -> None:
         raise Lost
 
 
-async def fault(connection: Connection, attempt: Attempt, code: str, sentence: str, *, final: bool) -> None:
-    """The attempt came to nothing: the job waits for another one, or has failed for good. Raises Lost."""
+async def fault(
+    connection: Connection, attempt: Attempt, code: str, sentence: str, *, final: bool, counts: bool
+) -> None:
+    """The attempt came to nothing: the job waits for another one, or has failed for good. `counts`: its last attempt
+    is one nearer. Raises Lost."""
     status = "failed" if final else "waiting"
     await _hold(connection, attempt.document)
     row = await one(
         connection,
         """
-        update jobs set status = %s, stage = '', fault = %s, fault_code = %s, changed_at = now()
+        update jobs set status = %s, stage = '', fault = %s, fault_code = %s, patience = patience + %s,
+            changed_at = now()
         where id = %s and status = 'working' and attempts = %s returning id
         """,
-        (status, sentence, code, attempt.job, attempt.number),
+        (status, sentence, code, 0 if counts else 1, attempt.job, attempt.number),
     )
     if row is None:
         raise Lost
