@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from rag_service.queue import Connection, one
 
+#: Seconds that a worker may hold a document and say nothing to Postgres. A machine that lost its power would else hold
+#: it for the two hours after which TCP notices.
+SILENCE = 30
+
 
 class Lost(Exception):
     """The job is no longer this attempt's: it ended, or another one works on it. Nothing is to be told."""
@@ -31,7 +35,7 @@ class Attempt:
 
 async def begin(connection: Connection, job: int, document: uuid.UUID) -> Attempt:
     """A new attempt at the job. Raises Lost when the job has ended, or went away with its document."""
-    await connection.execute("select from documents where id = %s for update", (document,))
+    await _hold(connection, document)
     row = await one(
         connection,
         """
@@ -64,7 +68,7 @@ async def progress(connection: Connection, attempt: Attempt, stage: str, done: i
 
 async def ready(connection: Connection, attempt: Attempt) -> None:
     """The job is done. Locks the document first, so that nobody else ends it at the same time. Raises Lost."""
-    await connection.execute("select from documents where id = %s for update", (attempt.document,))
+    await _hold(connection, attempt.document)
     row = await one(
         connection,
         """
@@ -77,17 +81,21 @@ async def ready(connection: Connection, attempt: Attempt) -> None:
         raise Lost
 
 
-async def fault(connection: Connection, attempt: Attempt, code: str, sentence: str, *, final: bool) -> None:
-    """The attempt came to nothing: the job waits for another one, or has failed for good. Raises Lost."""
+async def fault(
+    connection: Connection, attempt: Attempt, code: str, sentence: str, *, final: bool, counts: bool
+) -> None:
+    """The attempt came to nothing: the job waits for another one, or has failed for good. `counts`: its last attempt
+    is one nearer. Raises Lost."""
     status = "failed" if final else "waiting"
-    await connection.execute("select from documents where id = %s for update", (attempt.document,))
+    await _hold(connection, attempt.document)
     row = await one(
         connection,
         """
-        update jobs set status = %s, stage = '', fault = %s, fault_code = %s, changed_at = now()
+        update jobs set status = %s, stage = '', fault = %s, fault_code = %s, patience = patience + %s,
+            changed_at = now()
         where id = %s and status = 'working' and attempts = %s returning id
         """,
-        (status, sentence, code, attempt.job, attempt.number),
+        (status, sentence, code, 0 if counts else 1, attempt.job, attempt.number),
     )
     if row is None:
         raise Lost
@@ -99,6 +107,12 @@ async def fault(connection: Connection, attempt: Attempt, code: str, sentence: s
 
 async def unattended(connection: Connection, document: uuid.UUID) -> bool:
     """Whether nobody works on the document or is going to. Holds the document until the transaction's end."""
-    await connection.execute("select from documents where id = %s for update", (document,))
+    await _hold(connection, document)
     live = "select 1 from jobs where document = %s and status in ('waiting', 'working')"
     return await one(connection, live, (document,)) is None
+
+
+async def _hold(connection: Connection, document: uuid.UUID) -> None:
+    """Keep the document from all others until the transaction's end."""
+    await connection.execute("select set_config('idle_in_transaction_session_timeout', %s, true)", (f"{SILENCE}s",))
+    await connection.execute("select from documents where id = %s for update", (document,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 LONGEST = 300  # seconds between two attempts that nobody prescribed
 #: An upstream that wants more seconds than these is out of reach: a used-up month is no reason to wait in a queue.
 PATIENCE = 3600
@@ -13,4 +15,4 @@ def pause(attempt: int, last: int, wanted: float | None = None) -> int | None:
     if attempt >= last or (wanted is not None and wanted > PATIENCE):
         return None
     grown = min(LONGEST, 2 ** min(attempt, 20))
-    return max(1, round(wanted + 0.5)) if wanted is not None else grown
+    return max(1, math.ceil(wanted)) if wanted is not None else grown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import sys
 from array import array
 from collections.abc import Sequence
@@ -125,6 +126,8 @@ def _vectors(raw: bytes, count: int) -> list[list[float]]:
         raise EmbedderDown("The embedder's answer holds no embeddings.") from spoilt
     if len(vectors) != count or not all(vectors) or len({len(vector) for vector in vectors}) > 1:
         raise EmbedderDown(f"The embedder gave {len(vectors)} embeddings for {count} texts, or of different lengths.")
+    if not all(math.isfinite(sum(vector)) for vector in vectors):
+        raise EmbedderDown("The embedder gave something that is no number.")
     return vectors
 
 

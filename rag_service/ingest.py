@@ -74,7 +74,9 @@ class Ingest:
         except Unreadable as unreadable:
             await self._fault(attempt, unreadable.code, str(unreadable))
         except TooMany as waiting:
-            await self._pause(attempt, waiting.code, str(waiting), waiting.retry_after)
+            # Whoever is told when to come back is no closer to giving up: a large folder waits for many a full minute.
+            told = waiting.retry_after is not None
+            await self._pause(attempt, waiting.code, str(waiting), waiting.retry_after, counts=not told)
         except Refused as refused:
             await self._fault(attempt, refused.code, str(refused))
         except EmbedderDown as down:
@@ -178,16 +180,20 @@ class Ingest:
         async with self.pool.connection() as connection:
             await attempts.progress(connection, attempt, stage, done, total)
 
-    async def _pause(self, attempt: Attempt, code: str, sentence: str, wanted: float | None) -> None:
-        seconds = pause(attempt.number, attempt.last, wanted)
-        await self._fault(attempt, code, sentence, final=seconds is None)
+    async def _pause(
+        self, attempt: Attempt, code: str, sentence: str, wanted: float | None, *, counts: bool = True
+    ) -> None:
+        seconds = pause(attempt.number, attempt.last if counts else attempt.number + 1, wanted)
+        await self._fault(attempt, code, sentence, final=seconds is None, counts=counts)
         if seconds is not None:
             raise Again(seconds)
 
-    async def _fault(self, attempt: Attempt, code: str, sentence: str, *, final: bool = True) -> None:
+    async def _fault(
+        self, attempt: Attempt, code: str, sentence: str, *, final: bool = True, counts: bool = True
+    ) -> None:
         try:
             async with self.pool.connection() as connection:
-                await attempts.fault(connection, attempt, code, sentence, final=final)
+                await attempts.fault(connection, attempt, code, sentence, final=final, counts=counts)
         except Lost:
             return
         except DOWN as down:

@@ -76,6 +76,8 @@ async def free_abandoned(connection: Connection, seconds: float) -> int:
         """,
         (seconds,),
     )
+    # Of work that was taken back from a dead worker nothing is left to do; what came of it is in `jobs`.
+    await connection.execute("delete from procrastinate_jobs where status not in ('todo', 'doing')")
     return len(freed)
 
 

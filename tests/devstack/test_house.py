@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import asyncpg
 import pytest
@@ -30,6 +31,7 @@ PARTS: tuple[Endpoint, ...] = (*STORES, "upstream", "traces")
 STARTING = """
 import sys
 from pathlib import Path
+from typing import get_args
 from devstack import house
 from maitre.settings import load_house
 house.up(load_house(Path(sys.argv[1])), lambda *said: print(*said, flush=True), only=sys.argv[2:])
@@ -238,3 +240,49 @@ def test_a_house_has_the_server_that_open_webui_is_connected_to(house: House) ->
         well = {one.name for one in whole.status(connected) if one.healthy}
         assert well == {"valkey"}
     assert {"pipelines", "gateway"} <= ports.read(house.state / "ports.json").keys()
+
+
+KNOWING = {"rag", "rag_worker"}
+
+
+def test_a_house_without_knowledge_starts_none_of_its_parts(house: House) -> None:
+    """`rag:` is one section; a house without it is the house it was, and its engine hears of no RAG service."""
+    assert {"embedder", *KNOWING} <= set(parts.names(house))
+    without = replace(house, rag=None, knowledge={})
+    assert set(parts.names(house)) - set(parts.names(without)) == KNOWING
+    numbers = {name: 20_000 + place for place, name in enumerate(parts.addressed(house))}
+    engines: tuple[Endpoint, ...] = ("pipelines", "gateway")
+    for one, told in ((house, True), (without, False)):
+        for engine in parts.of(one, numbers, engines).values():
+            assert ("MAITRE_RAG_URL" in engine.command.env) is told
+
+
+def test_each_embedded_provider_is_one_server(house: House) -> None:
+    """Who makes embeddings only is the embedder; who chats is llama.cpp; neither is started for the other."""
+    chats = {name: one for name, one in house.providers.items() if name not in house.embedders}
+    embeds = {name: one for name, one in house.providers.items() if name in house.embedders}
+    servers = {"upstream", "embedder"}
+    assert servers & set(parts.names(replace(house, providers=chats))) == {"upstream"}
+    assert servers & set(parts.names(replace(house, providers=embeds))) == {"embedder"}
+
+
+def test_the_worker_leaves_off_before_the_gateway_goes_and_postgres_goes_last() -> None:
+    """It embeds through the gateway, and writes into Postgres to the end."""
+    order = [set(phase) for phase in whole.STOPPING]
+    at = {name: place for place, phase in enumerate(order) for name in phase}
+    assert at["rag_worker"] < at["gateway"] < at["rag"] < at["postgres"]
+    assert set(at) == set(get_args(Endpoint))
+
+
+def test_the_embedder_and_a_worker_start_and_say_how_they_are(house: House) -> None:
+    """The worker needs no service and no gateway to start, and knows when Postgres is gone."""
+    try:
+        whole.up(house, only=["postgres", "embedder", "rag_worker"])
+        well = {one.name for one in whole.status(house) if one.healthy}
+        assert well == {"postgres", "embedder", "rag_worker"}
+        kill(house, "postgres")
+        assert wait_until(lambda: "rag_worker" not in {o.name for o in whole.status(house) if o.healthy}, 40)
+        whole.up(house, only=["postgres"])
+        assert wait_until(lambda: "rag_worker" in {o.name for o in whole.status(house) if o.healthy}, 60)
+    finally:
+        whole.down(house.state)

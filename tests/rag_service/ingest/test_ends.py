@@ -108,6 +108,18 @@ async def test_a_passing_fault_is_waited_out(case: str, worker: Process, desk: D
     assert len(embedder.texts) == len(set(embedder.texts)) == 5
 
 
+async def test_who_is_told_when_to_come_back_never_gives_up(
+    worker: Process, desk: Desk, embedder: EmbedderDouble
+) -> None:
+    """A thousand small files wait for many a full minute of their owner's plan; none of them fails of it."""
+    document, id = await desk.bring("notes", text("notes", 2))
+    async with desk.pool.connection() as connection:
+        await connection.execute("update jobs set patience = 2 where id = %s", [int(id)])
+    embedder.faults = [PASSING["busy"]] * 3
+    assert await ended(desk, id) == "ready"
+    assert (await the(desk, id)).attempts == 4
+
+
 LASTING = {
     "unknown-user": (refusal(403, "forbidden"), "forbidden"),
     "too-long": (refusal(400, "too_long"), "too_long"),

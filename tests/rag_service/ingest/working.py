@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rag_service import ingest, sources, worker
+from rag_service import attempts, ingest, sources, worker
 from rag_service.embedder_http import Embedder
 from rag_service.ingest import Ingest
 from rag_service.reader import Reader
@@ -26,6 +26,6 @@ STEPS: dict[str, Step] = {
 }
 
 if __name__ == "__main__":
-    ingest.BATCH = 3
+    ingest.BATCH, attempts.SILENCE = 3, 3
     halt_at(sys.argv.pop(1), STEPS)
     worker.main()
