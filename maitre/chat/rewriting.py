@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from maitre.chat import prompt, question
 from maitre.chat.calls import Calls
@@ -34,13 +36,13 @@ class Rewriting:
             return ""
         request = replace(prepared.request, notes={})  # what this call waits for is no news of the turn's
         asked = prepared.again(kind="task", request=request, body=body, recalled=None, streamed=False)
+        message: Mapping[str, Any] = {}
         try:
             async with asyncio.timeout(seconds) as limit:
                 asked = await self._reception.sized(asked, LONGEST)
                 whole, _ = await self._calls.whole(asked, Unheard(request), limit)
+                message = whole["choices"][0].get("message") or {}
         except (Refusal, StoreDown, TimeoutError) as fault:
             log.info("A question is searched for as it is: %s", str(fault) or "rewriting it takes too long")
-            return ""
-        finally:
-            await self._calls.settled(prepared)  # the turn's own call may need the room
-        return question.cleaned(prompt.text_of((whole["choices"][0].get("message") or {}).get("content")))
+        await self._calls.settled(prepared)  # the turn's own call may need the room
+        return question.cleaned(prompt.text_of(message.get("content")))
