@@ -109,15 +109,15 @@ def collection_of(found: Mapping[str, Any]) -> Collection:
 
 
 async def readable(connection: Connection, caller: Caller, names: Sequence[str] | None = None) -> list[Collection]:
-    """Those that the caller may read: all, or the named ones, of which none may be missing."""
+    """Those that the caller may read: all, or of the named ones. Raises Refused: 404, when none of those is."""
     found = await rows(
         connection,
         f"select {_COLLECTION} from collections c where {READABLE} and (%(names)s::text[] is null"
         " or c.name = any(%(names)s)) order by c.name",
         {**seen_by(caller), "names": None if names is None else list(names)},
     )
-    if missing := sorted(set(names or ()) - {one["name"] for one in found}):
-        raise unknown(missing[0])
+    if names and not found:
+        raise unknown(names[0])
     return [collection_of(one) for one in found]
 
 

@@ -17,7 +17,7 @@ from rag_service.errors import Refused
 SOON = 5  # seconds after which it makes sense to ask again
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "too_large"}
 _log = logging.getLogger("rag_service")
 
 
