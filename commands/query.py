@@ -56,7 +56,7 @@ def query(
         body: dict[str, Any] = {"question": question, "limit": limit, "mode": mode.value, "answer": answer}
         given = {"collections": collection, "model": model}
         found = service.post("query", body={**body, **{name: value for name, value in given.items() if value}})
-        if missing := sorted(set(collection or ()) - set(found["collections"])):
+        if missing := found.get("unknown"):
             raise HouseError(
                 f"There is no collection “{missing[0]}”. `cli collections list` shows those that there are."
             )

@@ -6,23 +6,23 @@ MAITRE_HOUSE=… python -m uvicorn rag_service.app:app
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import psycopg
 from fastapi import FastAPI
 
-from maitre.settings import find_house, load_house
+from maitre.errors import HouseError
+from maitre.settings import House, find_house, load_house
 from rag_service import refusals
-from rag_service.database import migrate, open_pool
+from rag_service.database import Pool, migrate, open_pool
+from rag_service.description import describe
 from rag_service.guard import Guard
 from rag_service.routes import ROUTERS
 from rag_service.service import Service
 
 PATIENCE = 60  # seconds that a start waits for Postgres
-
-DESCRIPTION = """Collections of documents, and what they say about a question. Every request carries the house's
-`rag_key` as a bearer token, and in `X-Maitre-On-Behalf-Of` a signed token that says who asks."""
 
 
 def create(opened: Callable[[], AbstractAsyncContextManager[Service]]) -> FastAPI:
@@ -37,7 +37,6 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Service]]) -> FastAP
     app = FastAPI(
         title="Maitre RAG",
         version="1",
-        description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -46,6 +45,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Service]]) -> FastAP
     for router in ROUTERS:
         app.include_router(router)
     refusals.install(app)
+    describe(app)
     app.add_middleware(Guard, key=lambda: app.state.service.key, max_file=lambda: app.state.service.max_file_bytes)
     return app
 
@@ -64,17 +64,22 @@ async def opened() -> AsyncIterator[Service]:
         embedder, chat = Embedder(house), Chat(house)
         stack.push_async_callback(embedder.close)
         stack.push_async_callback(chat.close)
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    pool = await open_pool(house)
-                    break
-                except psycopg.OperationalError:
-                    await asyncio.sleep(0.5)
+        pool = await _pool(house)
         stack.push_async_callback(pool.close)
         await migrate(pool)
         await queue.prepare(pool)
         yield Service.of(house, pool, Chunks(pool), embedder, jobs, chat)
+
+
+async def _pool(house: House) -> Pool:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await open_pool(house)
+        except psycopg.OperationalError as down:
+            if time.monotonic() > until:
+                raise HouseError(f"Postgres does not answer within {PATIENCE} seconds.") from down
+            await asyncio.sleep(0.5)
 
 
 app = create(opened)

@@ -109,7 +109,7 @@ def collection_of(found: Mapping[str, Any]) -> Collection:
 
 
 async def readable(connection: Connection, caller: Caller, names: Sequence[str] | None = None) -> list[Collection]:
-    """Those that the caller may read: all, or those of the named ones. Raises Refused when it is none of these."""
+    """Those that the caller may read: all, or of the named ones. Raises Refused: 404, when none of those is."""
     found = await rows(
         connection,
         f"select {_COLLECTION} from collections c where {READABLE} and (%(names)s::text[] is null"
@@ -117,7 +117,7 @@ async def readable(connection: Connection, caller: Caller, names: Sequence[str] 
         {**seen_by(caller), "names": None if names is None else list(names)},
     )
     if names and not found:
-        raise unknown(sorted(names)[0])
+        raise unknown(names[0])
     return [collection_of(one) for one in found]
 
 

@@ -42,16 +42,12 @@ class Upload:
     name: str
     media_type: str
     data: bytes
+    sha256: str  # of the data
 
     def content_hash(self, model: str) -> str:
         """The same for what would give the same chunks."""
         said = [self.title, self.url, self.metadata, self.name, self.media_type, model, MAKING, self.sha256]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def sha256(self) -> str:
-        """Of the file's bytes."""
-        return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

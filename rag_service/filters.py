@@ -1,64 +1,88 @@
-"""Filters on metadata, as somebody sends them, made LlamaIndex's MetadataFilters."""
+"""Filters on metadata, as somebody sends them: LlamaIndex's MetadataFilters as JSON. Pure.
+
+LlamaIndex itself takes seconds to import, in which the service would answer nobody; the store asks the nouns below for
+the same fields as its.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from dataclasses import dataclass
+from typing import Any
 
 from rag_service.errors import Refused
 from rag_service.plain import problem_of
-
-if TYPE_CHECKING:
-    from llama_index.core.vector_stores import MetadataFilters
+from rag_service.store.filters import OPERATORS
 
 MOST = 50  # filters of a request
 DEEPEST = 5  # filters within filters
 LONGEST = 1000  # values of one filter
 
+_EXAMPLE = 'it must look like {"filters": [{"key": "year", "operator": ">=", "value": 2024}], "condition": "and"}'
 
-def filters_of(said: Any) -> MetadataFilters:
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """As llama_index.core.vector_stores.MetadataFilter."""
+
+    key: str
+    operator: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """As llama_index.core.vector_stores.MetadataFilters."""
+
+    filters: tuple[Filter | Filters, ...]
+    condition: str
+
+
+def filters_of(said: Any) -> Filters:
     """The filters that somebody sent as JSON. Raises Refused: 400 `bad_filters`."""
-    if problem := _problem(said, 1, [0]) or problem_of(said, depth=DEEPEST * 3 + 2):
+    if problem := problem_of(said, depth=3 * DEEPEST):
         raise refused(problem)
-    # LlamaIndex takes seconds to import; whoever asks without filters does not wait for it.
-    from llama_index.core.vector_stores import MetadataFilters
-
-    try:
-        return MetadataFilters.model_validate(said)
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False)[0]
-        raise refused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from wrong
+    return _group(said, 1, [MOST])
 
 
 def refused(problem: str) -> Refused:
     """A refusal of filters for that reason."""
-    return Refused(400, "bad_filters", f"The parameter “filters” is wrong: {problem[:300].rstrip('.')}.")
+    problem = problem[:300].removesuffix(".")
+    return Refused(400, "bad_filters", f"The parameter “filters” is wrong: {problem}.")
 
 
-def _problem(said: Any, depth: int, seen: list[int]) -> str | None:
+def _group(said: Any, depth: int, left: list[int]) -> Filters:
     if not isinstance(said, Mapping) or not isinstance(said.get("filters"), list):
-        return 'it must look like {"filters": [{"key": "year", "operator": ">=", "value": 2024}], "condition": "and"}'
-    if unknown := set(said) - {"filters", "condition"}:
-        return f"it has no “{sorted(map(str, unknown))[0][:100]}”"
+        raise refused(_EXAMPLE)
+    _only(said, "filters", "condition")
+    condition = said.get("condition") or "and"
+    if condition not in ("and", "or", "not"):
+        raise refused("a condition is “and”, “or” or “not”")
     if depth > DEEPEST:
-        return f"it is nested deeper than {DEEPEST} levels"
+        raise refused(f"it is nested deeper than {DEEPEST} levels")
+    parts: list[Filter | Filters] = []
     for one in said["filters"]:
-        seen[0] += 1
-        if seen[0] > MOST:
-            return f"there are more than {MOST} filters"
+        left[0] -= 1
+        if left[0] < 0:
+            raise refused(f"there are more than {MOST} filters")
         nested = isinstance(one, Mapping) and "filters" in one
-        if problem := _problem(one, depth + 1, seen) if nested else _wrong(one):
-            return problem
-    return None
+        parts.append(_group(one, depth + 1, left) if nested else _filter(one))
+    return Filters(tuple(parts), condition)
 
 
-def _wrong(one: Any) -> str | None:
+def _filter(one: Any) -> Filter:
     if not isinstance(one, Mapping) or not isinstance(one.get("key"), str) or not 0 < len(one["key"]) <= 200:
-        return "each filter needs a “key” of 1 to 200 characters"
-    if unknown := set(one) - {"key", "operator", "value"}:
-        return f"a filter has no “{sorted(map(str, unknown))[0][:100]}”"
-    if isinstance(one.get("value"), list) and len(one["value"]) > LONGEST:
-        return f"a filter has more than {LONGEST} values"
-    return None
+        raise refused("each filter needs a “key” of 1 to 200 characters")
+    _only(one, "key", "operator", "value")
+    operator, value = one.get("operator", "=="), one.get("value")
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        raise refused(f"the operators are {' '.join(OPERATORS)}")
+    many = value if isinstance(value, list) else [value]
+    if len(many) > LONGEST or any(isinstance(single, list | dict) for single in many):
+        raise refused(f"a value is a text, a number or a list of up to {LONGEST} of them")
+    return Filter(one["key"], operator, value)
+
+
+def _only(said: Mapping[Any, Any], *fields: str) -> None:
+    if unknown := set(said) - set(fields):
+        raise refused(f"there is no “{sorted(unknown)[0][:100]}”")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -16,9 +18,11 @@ from rag_service.refusals import answer
 #: Answers without a key, and with the key alone.
 OPEN, NAMELESS = "/health", "/openapi.json"
 
+UPLOADS = ("/index-document", "/index-documents")
 SMALL = 4 * 2**20  # bytes of a body that carries no document
-BESIDE = 2**20  # bytes of an upload beside its file
-BATCH = 4  # how many of the largest files an upload of several may weigh
+BESIDE = 2**20  # bytes of an upload beside its files
+AT_ONCE = 16  # uploads that are read at once, each onto the disk; further ones wait
+SILENCE = 60  # seconds after which a client that sends nothing more is given up
 
 _SCHEME = "bearer "
 
@@ -30,6 +34,7 @@ class Guard:
         self, app: ASGIApp, key: Callable[[], str], max_file: Callable[[], int], clock: Callable[[], float] = time.time
     ) -> None:
         self._app, self._key, self._max_file, self._clock = app, key, max_file, clock
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -60,14 +65,13 @@ class Guard:
         if (said := headers.get("content-length", "")).isdigit() and int(said) > most:
             await answer(413, "too_large", _sentence(most))(scope, receive, send)
             return
-        await self._app(scope, _bounded(receive, most), send)
+        async with self._room if scope["path"] in UPLOADS else nullcontext():
+            await self._app(scope, _bounded(receive, most), send)
 
     def _most(self, path: str) -> int:
         """The bytes that a body may have."""
-        if path == "/index-document":
+        if path in UPLOADS:  # several files may have what one may
             return self._max_file() + BESIDE
-        if path == "/index-documents":
-            return self._max_file() * BATCH + BESIDE
         return forms.MAX_TEXT * 6 + BESIDE if path == "/index-text" else SMALL
 
 
@@ -78,12 +82,18 @@ def _right(authorization: list[str], key: str) -> bool:
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    read = 0
+    read, ended = 0, False
 
     async def bounded() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
+        nonlocal read, ended
+        if ended:
+            return await receive()  # waits until the client leaves
+        try:
+            async with asyncio.timeout(SILENCE):
+                message = await receive()
+        except TimeoutError as silent:
+            raise HTTPException(408, "The request does not come to its end.") from silent
+        read, ended = read + len(message.get("body", b"")), not message.get("more_body")
         if read > most:
             raise HTTPException(413, _sentence(most))
         return message

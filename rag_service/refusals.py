@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 import psycopg
 from fastapi import FastAPI, Request
@@ -18,7 +17,7 @@ from rag_service.errors import Refused
 SOON = 5  # seconds after which it makes sense to ask again
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "too_large"}
 _log = logging.getLogger("rag_service")
 
 
@@ -27,8 +26,10 @@ def answer(
 ) -> JSONResponse:
     """The answer that refuses a request."""
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    error: dict[str, Any] = {"message": sentence, "type": kind, "code": code, "param": param}
-    return JSONResponse({"error": error}, status, headers)
+    error = {"message": sentence, "type": kind, "code": code, "param": param}
+    # Half a character of a request may come back in a sentence, and no JSON of ours can hold it.
+    told = {name: said.encode("utf-8", "replace").decode() if said else said for name, said in error.items()}
+    return JSONResponse({"error": told}, status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -57,7 +58,7 @@ async def _invalid(_: Request, fault: RequestValidationError) -> JSONResponse:
     param = ".".join(place)[:200]
     why = str(first["msg"]).removeprefix("Value error, ")
     sentence = f"The parameter “{param}” is wrong: {why}." if param else f"The request is wrong: {why}."
-    return answer(400, "bad_request", sentence.encode("utf-8", "replace").decode(), param=param or None)
+    return answer(400, "bad_request", sentence, param=param or None)
 
 
 async def _http(_: Request, fault: HTTPException) -> JSONResponse:

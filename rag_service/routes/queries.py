@@ -26,7 +26,8 @@ _OURS = ("title", "page", "heading", "url")
 @router.post("/query")
 async def query(form: QueryForm, caller: Asked, service: Parts) -> dict[str, Any]:
     """The passages that say most about a question, of those that the caller may read; with `answer` a model's answer
-    from them, at the caller's expense. `collections` says which were asked."""
+    from them, at the caller's expense. Of `collections` those are `unknown` that the caller may not read, or that do
+    not exist."""
     model = form.model or service.answer_model
     if form.answer and model is None:
         raise Refused(400, "no_model", "The parameter “model” is missing, and the house has no model for answers.")
@@ -36,10 +37,12 @@ async def query(form: QueryForm, caller: Asked, service: Parts) -> dict[str, Any
     found = await _search(form, filters, readable, caller, service) if readable else []
     names = {collection.id: collection.name for collection in readable}
     passages = [_passage(one, names[one.collection]) for one in found]
-    asked: dict[str, Any] = {"passages": passages, "collections": sorted(names.values())}
-    if not form.answer or model is None:
-        return asked
-    return {**asked, "answer": await _answer(form.question, passages, model, caller, service)}
+    told: dict[str, Any] = {"passages": passages}
+    if missing := sorted(set(form.collections or ()) - set(names.values())):
+        told["unknown"] = missing
+    if form.answer and model is not None:
+        told["answer"] = await _answer(form.question, passages, model, caller, service)
+    return told
 
 
 async def _search(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import uuid
 from typing import Annotated, Any
 
@@ -76,8 +78,11 @@ async def index_text(form: TextForm, caller: Asked, service: Parts, response: Re
     data = form.text.encode()
     if not data.strip():
         raise _empty(key)
-    upload = Upload(key, form.title, form.url, form.metadata, "text.md", "text/markdown", data)
+    if len(data) > service.max_file_bytes:
+        raise _too_large(key, service)
     async with service.room:
+        # A name would be taken for its title.
+        upload = await _made(key, form.title, form.url, form.metadata, "", "text/markdown", data)
         (accepted,) = await _put(service, caller, form.collection, [upload])
     return _told(accepted, response)
 
@@ -105,12 +110,18 @@ async def _upload(
     if not name:
         raise Refused(400, "bad_request", "The parameter “file” is wrong: it has no name.")
     if (file.size or 0) > service.max_file_bytes:
-        most = service.max_file_bytes // 2**20
-        raise Refused(413, "too_large", f"“{name}” is too large: a file may have {most} MiB.")
+        raise _too_large(name, service)
     data = await file.read()
     if not data:
         raise _empty(name)
-    return Upload(key or name, title, url, metadata, name, media_type, data)
+    return await _made(key or name, title, url, metadata, name, media_type, data)
+
+
+async def _made(
+    key: str, title: str, url: str, metadata: dict[str, Any], name: str, media_type: str, data: bytes
+) -> Upload:
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+    return Upload(key, title, url, metadata, name, media_type, data, digest)
 
 
 def _metadata(said: str) -> dict[str, Any]:
@@ -125,6 +136,11 @@ def _metadata(said: str) -> dict[str, Any]:
 
 def _empty(name: str) -> Refused:
     return Refused(400, "empty", f"“{name}” is empty.")
+
+
+def _too_large(name: str, service: Service) -> Refused:
+    most = service.max_file_bytes // 2**20
+    return Refused(413, "too_large", f"“{name}” is too large: a file may have {most} MiB.")
 
 
 def _told(accepted: Accepted, response: Response) -> dict[str, str]:

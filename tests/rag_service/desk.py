@@ -175,7 +175,7 @@ async def open_desk(house: House) -> AsyncIterator[Desk]:
                 serving.result()
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
             yield Desk(app.state.service, embedder, chat, session, f"http://127.0.0.1:{port}", house, name)
     finally:
         server.should_exit = True
