@@ -28,18 +28,18 @@ class Chunks:
     """The store beneath the service and the LlamaIndex class. One for a process: the pool is its caller's."""
 
     def __init__(self, pool: AsyncConnectionPool, *, prefix: str = "chunks", halfvec: bool = True) -> None:
-        self._pool, self._prefix, self._halfvec = pool, prefix, halfvec
+        self.pool, self.prefix, self._halfvec = pool, prefix, halfvec
         self._indexes = Indexes(pool)
 
     def table(self, dimension: int) -> Table:
         """The table of vectors of this dimension."""
-        return Table(self._prefix, dimension, self._halfvec)
+        return Table(self.prefix, dimension, self._halfvec)
 
     async def prepare(self, dimension: int) -> None:
         """Make the tables of a dimension, unless they are there; several processes may do it at once. Raises StoreFault
         when pgvector is older than 0.8."""
         table = self.table(dimension)
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.pool.connection() as connection, connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(hashtextextended('rag_service.store', 0))")
             for extension in ("vector", "pg_trgm"):
                 await connection.execute(f"create extension if not exists {extension}")
@@ -55,7 +55,7 @@ class Chunks:
         are staged already are replaced. Raises StoreFault for a vector of another dimension."""
         table = self.table(collection.dimension)
         rows = _rows(table, collection, chunks, version, document)
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.pool.connection() as connection, connection.transaction():
             await connection.execute(
                 "select pg_advisory_xact_lock(hashtextextended(%s, %s))", [document, collection.id]
             )
@@ -68,7 +68,7 @@ class Chunks:
 
     async def staged(self, collection: Collection, document: str, version: int) -> set[str]:
         """The node ids of a coming version that are kept already."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             cursor = await connection.execute(
                 f"select node_id from {self.table(collection.dimension).staged} "
                 "where collection = %s and document = %s and version = %s",
@@ -92,7 +92,7 @@ class Chunks:
         """Write chunks that answer at once; one with a node id that the collection has replaces it."""
         table = self.table(collection.dimension)
         rows = _rows(table, collection, chunks)
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.pool.connection() as connection, connection.transaction():
             incoming = f"{table.name}_incoming"
             await connection.execute(
                 f"create temporary table if not exists {incoming} (like {table.staged}) on commit delete rows"
@@ -126,7 +126,7 @@ class Chunks:
 
     async def remove(self, collection: Collection, where: Condition) -> None:
         """Forget the chunks that a condition leaves, whatever their document."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             await connection.execute(
                 f"delete from {self.table(collection.dimension).name} where collection = %s and {where.sql}",
                 [collection.id, *where.parameters],
@@ -134,7 +134,7 @@ class Chunks:
 
     async def matching(self, collection: Collection, where: Condition) -> list[Chunk]:
         """The chunks that a condition leaves, with their embeddings, by node id."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(
                 "select node_id, document, text, embedding, metadata "
@@ -156,7 +156,7 @@ class Chunks:
         """The chunks that answer best, best first, as of one moment. Only collections that are among the search's ids
         and given here are looked at; they are of one dimension. Raises StoreFault, also for a senseless filter.
         `weights`: what places by meaning and by words count in a hybrid search."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             return await found_in(connection, self._indexes, self.table, collections, search, also, weights)
 
     async def tend(self, collection: Collection) -> None:

@@ -45,7 +45,8 @@ def question(query: VectorStoreQuery, collection: int, **extra: Any) -> Question
         [collection], text=query.query_str or "", embedding=query.query_embedding, filters=query.filters, **found
     )
     alpha = 0.5 if query.alpha is None else query.alpha
-    return Question(search, named(query.doc_ids, query.node_ids), (alpha, 1 - alpha))
+    # The retriever of LlamaIndex sends empty lists when it means all.
+    return Question(search, named(query.doc_ids or None, query.node_ids or None), (alpha, 1 - alpha))
 
 
 def named(doc_ids: list[str] | None = None, node_ids: list[str] | None = None) -> Condition:

@@ -23,6 +23,7 @@ from rag_service.store.filters import EVERYTHING, Condition, condition, joined
 from rag_service.store.nodes import as_chunk, as_node
 from rag_service.store.questions import named, question
 from rag_service.store.registry import collection_of
+from rag_service.store.stock import stock_table
 
 T = TypeVar("T")
 Work = Callable[[Chunks], Coroutine[Any, Any, T]]
@@ -203,6 +204,19 @@ class PgVectorStore(BasePydanticVectorStore):
     async def atend(self) -> None:
         """As `tend`."""
         await self._async(lambda chunks: chunks.tend(self._known))
+
+    def import_stock(self, name: str, schema: str = "public") -> int:
+        """Copy the nodes of a table `data_<name>` of the stock Postgres store in the same database; how many. What was
+        cut off goes on. Raises StoreFault when it is none, or of another dimension."""
+        return self._sync(lambda chunks: self._import(chunks, name, schema))
+
+    async def aimport_stock(self, name: str, schema: str = "public") -> int:
+        """As `import_stock`."""
+        return await self._async(lambda chunks: self._import(chunks, name, schema))
+
+    async def _import(self, chunks: Chunks, name: str, schema: str) -> int:
+        table = await stock_table(chunks.pool, name, schema)
+        return max([written async for written in table.copy_into(chunks, self._known)], default=0)
 
     def close(self) -> None:
         """Close the store's own connections; a pool that was given stays open."""
