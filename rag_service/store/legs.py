@@ -93,7 +93,8 @@ class Legs:
         return await self._rows(sql, [vector, *self.where.parameters, vector, limit])
 
     async def text(self, collections: Sequence[Collection], question: str, limit: int) -> list[Row]:
-        """The chunks whose words say most about the question, best first; those of several languages in one list."""
+        """The chunks whose words say most about the question, best first; those of several languages in one list.
+        Scores are the part of the question that a chunk says: each of its words counts as it is rare."""
         languages = sorted({one.language for one in collections})
         found: list[Row] = []
         for language in languages:
@@ -154,9 +155,10 @@ class Legs:
                 "then %s::float8 * word_similarity(word, text) else 0 end) from unnest(%s::text[]) as l(word))"
             )
             values += [words.weight(1, rows) / 2, like]
+        whole = sum(words.weight(term.hits, rows) for term in terms)
         reached = joined("or", any_of)
         sql = (
-            f"select {self._columns}, ({score})::float8 as score from {self.table.name} where collection = any(%s) "
-            f"and {reached.sql} and {self.where.sql} order by score desc, node_id limit %s"
+            f"select {self._columns}, ({score})::float8 / %s::float8 as score from {self.table.name} "
+            f"where collection = any(%s) and {reached.sql} and {self.where.sql} order by score desc, node_id limit %s"
         )
-        return await self._rows(sql, [*values, ids, *reached.parameters, *self.where.parameters, limit])
+        return await self._rows(sql, [*values, whole, ids, *reached.parameters, *self.where.parameters, limit])

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from rag_service.chunk import Chunk, Collection, Found, Search
 from rag_service.store.faults import StoreFault
 from rag_service.store.filters import Condition, condition, joined
-from rag_service.store.fusion import fused
+from rag_service.store.fusion import fused, trust
 from rag_service.store.indexes import Indexes
 from rag_service.store.legs import Legs, Row
 from rag_service.store.mmr import differing
@@ -69,8 +69,14 @@ async def _found(
     if len(lists) == 1:
         ranked = [((row[0], row[1]), row[6]) for row in lists[0]]
     else:
-        lists.append(_literal(lists[1], search.text))
-        ranked = fused([[(row[0], row[1]) for row in one] for one in lists], (*weights, weights[1]))
+        near, said = lists
+        ranked = fused(
+            [
+                [((row[0], row[1]), weights[0]) for row in near],
+                [((row[0], row[1]), weights[1] * trust(row[6])) for row in said],
+                [((row[0], row[1]), weights[1]) for row in _literal(said, search.text)],
+            ]
+        )
     if search.mmr is not None and search.embedding is not None:
         vectors = [unpacked(rows[key][5], legs.table.halfvec) for key, _ in ranked]
         order = differing(search.embedding, vectors, search.limit, search.mmr)

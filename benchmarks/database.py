@@ -1,0 +1,38 @@
+"""A Postgres of its own for the benchmarks of the RAG service, as the embedded house runs it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.servers import free_port, running
+from devstack import postgres, scaffold
+from devstack.places import folder
+from maitre.settings import load_house
+
+
+@contextmanager
+def database(cpus: Sequence[int] = ()) -> Iterator[str]:
+    """The URL of an empty database `bench`. `cpus`: those that Postgres may use, else the caller's. Indexes are built in
+    as much memory for everybody."""
+    with tempfile.TemporaryDirectory(prefix="maitre-bench-") as name:
+        base = Path(name)
+        base.chmod(0o755)  # Postgres runs as another account when this runs as root
+        scaffold.copy_example(base / "house")
+        scaffold.make_secrets(base / "house")
+        house = load_house(base / "house")
+        part = postgres.part(house, free_port("postgres"))
+        part.prepare()
+        log = folder(house.state / "logs") / "postgres.log"
+        with running(part.title, part.command, log, part.healthy, part.port, stop_signal=part.stop_signal) as server:
+            if cpus:
+                os.sched_setaffinity(server.pid, cpus)
+            with psycopg.connect(part.url, autocommit=True) as connection:
+                connection.execute("create database bench")
+                connection.execute("alter database bench set maintenance_work_mem = '512MB'")
+            yield part.url.rpartition("/")[0] + "/bench"
