@@ -102,7 +102,9 @@ def bars(answers: Sequence[Answer], kept: str, split: str) -> str:
         for mode in MODES:
             own = values(answers, kept, split, group, mode, "nDCG@10")
             mean = sum(own) / len(own)
-            lines.append(f"{group if mode == MODES[0] else '':>12} {mode:>6} {'█' * round(mean * BAR):<{BAR}} {mean:.3f}")
+            lines.append(
+                f"{group if mode == MODES[0] else '':>12} {mode:>6} {'█' * round(mean * BAR):<{BAR}} {mean:.3f}"
+            )
     return "\n".join(lines)
 
 
@@ -116,9 +118,7 @@ def as_json(answers: Sequence[Answer], seed: int) -> dict[str, Any]:
         "results": [
             {
                 **{"documents": kept, "split": split, "group": group, "measure": measure},
-                **{
-                    mode: asdict(estimate(values(answers, kept, split, group, mode, measure), seed)) for mode in MODES
-                },
+                **{mode: asdict(estimate(values(answers, kept, split, group, mode, measure), seed)) for mode in MODES},
                 **{
                     f"hybrid-{leg}": asdict(gain)
                     for leg, gain in differences(answers, kept, split, group, measure, seed).items()

@@ -28,7 +28,9 @@ class Question:
 
     id: str
     split: str
-    kind: str  # paraphrase: other words; exact: a code, a number, a name; crosslingual: of a document in another language
+    kind: (
+        str  # paraphrase: other words; exact: a code, a number, a name; crosslingual: of a document in another language
+    )
     language: str  # of the question
     text: str
     relevant: Mapping[str, int]
