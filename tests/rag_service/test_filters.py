@@ -6,9 +6,9 @@ import json
 
 import pytest
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
-from rag_service.store.filters import condition
 
 from rag_service.filters import filters_of
+from rag_service.store.filters import condition
 
 
 @pytest.mark.parametrize("operator", list(FilterOperator))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rag_service.embedder_http import EmbedderDown, TooMany
 
 from rag_service import answers
+from rag_service.embedder_http import EmbedderDown, TooMany
 from tests.rag_service.desk import ANN, BOB, Desk
 
 
