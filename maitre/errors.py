@@ -5,6 +5,7 @@ MaitreError
 ├── HouseError           an operator's command cannot go on; the message is the sentence to print
 ├── BadKey               a new API key cannot be as somebody wants it; the message says why
 ├── StoreDown            Postgres or Valkey does not answer
+├── KnowledgeDown        the RAG service does not answer, or takes no such question; the guest is answered without
 ├── ToolFault            a tool cannot do what a model asks; the model reads the text
 ├── ValkeyError          Valkey answered a command with an error: a mistake of ours
 └── Refusal              a guest is told no, in one sentence from the catalogue
@@ -49,6 +50,10 @@ class BadKey(MaitreError):
 
 class StoreDown(MaitreError):
     """A store (Postgres or Valkey) did not answer."""
+
+
+class KnowledgeDown(MaitreError):
+    """The RAG service did not answer, or refused a question; the text is one sentence for the log."""
 
 
 class ValkeyError(MaitreError):
