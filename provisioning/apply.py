@@ -14,6 +14,7 @@ from provisioning.resources import (
     connection,
     functions,
     groups,
+    likenesses,
     members,
     models,
     plans,
@@ -45,6 +46,7 @@ def apply(
         "settings": settings.apply,
         "valves": partial(valves.apply, connection=asked),
         "functions": functions.apply,
+        "likenesses": likenesses.apply,
     }
     for change in changes:
         if change.action == "skip":

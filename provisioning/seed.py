@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from maitre.settings import House
 from provisioning.apply import apply, verify
 from provisioning.books import OpenBooks, opened
 from provisioning.change import Change
+from provisioning.gateway_http import Gateway
 from provisioning.live import Live, read
-from provisioning.logins import passwords_of, signed_in
+from provisioning.logins import administrator_of, passwords_of, signed_in
 from provisioning.openwebui_http import OpenWebUI
 from provisioning.plan import plan_of
 from provisioning.resources import groups
 from provisioning.resources.connection import connection_of
 from provisioning.resources.settings import file_embeddings
 from provisioning.wanted import Wanted, wanted_of
-from provisioning.world import World
+from provisioning.world import Embed, World
 
 Progress = Callable[[str], None]
 
@@ -67,9 +68,26 @@ def provision(
 
 
 def _world(web: OpenWebUI, books: OpenBooks, wanted: Wanted, live: Live) -> World:
+    by_email = {email: user.id for email, user in live.users.items()}
     return World(
         web,
         books,
-        user_ids={email: user.id for email, user in live.users.items()},
+        user_ids=by_email,
         group_ids={key: group.id for key, group in groups.matched(wanted.groups, live.groups).items()},
+        embedder=_embedder(wanted.house, by_email),
     )
+
+
+def _embedder(house: House, user_ids: Mapping[str, str]) -> Embed | None:
+    """Makes embeddings through the gateway, on the account of the house's administrator."""
+    rag = house.rag
+    if rag is None:
+        return None
+
+    def embed(texts: Mapping[str, str]) -> Mapping[str, list[float]]:
+        gateway = Gateway(house.endpoint("gateway"), house.secret("rag_key"), rag.embedding)
+        email, _ = administrator_of(house, passwords_of(house))
+        vectors = gateway.embed([*texts.values()], rag.passage.input_type, user_ids[email])
+        return dict(zip(texts, vectors, strict=True))
+
+    return embed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maitre.settings import House
-from provisioning.resources import functions, groups, models, settings, users
+from provisioning.resources import functions, groups, likenesses, models, settings, users
 from provisioning.resources.connection import Connection
 
 
@@ -22,6 +22,7 @@ class Wanted:
     models: list[models.WantedModel]
     settings: dict[str, dict[str, Any]]
     function: functions.WantedFunction | None
+    likenesses: dict[str, str]
 
 
 def wanted_of(
@@ -36,4 +37,5 @@ def wanted_of(
         models=models.wanted(house.assistants, house.models, house.aliases, house.plans),
         settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan, files),
         function=functions.wanted(house.secret("stamp")) if connection.gateway else None,
+        likenesses=likenesses.wanted(house),
     )
