@@ -82,7 +82,7 @@ class Looking:
         user_id, ids = self._prepared.account.user_id, {turn.id for turn in newest}
         short = len(newest) < self._memory.load
         if not self._session.browser:  # there the other chats may grow meanwhile
-            self._likeness.note(user_id, self._session, short=there and short)
+            self._likeness.note(user_id, self._session, short=short)
         if self._finding is None or not there or (short and not self._session.browser):
             return []
         try:
