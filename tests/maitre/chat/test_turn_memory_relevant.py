@@ -39,6 +39,13 @@ async def talk(kitchen: Kitchen, *texts: str) -> None:
         kitchen.clock.advance(60)
 
 
+async def index_round(kitchen: Kitchen) -> None:
+    """Have the index told what it is to be told."""
+    assert kitchen.turns.index_round is not None
+    kitchen.turns.index_round.begin()
+    await kitchen.settled()
+
+
 async def found(kitchen: Kitchen, question: str = "What is the name of my cat?") -> list[str]:
     """Those of the texts that the index finds."""
     session = (await kitchen.sessions.read("u1", "s1", 0) or (None,))[0]
@@ -131,11 +138,9 @@ async def test_what_could_not_be_told_to_the_index_is_told_later(kitchen: Kitche
     kitchen.index.down["put"] = 3
     await talk(kitchen, "My cat is called Pixel.")
     assert await found(kitchen) == []
-    assert kitchen.turns.index_round is not None
     kitchen.index.down["put"] = 0
     kitchen.clock.advance(120)
-    kitchen.turns.index_round.begin()
-    await kitchen.settled()
+    await index_round(kitchen)
     assert await found(kitchen) == ["My cat is called Pixel."]
 
 
@@ -154,15 +159,12 @@ async def test_what_is_deleted_is_forgotten_by_the_index(kitchen: Kitchen, how: 
     else:
         await talk(kitchen, "six", "seven", "eight")
     for _ in range(4):
-        assert kitchen.turns.index_round is not None
-        kitchen.turns.index_round.begin()
-        await kitchen.settled()
+        await index_round(kitchen)
         kitchen.clock.advance(120)
     left = await kitchen.index.find("u1", session, "cat Mondays", 9)
     assert len(left) == (0 if how != "keep" else 1)
     kitchen.index.down["forget"] = 1
-    kitchen.turns.index_round.begin()
-    await kitchen.settled()
+    await index_round(kitchen)
     assert kitchen.index.down["forget"] == 1  # there is nothing left to forget
 
 
@@ -177,9 +179,7 @@ async def test_a_turn_deleted_while_it_is_told_is_forgotten_all_the_same(kitchen
     kitchen.index.slow["put"].set()
     await kitchen.settled()
     for _ in range(3):
-        assert kitchen.turns.index_round is not None
-        kitchen.turns.index_round.begin()
-        await kitchen.settled()
+        await index_round(kitchen)
         kitchen.clock.advance(150)
     assert await kitchen.index.find("u1", session, "cat", 9) == []
 
