@@ -18,7 +18,7 @@ from maitre.settings import load_house
 
 @contextmanager
 def database(cpus: Sequence[int] = ()) -> Iterator[str]:
-    """The URL of an empty database `bench`. `cpus`: those that Postgres may use, else the caller's. Indexes are built in
+    """The URL of an empty database `bench`. `cpus`: those that Postgres may use, else the caller's. Indexes are made in
     as much memory for everybody."""
     with tempfile.TemporaryDirectory(prefix="maitre-bench-") as name:
         base = Path(name)

@@ -35,7 +35,10 @@ from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
 from maitre.keys.redis_guesses import RedisFailures
 from maitre.knowledge.rag_http import HttpKnowledge
+from maitre.memory.indexing_postgres import PostgresIndexing
 from maitre.memory.sessions_postgres import PostgresSessions
+from maitre.memory.summaries_postgres import PostgresSummaries
+from maitre.memory.turn_index_http import HttpTurnIndex
 from maitre.providers.keyring import Keyring
 from maitre.providers.kinds_http import upstream_of
 from maitre.providers.pool import pool_of
@@ -117,6 +120,9 @@ class Engine:
         line = RedisLine(self._valkey)
         queues = {name: one.queue for name, one in house.providers.items() if one.queue is not None}
         self.sessions = PostgresSessions(self._database)
+        self._index = None
+        if house.rag is not None:
+            self._index = HttpTurnIndex(partial(house.endpoint, "rag"), house.secret("rag_key"), time.time)
         self._tools = HttpTools(house.tools)
         self._knowledge: HttpKnowledge | None = None
         if house.rag is not None:
@@ -130,6 +136,9 @@ class Engine:
             line=line,
             ledger=self._ledger,
             sessions=self.sessions,
+            summaries=PostgresSummaries(self._database),
+            indexing=PostgresIndexing(self._database),
+            index=self._index,
             budgets=house.budgets,
             queues=queues,
             upstreams=self._upstreams,
@@ -217,6 +226,8 @@ class Engine:
         await self._books.forget(self._clock(), timedelta(days=self.house.retention_days))
         await self.diary.forget()
         await self.sessions.forget(self._clock())
+        if self.turns.index_round is not None:
+            self.turns.index_round.begin()
 
     def counters(self) -> dict[str, int]:
         """What this process counts: what tracing sent and dropped, and actions that could not be kept."""
@@ -246,6 +257,8 @@ class Engine:
         await self._tools.close()
         if self._knowledge is not None:
             await self._knowledge.close()
+        if self._index is not None:
+            await self._index.close()
         await self._journals.close()
         await self._valkey.close()
         await self._database.close()

@@ -37,10 +37,11 @@ async def listed(api: Api, exchange: Exchange, caller: Caller) -> None:
 
 
 async def read(api: Api, exchange: Exchange, caller: Caller) -> None:
-    """One session with its turns, the newest last."""
+    """One session with its turns, the newest last, and the summary of the older ones if there is one."""
     session, turns = await _own(api, exchange, caller, ALL)
     told = [{"id": one.id, "created_at": _seconds(one.at), "messages": list(one.messages)} for one in turns]
-    await exchange.answer({**_session(session), "turns": told})
+    summary = {"summary": session.summary} if session.summary else {}
+    await exchange.answer({**_session(session), **summary, "turns": told})
 
 
 async def drop(api: Api, exchange: Exchange, caller: Caller) -> None:

@@ -29,7 +29,7 @@ from maitre.queue.room import Seat, WaitingRoom
 from maitre.quota.admission import Admission
 from maitre.quota.asking import Size, ask
 from maitre.quota.plan import Plan
-from maitre.quota.reservation import Ask, Granted, refusal
+from maitre.quota.reservation import BACKGROUND, Ask, Granted, refusal
 from maitre.quota.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -238,7 +238,7 @@ class Holds:
             tokens,
             call.held_prompt,
             call.held_completion,
-            background=call.kind == "task",
+            background=call.kind in BACKGROUND,
         )
         try:
             return await self._room.seat(capacity, ticket, told)

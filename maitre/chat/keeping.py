@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,10 +28,14 @@ LARGEST = 256 * 1024
 
 
 class Keeping:
-    """Keeps turns in the background, those of one session in their order. One for a process."""
+    """Keeps turns in the background, those of one session in their order. One for a process. `indexed`: whether turns
+    of memories by relevance are put down for the index. `kept` hears of each turn that was kept."""
 
-    def __init__(self, sessions: Sessions, retention: timedelta) -> None:
+    def __init__(
+        self, sessions: Sessions, retention: timedelta, *, indexed: bool, kept: Callable[[Prepared, Recalled], None]
+    ) -> None:
         self._sessions, self._retention = sessions, retention
+        self._indexed, self._told = indexed, kept
         self._last: dict[tuple[str, str], asyncio.Task[None]] = {}  # by account and session
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -60,20 +65,25 @@ class Keeping:
             return
         turn = SessionTurn(prepared.turn_id, recalled.session.used_at, messages)
         key = prepared.account.user_id, recalled.session.id
-        task = asyncio.create_task(self._keep(key[0], recalled, turn, self._last.get(key)))
+        task = asyncio.create_task(self._keep(prepared, recalled, turn, self._last.get(key)))
         self._last[key] = task
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._kept(key, done))
 
     async def _keep(
-        self, user_id: str, recalled: Recalled, turn: SessionTurn, before: asyncio.Task[None] | None
+        self, prepared: Prepared, recalled: Recalled, turn: SessionTurn, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
             await asyncio.wait({before})
         try:
             delete_at = turn.at + self._retention
-            session, most = recalled.session, recalled.memory.keep
-            if not await self._sessions.keep(user_id, session, turn, most, delete_at, known=recalled.known):
+            user_id, session, memory = prepared.account.user_id, recalled.session, recalled.memory
+            index_at = turn.at if self._indexed and memory.relevant else None
+            if await self._sessions.keep(
+                user_id, session, turn, memory.keep, delete_at, known=recalled.known, index_at=index_at
+            ):
+                self._told(prepared, recalled)
+            else:
                 log.warning("The turn %s is not remembered: its session was deleted, or is another's.", turn.id)
         except StoreDown as down:
             log.warning("The turn %s is not remembered: %s", turn.id, down)

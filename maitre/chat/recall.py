@@ -1,6 +1,7 @@
 """An assistant's memory before a turn: what its session holds goes before the guest's messages.
 
-A memory that does not answer within a second is done without, and the answer says so (`X-Memory: unavailable`).
+A memory that does not answer within a second is done without, and the answer says so (`X-Memory: unavailable`;
+`partial` where only the older turns that are like the guest's message are missing: see `chat/likeness.py`).
 
 Words are kept only where house, plan and assistant all allow it (`record: full`); otherwise, and with `store: false`,
 the turn stands alone (`X-Memory: off`).
@@ -16,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from maitre.chat.keeping import Keeping
+from maitre.chat.likeness import Likeness
 from maitre.chat.message import TurnRequest
 from maitre.chat.prepared import Prepared
 from maitre.chat.recalled import Recalled
@@ -24,6 +26,7 @@ from maitre.memory.fitting import fitting, fresh, latest, newly_asked, paired, p
 from maitre.memory.memory import Memory
 from maitre.memory.session import Session, SessionTurn, of_chat
 from maitre.memory.sessions import Sessions
+from maitre.memory.telling import ABOUT, likest, told
 from maitre.providers.size import Ratios, weigh
 
 log = logging.getLogger(__name__)
@@ -50,8 +53,9 @@ class Recall:
         ratios: Ratios,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
+        likeness: Likeness,
     ) -> None:
-        self._sessions, self._keeping, self._ratios = sessions, keeping, ratios
+        self._sessions, self._keeping, self._ratios, self._likeness = sessions, keeping, ratios, likeness
         self._clock, self._new_id = clock, new_id
 
     async def recall(self, prepared: Prepared) -> Prepared:
@@ -75,31 +79,63 @@ class Recall:
         return replace(prepared, request=request, recalled=recalled)
 
     async def fit(self, prepared: Prepared, sized: Sized) -> Prepared:
-        """The turn with as many of its session's newest turns as fit beside the prompt and the largest answer."""
+        """The turn with as much of its session as fits beside the prompt and the largest answer: its summary, the turns
+        that are like what the guest says, for at most half of the room, and the newest turns."""
         recalled = prepared.recalled
-        if recalled is None or not recalled.turns:
+        if recalled is None or not (recalled.turns or recalled.earlier or recalled.summary):
             return prepared
         system, *talk = prepared.body["messages"]
-        turns = fitting(recalled.turns, lambda turn: self._size(prepared, turn), room(prepared))
-        while turns := paired(turns, talk):
+        summary, earlier, turns = self._chosen(prepared, recalled)
+        while True:
+            turns = paired(turns, talk)
+            if not (turns or earlier or summary):
+                return prepared
             before = [dict(message) for turn in turns for message in turn.messages]
-            body = {**prepared.body, "messages": [system, *before, *talk]}
-            told = replace(recalled, taken=len(turns), messages=len(before))
+            text = told(summary, earlier)
+            first = {**system, "content": system["content"] + text} if text else system
+            body = {**prepared.body, "messages": [first, *before, *talk]}
+            given = replace(recalled, taken=len(turns) + len(earlier), messages=len(before), text=text)
             with suppress(BadRequest):  # the estimate was too low
-                full = await sized(replace(prepared, body=body, recalled=told), prepared.max_tokens)
+                full = await sized(replace(prepared, body=body, recalled=given), prepared.max_tokens)
                 if full.max_tokens >= prepared.max_tokens:
                     return full
-            turns = turns[1:]
-        return prepared
+            if earlier:
+                earlier = earlier[:-1]
+            elif turns:
+                turns = turns[1:]
+            else:
+                summary = ""
+
+    def _chosen(
+        self, prepared: Prepared, recalled: Recalled
+    ) -> tuple[str, tuple[SessionTurn, ...], tuple[SessionTurn, ...]]:
+        """The summary, the turns like this one and the newest turns that have room by their estimated sizes."""
+
+        def size(text: str) -> int:
+            return self._ratios.tokens(prepared.model.id, len(text.encode("utf-8", "replace")))
+
+        free, summary = room(prepared), recalled.summary
+        left = None if free is None else free - size(summary) - ABOUT
+        if left is not None and left < 0:
+            left, summary = free, ""
+        most = recalled.memory.relevant
+        earlier = likest(recalled.earlier, size, None if left is None else left // 2 - ABOUT, most)
+        if left is not None and earlier:
+            left -= size(told("", earlier))
+        # Without a summary nothing of the room is kept for one.
+        left = left if summary or earlier else free
+        return summary, earlier, fitting(recalled.turns, lambda turn: self._size(prepared, turn), left)
 
     def without(self, prepared: Prepared) -> Prepared:
         """The turn without what it was given of its session."""
         recalled = prepared.recalled
-        if recalled is None or not recalled.messages:
+        if recalled is None or not (recalled.messages or recalled.text):
             return prepared
         system, *rest = prepared.body["messages"]
+        if recalled.text:
+            system = {**system, "content": system["content"].removesuffix(recalled.text)}
         body = {**prepared.body, "messages": [system, *rest[recalled.messages :]]}
-        return replace(prepared, body=body, recalled=replace(recalled, taken=0, messages=0))
+        return replace(prepared, body=body, recalled=replace(recalled, taken=0, messages=0, text=""))
 
     def _session(self, slug: str, memory: Memory, request: TurnRequest) -> Session | None:
         """The turn's session, whether it is there already or not."""
@@ -113,28 +149,40 @@ class Recall:
         return None
 
     async def _read(self, prepared: Prepared, memory: Memory, session: Session) -> Recalled:
-        talk, turns, read, known = plain(prepared.body["messages"]), list[SessionTurn](), True, False
+        talk = plain(prepared.body["messages"])
+        turns, read, known, summary, earlier = list[SessionTurn](), True, False, "", list[SessionTurn]()
         if session.browser or prepared.request.session_id:
+            time = asyncio.get_running_loop().time
+            until = time() + PATIENCE
+            like = self._likeness.looking(prepared, memory, session, talk)
             try:
-                async with asyncio.timeout(PATIENCE):
-                    turns, known = await self._turns(prepared.account.user_id, session, memory.load)
+                async with asyncio.timeout_at(until):
+                    turns, known, summary = await self._turns(prepared.account.user_id, session, memory.load)
+                earlier = await like.beyond(turns, known or session.browser, until)
             except (StoreDown, TimeoutError) as down:
                 log.warning("A turn goes on without its memory: %s", str(down) or "the store does not answer in time")
                 read = False
+            finally:
+                like.over()
         said = newly_asked(talk) if session.browser else fresh(turns, talk)
-        return Recalled(memory, session, unheard(turns, talk), said, read=read, known=known)
+        return Recalled(
+            memory, session, unheard(turns, talk), said, read=read, known=known,
+            earlier=unheard(earlier, talk), summary=summary if memory.summary else "",
+        )  # fmt: skip
 
-    async def _turns(self, user_id: str, session: Session, load: int) -> tuple[list[SessionTurn], bool]:
-        """The turns that the session has, or for a chat of the browser those of the others; whether it is there."""
+    async def _turns(self, user_id: str, session: Session, load: int) -> tuple[list[SessionTurn], bool, str]:
+        """The turns that the session has, or for a chat of the browser those of the others; whether it is there; its
+        summary."""
         if session.browser:
-            return list(latest(await self._sessions.elsewhere(user_id, session.assistant, session.id, load))), False
+            others = await self._sessions.elsewhere(user_id, session.assistant, session.id, load)
+            return list(latest(others)), False, ""
         await self._keeping.done(user_id, session.id)
         found = await self._sessions.read(user_id, session.id, load)
         if found is None:
-            return [], False
+            return [], False, ""
         if found[0].assistant != session.assistant:
             raise BadRequest("other_assistant", session=session.id)
-        return found[1], True
+        return found[1], True, found[0].summary
 
     def _size(self, prepared: Prepared, turn: SessionTurn) -> int:
         weight, extra = weigh({"messages": turn.messages})

@@ -13,7 +13,8 @@ from maitre.memory.session import Session, SessionTurn
 class Recalled:
     """A turn's session as it was read: its turns that the client's messages do not hold, and what is new in those.
     `taken`: how many of the turns go upstream, and `messages`: as how many messages. `read`: whether the store
-    answered. `known`: whether the session was there."""
+    answered. `known`: whether the session was there. `earlier`: older turns that are like what the guest says, the
+    likest first, and `summary`: of the older ones; `text`: what the system message tells of both."""
 
     memory: Memory
     session: Session
@@ -23,6 +24,9 @@ class Recalled:
     messages: int = 0
     read: bool = True
     known: bool = False
+    earlier: tuple[SessionTurn, ...] = ()
+    summary: str = ""
+    text: str = ""
 
     @property
     def shown(self) -> str:

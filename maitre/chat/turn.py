@@ -37,11 +37,13 @@ from maitre.chat.ground import Ground
 from maitre.chat.holds import Holds
 from maitre.chat.introduced import introduced
 from maitre.chat.keeping import Keeping
+from maitre.chat.likeness import Likeness
 from maitre.chat.listener import listening, over
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
 from maitre.chat.recall import Recall
+from maitre.chat.recalled import Recalled
 from maitre.chat.reception import Accounts, CatalogueSource, Reception
 from maitre.chat.refused import RefusedChats
 from maitre.chat.reports import of_refusal
@@ -49,13 +51,18 @@ from maitre.chat.rewriting import Rewriting
 from maitre.chat.sentences import language, sentence, zone_of
 from maitre.chat.settlements import Settlements
 from maitre.chat.shown import Sink
+from maitre.chat.summing import Summing
 from maitre.chat.terms import Terms
 from maitre.chat.tool_loop import ToolLoop
 from maitre.chat.wait import Unheard, Wait, WaitAloud
 from maitre.errors import BadRequest, ProviderError, Refusal, StoreDown, Unavailable
 from maitre.faults import outline
 from maitre.knowledge.passage import Knowledge
+from maitre.memory.index_round import IndexRound
+from maitre.memory.indexing import Indexing
 from maitre.memory.sessions import Sessions
+from maitre.memory.summaries import Summaries
+from maitre.memory.turn_index import TurnIndex
 from maitre.providers import fault_outline
 from maitre.providers.alias import Alias
 from maitre.providers.health import Health
@@ -94,6 +101,9 @@ class Turns:
         line: Line,
         ledger: JournaledLedger,
         sessions: Sessions,
+        summaries: Summaries,
+        indexing: Indexing,
+        index: TurnIndex | None,
         budgets: Mapping[Subject, Mapping[str, int]],
         queues: Mapping[str, Capacity],
         upstreams: Mapping[str, Upstream],
@@ -119,8 +129,11 @@ class Turns:
         self.settlements = Settlements(
             terms, store, ledger, upstreams, prices, ratios, lengths, self.pulse, tracer, clock
         )
-        self.keeping = Keeping(sessions, timedelta(days=terms.retention_days))
-        recall = Recall(sessions, self.keeping, ratios, clock, new_id)
+        self.keeping = Keeping(
+            sessions, timedelta(days=terms.retention_days), indexed=index is not None, kept=self._kept
+        )
+        self.index_round = None if index is None else IndexRound(indexing, index, clock)
+        recall = Recall(sessions, self.keeping, ratios, clock, new_id, Likeness(sessions, index))
         self.reception = Reception(
             terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt, recall,
             Giving(ratios),
@@ -144,6 +157,7 @@ class Turns:
         rewriting = Rewriting(self.calls, self.reception)
         self._ground = Ground(terms, knowledge, recall, self.reception, rewriting, store, tracer, clock, new_id)
         self._loop = ToolLoop(self.calls, self.reception, tools, tracer, clock, new_id)
+        self._summing = Summing(summaries, self.calls, self.reception, clock)
 
     # ── the two ways to be served ────────────────────────────────────────────────────────────────────────
 
@@ -199,6 +213,13 @@ class Turns:
     async def prepare(self, request: TurnRequest, *, streamed: bool) -> Prepared:
         """The turn as it asks for its place, with its memory and its passages. Raises Refusal or StoreDown."""
         return await self._ground.ground(await self.reception.prepare(request, streamed=streamed))
+
+    def _kept(self, prepared: Prepared, recalled: Recalled) -> None:
+        """A turn is remembered now."""
+        if self.index_round is not None and recalled.memory.relevant:
+            self.index_round.begin()
+        if recalled.memory.summary and not recalled.session.browser:
+            self._summing.begin(prepared, recalled)
 
     def _admitted(self, request: TurnRequest) -> None:
         self._refused.admitted(request)
@@ -286,7 +307,10 @@ class Turns:
     async def drain(self, seconds: float) -> None:
         """Wait for what is being settled and given back, so long each; what is left the sweep will charge, and the
         leases of the line will free."""
-        await asyncio.gather(self.settlements.drain(seconds), self.keeping.drain(seconds))
+        await self.keeping.drain(seconds)
+        await self._summing.drain(seconds)
+        told = self.index_round.drain(seconds) if self.index_round is not None else asyncio.sleep(0)
+        await asyncio.gather(self.settlements.drain(seconds), told)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.room.close(), seconds)
 

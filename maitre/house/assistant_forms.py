@@ -24,6 +24,9 @@ class AssistantMemoryForm(Form):
     load: int | None = Field(None, ge=1, le=100)
     keep: int | None = Field(None, ge=1, le=1000)
     browser: bool = False
+    relevant: int | None = Field(None, ge=0, le=20)
+    summary: bool | None = None
+    summary_tokens: int | None = Field(None, ge=50, le=4000)
 
 
 class AssistantKnowledgeForm(Form):

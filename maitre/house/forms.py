@@ -216,6 +216,9 @@ class MemoryForm(Form):
 
     load: Annotated[int, Field(ge=1, le=100)] = 10
     keep: Annotated[int, Field(ge=1, le=1000)] = 100
+    relevant: Annotated[int, Field(ge=0, le=20)] = 0
+    summary: bool = False
+    summary_tokens: Annotated[int, Field(ge=50, le=4000)] = 300
 
 
 class TextFormForm(Form):

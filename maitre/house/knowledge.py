@@ -22,6 +22,8 @@ def check_knowledge(
 ) -> None:
     """Add what is wrong. `embedders`: the models that make embeddings; `slugs`: the assistants'."""
     rag, collections = house.get("rag"), mapping(house.get("knowledge"))
+    if mapping(house.get("memory")).get("relevant") and not isinstance(rag, dict):
+        problems.append("maitre.yaml: memory.relevant: needs rag, which says how texts become embeddings")
     if isinstance(rag, dict):
         known("maitre.yaml: rag.embedding", [rag.get("embedding")], models, "model")
         if models is not None and rag.get("embedding") in models and rag["embedding"] not in embedders:
@@ -39,6 +41,8 @@ def check_knowledge(
     for file, front in fronts.items():
         if front.get("similar") is not None and not isinstance(rag, dict):
             problems.append(f"{file}: similar: the house makes no embeddings (rag in maitre.yaml)")
+        if mapping(front.get("memory")).get("relevant") and not isinstance(rag, dict):
+            problems.append(f"{file}: memory.relevant: the house makes no embeddings (rag in maitre.yaml)")
         wish = front.get("knowledge")
         if wish is not None and not isinstance(rag, dict):
             problems.append(f"{file}: knowledge: the house has none (rag in maitre.yaml)")

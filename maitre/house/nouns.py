@@ -160,7 +160,8 @@ def _memory(own: AssistantMemoryForm | None, house: MemoryForm) -> Memory | None
     """An assistant's memory: the house's, but for what it says itself."""
     if own is None:
         return None
-    return Memory(own.load or house.load, own.keep or house.keep, own.browser)
+    told = {name: value for name, value in own.model_dump().items() if value is not None}
+    return Memory(**{**house.model_dump(), **told})
 
 
 def _routing(slug: str, front: RouterForm) -> Routing:

@@ -28,7 +28,7 @@ class _Place:
     host: str
     port: int
     tls: bool
-    beginning: str  # of the request: its first line and Host
+    beginning: str  # of the request: its first line after the method, and Host
 
 
 class HttpClient:
@@ -42,8 +42,12 @@ class HttpClient:
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> _Posted:
         """The answer to a POST of JSON, when its headers have come: `async with`. Raises Unreachable, Broken,
         ValueError."""
+        return self.ask("POST", url, body, headers)
+
+    def ask(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> _Posted:
+        """The same by another method."""
         place = _place(url)
-        return _Posted(self, place, _request(place, body, headers))
+        return _Posted(self, place, _request(method, place, body, headers))
 
     async def connection(self, place: _Place) -> Connection:
         """One that nobody else uses. Raises Unreachable."""
@@ -125,11 +129,11 @@ class _Posted:
         self._client.done(self._place, self._connection)
 
 
-def _request(place: _Place, body: bytes, headers: Mapping[str, str]) -> bytes:
+def _request(method: str, place: _Place, body: bytes, headers: Mapping[str, str]) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
         raise ValueError("a header has a line break")
-    head = f"{place.beginning}Content-Length: {len(body)}\r\n{lines}\r\n"
+    head = f"{method} {place.beginning}Content-Length: {len(body)}\r\n{lines}\r\n"
     return head.encode("latin-1") + body
 
 
@@ -141,7 +145,7 @@ def _place(url: str) -> _Place:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host = parts.netloc.rpartition("@")[2]
     beginning = (
-        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+        f"{path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
         "Content-Type: application/json\r\nUser-Agent: maitre\r\n"
     )
     tls = parts.scheme == "https"

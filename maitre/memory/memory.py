@@ -10,11 +10,16 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Memory:
     """An assistant's memory, in turns of one session: at most `load` go before a new turn, and the newest `keep` stay.
-    `browser`: whether it remembers from one of the browser's chats to the next."""
+    `browser`: whether it remembers from one of the browser's chats to the next. `relevant`: how many older turns go
+    before a new one because they are most like it. `summary`: whether those older than the newest `load` are summed up,
+    in at most `summary_tokens`."""
 
     load: int = 10
     keep: int = 100
     browser: bool = False
+    relevant: int = 0
+    summary: bool = False
+    summary_tokens: int = 300
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Memory | None:

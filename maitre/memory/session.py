@@ -14,13 +14,15 @@ _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~:@+=-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session of an account. `browser`: it is one of the browser's chats."""
+    """One session of an account. `browser`: it is one of the browser's chats. `summary`: of its older turns, if
+    made."""
 
     id: str
     assistant: str  # the slug
     created_at: datetime
     used_at: datetime
     browser: bool = False
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

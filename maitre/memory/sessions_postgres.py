@@ -11,7 +11,7 @@ from maitre.memory.session import Session, SessionTurn
 from maitre.sql.postgres import Database
 
 _READ = """
-select s.id, s.assistant, s.created_at, s.used_at, s.browser, t.turn_id, t.at, t.messages
+select s.id, s.assistant, s.created_at, s.used_at, s.browser, s.summary, t.turn_id, t.at, t.messages
 from sessions s left join lateral (
     select number, turn_id, at, messages from session_turns
     where user_id = s.user_id and session_id = s.id order by number desc limit $3
@@ -29,6 +29,17 @@ select t.turn_id, t.at, t.messages from (
 ) t
 order by t.at desc, t.turn_id desc limit $4
 """
+# Of the session of that id, or of the browser's other chats.
+_THOSE = """
+select t.turn_id, t.at, t.messages from session_turns t
+where t.user_id = $1 and t.session_id = $2 and t.turn_id = any($3) order by t.number
+"""
+_THOSE_ELSEWHERE = """
+select t.turn_id, t.at, t.messages
+from session_turns t join sessions s on s.user_id = t.user_id and s.id = t.session_id
+where t.user_id = $1 and t.session_id <> $2 and t.turn_id = any($3) and s.browser and s.assistant = $4
+order by t.at, t.turn_id
+"""
 # Whoever has written the session's row has it locked: its turns get their places one after another.
 _TOUCH = """
 insert into sessions (user_id, id, assistant, browser, created_at, used_at, delete_at)
@@ -41,10 +52,12 @@ returning 1
 """
 _LOCK = "select 1 from sessions where user_id = $1 and id = $2 for update"
 _APPEND = """
-insert into session_turns (user_id, session_id, number, turn_id, at, delete_at, messages)
-select $1, $2, 1 + coalesce(max(number), 0), $3::text, $4::timestamptz, $5::timestamptz, $6::jsonb
+insert into session_turns (user_id, session_id, number, turn_id, at, delete_at, messages, indexed, index_at)
+select $1, $2, 1 + coalesce(max(number), 0), $3::text, $4::timestamptz, $5::timestamptz, $6::jsonb,
+    $7::timestamptz is not null, $7::timestamptz
 from session_turns where user_id = $1 and session_id = $2
-on conflict (user_id, session_id, turn_id) do update set messages = excluded.messages, delete_at = excluded.delete_at
+on conflict (user_id, session_id, turn_id) do update set messages = excluded.messages, delete_at = excluded.delete_at,
+    indexed = session_turns.indexed or excluded.indexed, index_at = excluded.index_at
 """
 _SHORTEN = """
 delete from session_turns where user_id = $1 and session_id = $2 and number <= (
@@ -52,11 +65,17 @@ delete from session_turns where user_id = $1 and session_id = $2 and number <= (
 )
 """
 _OF = """
-select id, assistant, created_at, used_at, browser from sessions s
+select id, assistant, created_at, used_at, browser, '' as summary from sessions s
 where user_id = $1 and ($3::text[] is null or assistant = any($3))
 and ($2::text is null or
      (created_at, id) < (select created_at, id from sessions where user_id = $1 and id = $2))
 order by created_at desc, id desc limit $4
+"""
+
+
+_FORGET_SUMMARIES = """
+update sessions set summary = '', summarized = 0, summary_delete_at = null, summarizing_until = null
+where summary_delete_at < $1
 """
 
 
@@ -76,8 +95,23 @@ class PostgresSessions:
         rows = await self._database.fetch(_ELSEWHERE, user_id, assistant, but, limit)
         return [_turn(row) for row in reversed(rows)]
 
+    async def those(self, user_id: str, session: Session, ids: Collection[str]) -> list[SessionTurn]:
+        if session.browser:
+            rows = await self._database.fetch(_THOSE_ELSEWHERE, user_id, session.id, list(ids), session.assistant)
+        else:
+            rows = await self._database.fetch(_THOSE, user_id, session.id, list(ids))
+        return [_turn(row) for row in rows]
+
     async def keep(
-        self, user_id: str, session: Session, turn: SessionTurn, keep: int, delete_at: datetime, *, known: bool = False
+        self,
+        user_id: str,
+        session: Session,
+        turn: SessionTurn,
+        keep: int,
+        delete_at: datetime,
+        *,
+        known: bool = False,
+        index_at: datetime | None = None,
     ) -> bool:
         one = session
 
@@ -88,7 +122,8 @@ class PostgresSessions:
             values = user_id, one.id, one.assistant, one.browser, one.created_at, one.used_at, delete_at
             if await connection.fetchrow(_TOUCH, *values) is None:
                 return False
-            await connection.execute(_APPEND, user_id, one.id, turn.id, turn.at, delete_at, list(turn.messages))
+            said = turn.id, turn.at, delete_at, list(turn.messages), index_at
+            await connection.execute(_APPEND, user_id, one.id, *said)
             await connection.execute(_SHORTEN, user_id, one.id, keep)
             return True
 
@@ -108,11 +143,12 @@ class PostgresSessions:
     async def forget(self, now: datetime) -> int:
         count = await self._database.execute("delete from session_turns where delete_at < $1", now)
         await self._database.execute("delete from sessions where delete_at < $1", now)
+        await self._database.execute(_FORGET_SUMMARIES, now)
         return count
 
 
 def _session(row: asyncpg.Record) -> Session:
-    return Session(row["id"], row["assistant"], row["created_at"], row["used_at"], row["browser"])
+    return Session(row["id"], row["assistant"], row["created_at"], row["used_at"], row["browser"], row["summary"])
 
 
 def _turn(row: asyncpg.Record) -> SessionTurn:

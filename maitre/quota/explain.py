@@ -9,6 +9,7 @@ from typing import Any
 from maitre.accounts.account import Account
 from maitre.billing.row import Totals
 from maitre.quota.plan import Plan
+from maitre.quota.reservation import BACKGROUND
 from maitre.quota.store import Live
 from maitre.quota.subject import Subject
 from maitre.quota.window import BALANCE, MINUTE, SECOND, WINDOWS, Periods, Window, frees_at, seconds_of
@@ -59,7 +60,7 @@ def live_of(totals: Totals, now: datetime) -> Live:
         held={
             "tokens": sum(hold.prompt_tokens + hold.completion_tokens for hold in holds),
             "money": sum(hold.money for hold in holds),
-            "calls": sum(hold.kind != "task" for hold in holds),
+            "calls": sum(hold.kind not in BACKGROUND for hold in holds),
         },
         minute_tokens=sum(tokens for _, tokens in seconds),
         minute_tokens_free_at=frees_at(seconds, 1, now) if seconds else None,

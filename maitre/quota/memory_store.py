@@ -13,6 +13,7 @@ from datetime import datetime
 
 from maitre.billing.row import Totals
 from maitre.quota.reservation import (
+    BACKGROUND,
     TASKS_PER_REQUEST,
     Answer,
     Ask,
@@ -50,8 +51,8 @@ class _Record:
     lives: dict[Subject, int | None]
 
     def held(self, resource: str) -> int:
-        """How much of a resource it holds. A task is no call: see `room`."""
-        return {"tokens": self.tokens, "money": self.money, "calls": int(self.kind != "task")}.get(resource, 0)
+        """How much of a resource it holds. Background work is no call: see `room`."""
+        return {"tokens": self.tokens, "money": self.money, "calls": int(self.kind not in BACKGROUND)}.get(resource, 0)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from maitre.billing.row import Totals
 from maitre.quota.reservation import (
+    BACKGROUND,
     TASKS_PER_REQUEST,
     TOOL_CALLS_PER_TURN,
     TURN_TTL,
@@ -113,7 +114,7 @@ class RedisQuotaStore:
         for turn_id, calls in totals.turns.items():
             args += [turn_id, calls]
         for hold_id, hold in totals.holds.items():
-            args += [hold_id, hold.prompt_tokens + hold.completion_tokens, hold.money, int(hold.kind != "task")]
+            args += [hold_id, hold.prompt_tokens + hold.completion_tokens, hold.money, int(hold.kind not in BACKGROUND)]
             args += [hold.completion_tokens, int(hold.counted), int(hold.kind == "tool"), hold.kind, hold.turn_id]
             args += [str(hold.subjects[0]), _ms(hold.expires_at)]
         return bool(await self._run(_LOAD, *args))

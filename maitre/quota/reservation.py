@@ -22,6 +22,9 @@ TOOL_CALLS_PER_TURN = 30
 #: Task calls (title, tags, follow-ups) that one counted request of the day carries along.
 TASKS_PER_REQUEST = 4
 
+#: What is made beside a guest's calls: it takes none of their `concurrency`, and is last in a line.
+BACKGROUND = ("task", "summary")
+
 #: After how long it is worth asking again when only answers that are being written are in the way.
 BUSY = timedelta(seconds=5)
 
@@ -120,7 +123,7 @@ Answer = Granted | Denied | Unloaded
 def standing(kind: str, requests: int, tasks: int, calls: int) -> tuple[bool, bool]:
     """Whether a call counts as a request, and whether it is a later call of its turn. `requests` and `tasks` are the
     account's of the day, `calls` those of the turn so far."""
-    if kind in ("repair", "fallback"):
+    if kind in ("repair", "fallback", "summary"):
         return False, False
     if kind == "task":
         return tasks >= TASKS_PER_REQUEST * max(1, requests), False
@@ -137,7 +140,7 @@ def room(asked: Ask, limit: Limit, reading: Reading, counted: bool) -> int | Non
             return asked.completion_tokens if fits else None
         case "calls":
             # A chat's title is written beside its answer: a plan of one call at a time must allow both.
-            fits = asked.kind == "task" or left >= 1
+            fits = asked.kind in BACKGROUND or left >= 1
             return asked.completion_tokens if fits else None
         case "tokens":
             most = left - asked.prompt_tokens

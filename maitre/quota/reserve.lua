@@ -66,11 +66,13 @@ local function reading(limit, counted)
   return count, 0, (tonumber(one[2]) or now) + 60000
 end
 
+local background = kind == 'task' or kind == 'summary'
+
 -- How many tokens of an answer there is room for; nil when the call does not fit.
 local function room(limit, used, held, counted)
   local left, most = limit.limit - used - held, nil
   if limit.resource == 'requests' then return (counted == 0 or left >= 1) and completion or nil end
-  if limit.resource == 'calls' then return (kind == 'task' or left >= 1) and completion or nil end
+  if limit.resource == 'calls' then return (background or left >= 1) and completion or nil end
   if limit.resource == 'tokens' then
     most = left - prompt
   elseif prompt * prompt_price + completion * completion_price == 0 then
@@ -110,7 +112,7 @@ if not decided then
   local counted, later = 1, 0
   if ARGV[19] ~= '-1' then
     counted, later = tonumber(ARGV[19]), tonumber(ARGV[20])
-  elseif kind == 'repair' or kind == 'fallback' then
+  elseif kind == 'repair' or kind == 'fallback' or kind == 'summary' then
     counted = 0
   elseif kind == 'task' then
     if windows[1][ARGV[15]] < tonumber(ARGV[14]) * math.max(1, windows[1][requests[1]]) then counted = 0 end
@@ -129,7 +131,7 @@ if not decided then
   if full then return answer end
 
   local tokens, money = prompt + largest, prompt * prompt_price + largest * completion_price
-  local calls = kind == 'task' and 0 or 1
+  local calls = background and 0 or 1
   -- A task that counts as a request uses up the tasks which that request would bring along.
   local tasks = kind ~= 'task' and 0 or counted == 1 and tonumber(ARGV[14]) or 1
   record = {counted = counted, later = later, completion = largest}

@@ -50,7 +50,7 @@ async def test_releasing_a_task_gives_the_task_back(store: QuotaStore) -> None:
     assert await fields(store, HOUSE) == {}
 
 
-@pytest.mark.parametrize("kind", ["repair", "fallback"])
+@pytest.mark.parametrize("kind", ["repair", "fallback", "summary"])
 async def test_a_repair_is_no_request_and_no_call_of_the_loop(store: QuotaStore, kind: str) -> None:
     """It meets the token windows only, and releasing it leaves the turn its calls."""
     await loaded(store)

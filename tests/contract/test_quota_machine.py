@@ -41,6 +41,7 @@ SIZES = {"requests": 5, "tokens": 250, "money": 900, "calls": 3}
 LIMITS = st.dictionaries(st.sampled_from(sorted(WINDOWS)), st.floats(0, 1), max_size=4).map(
     lambda parts: {name: round(part * SIZES[WINDOWS[name].resource]) for name, part in parts.items()}
 )
+KINDS = ["turn", "task", "task", "repair", "fallback", "summary"]
 CALL: dict[str, Any] = {
     "user": st.sampled_from(GUESTS),
     "limits": LIMITS,
@@ -104,7 +105,7 @@ class Trio(RuleBasedStateMachine):
     def reserve_a_turn(self, **words: Any) -> None:
         self.reserve(**words)
 
-    @rule(kind=st.sampled_from(["turn", "task", "task", "repair", "fallback"]), turn=st.integers(0, 20), **CALL)
+    @rule(kind=st.sampled_from(KINDS), turn=st.integers(0, 20), **CALL)
     def reserve_another(self, **words: Any) -> None:
         self.reserve(**words)
 

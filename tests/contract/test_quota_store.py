@@ -188,7 +188,7 @@ async def test_an_unloaded_subject_of_a_record_hears_of_its_end(store: QuotaStor
     assert not await store.load(HOUSE, WHEN.day, NOTHING, generation)
 
 
-@pytest.mark.parametrize("kind", ["turn", "repair", "fallback", "task"])
+@pytest.mark.parametrize("kind", ["turn", "repair", "fallback", "task", "summary"])
 async def test_releasing_undoes_a_reservation_once(store: QuotaStore, kind: str) -> None:
     """After a release every subject is as it was before, and what comes next is granted as before."""
     await loaded(store, NOTHING, *BOTH)

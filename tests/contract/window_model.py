@@ -120,7 +120,7 @@ class Story:
         return {
             "tokens": sum(hold.prompt_tokens + hold.completion_tokens for hold in holds),
             "money": sum(hold.money for hold in holds),
-            "calls": sum(hold.kind != "task" for hold in holds),
+            "calls": sum(hold.kind not in ("task", "summary") for hold in holds),
         }.get(resource, 0)
 
 

@@ -23,9 +23,12 @@ from maitre.chat.message import Guest, Stamp, TurnRequest
 from maitre.chat.openai_wire import error_chunk
 from maitre.chat.terms import Terms
 from maitre.chat.turn import Turns
-from maitre.errors import Refusal
+from maitre.errors import KnowledgeDown, Refusal
 from maitre.knowledge.knowledge_memory import MemoryKnowledge
+from maitre.memory.indexing_memory import MemoryIndexing
 from maitre.memory.sessions_memory import MemorySessions
+from maitre.memory.summaries_memory import MemorySummaries
+from maitre.memory.turn_index_memory import MemoryTurnIndex
 from maitre.providers.alias import Alias
 from maitre.providers.health import Health
 from maitre.providers.provider import Model
@@ -190,9 +193,12 @@ class Kitchen:
         self.true_store, self.books = MemoryQuotaStore(), MemoryLedger(PRICES)
         self.store, self.ledger = Shaky(self.true_store), Shaky(self.books)
         self.line, self.journals = MemoryLine(), MemoryJournals()
-        self.sessions = Shaky(MemorySessions())
         self.library = MemoryKnowledge()
         self.knowledge = Shaky(self.library)
+        true_sessions = MemorySessions()
+        self.sessions = Shaky(true_sessions)
+        self.summaries, self.indexing = Shaky(MemorySummaries(true_sessions)), MemoryIndexing(true_sessions)
+        self.index = Shaky(MemoryTurnIndex(), KnowledgeDown)
         self.budgets: dict[Subject, Mapping[str, int]] = {}
         self.queues: dict[str, Capacity] = {}
         self.models = {"small": SMALL}
@@ -210,6 +216,9 @@ class Kitchen:
             line=self.line,
             ledger=JournaledLedger(self.ledger, self.journals, self.true_store.unload),
             sessions=self.sessions,
+            summaries=self.summaries,
+            indexing=self.indexing,
+            index=self.index,
             budgets=self.budgets,
             queues=self.queues,
             upstreams=self.upstreams,

@@ -34,10 +34,10 @@ class Clock:
 
 class Shaky:
     """Stands before a store. `down` counts by method how often it fails; `lost` how often it works but fails to say
-    so; `slow` holds a call until its event is set."""
+    so; `slow` holds a call until its event is set. `fault`: how it fails."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, store: Any, fault: type[Exception] = StoreDown) -> None:
+        self._store, self._fault = store, fault
         self.down: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self.slow: dict[str, asyncio.Event] = {}
@@ -50,11 +50,11 @@ class Shaky:
                 await self.slow[name].wait()
             if self.down[name]:
                 self.down[name] -= 1
-                raise StoreDown(f"{name} does not answer")
+                raise self._fault(f"{name} does not answer")
             answer = await getattr(self._store, name)(*values, **named)
             if self.lost[name]:
                 self.lost[name] -= 1
-                raise StoreDown(f"{name} was not confirmed")
+                raise self._fault(f"{name} was not confirmed")
             return answer
 
         return call
