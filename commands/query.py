@@ -54,7 +54,8 @@ def query(
         service = operators(checked) if reader is None else guests(checked, reader)
         body: dict[str, Any] = {"question": question, "limit": limit, "mode": mode.value, "answer": answer}
         given = {"collections": collection, "model": model}
-        found = service.post("query", body={**body, **{name: value for name, value in given.items() if value}})
+        body |= {name: value for name, value in given.items() if value}
+        found = service.post("query", body=body, seconds=checked.max_turn_seconds if answer else 120)
     if as_json:
         print_json(found)
     else:
