@@ -55,7 +55,8 @@ def query(
         service = operators(checked) if reader is None else guests(checked, reader)
         body: dict[str, Any] = {"question": question, "limit": limit, "mode": mode.value, "answer": answer}
         given = {"collections": collection, "model": model}
-        found = service.post("query", body={**body, **{name: value for name, value in given.items() if value}})
+        body |= {name: value for name, value in given.items() if value}
+        found = service.post("query", body=body, seconds=checked.max_turn_seconds if answer else 120)
         if missing := found.get("unknown"):
             raise HouseError(
                 f"There is no collection “{missing[0]}”. `cli collections list` shows those that there are."

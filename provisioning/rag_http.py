@@ -14,7 +14,7 @@ import requests
 from maitre.errors import HouseError
 from provisioning import on_behalf
 
-TIMEOUT = (5, 120)  # seconds: to connect, to wait for an answer
+CONNECT, READ = 5, 120  # seconds: to connect, to wait for an answer
 PAGE = 500  # documents of one listing
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -68,9 +68,9 @@ class RagService:
         """The JSON that a PUT of JSON answers."""
         return self._ask("PUT", path, json=body)
 
-    def post(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON that a POST of JSON answers."""
-        return self._ask("POST", path, json=body)
+    def post(self, *path: str, body: Mapping[str, Any] | None = None, seconds: int = READ) -> Any:
+        """The JSON that a POST of JSON answers within so many seconds."""
+        return self._ask("POST", path, seconds, json=body)
 
     def delete(self, *path: str) -> None:
         """Delete something."""
@@ -98,12 +98,12 @@ class RagService:
             yield from page["documents"]
             after, more = page["next"] or "", bool(page["next"])
 
-    def _ask(self, method: str, path: tuple[str, ...], **request: Any) -> Any:
+    def _ask(self, method: str, path: tuple[str, ...], seconds: int = READ, **request: Any) -> Any:
         url = "/".join((self.base_url, *(quote(part, safe="") for part in path)))
         who = self.behalf
         headers = on_behalf.headers(self._key, time.time(), who.user_id, who.email, who.groups, operator=who.operator)
         try:
-            answer = self._session.request(method, url, timeout=TIMEOUT, headers=headers, **request)
+            answer = self._session.request(method, url, timeout=(CONNECT, seconds), headers=headers, **request)
         except requests.Timeout as slow:
             raise RagError(f"The RAG service at {self.base_url} does not answer in time.", 0) from slow
         except requests.RequestException as down:

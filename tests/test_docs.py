@@ -310,7 +310,8 @@ def test_every_environment_variable_is_described() -> None:
     sources = [file.read_text("utf-8") for name in folders for file in (ROOT / name).rglob("*.py")]
     read = {name for source in sources for name in re.findall(r"MAITRE_[A-Z_]*[A-Z]\b", source)}
     described = set(rows(section(text("configuration.md"), "The environment")))
-    assert read | {"MAITRE_SECRET_<NAME>", "MAITRE_<PART>_URL"} <= described
+    parts = {f"MAITRE_{part.upper()}_URL" for part in get_args(settings.Endpoint)}  # all in one row
+    assert (read - parts) | {"MAITRE_SECRET_<NAME>", "MAITRE_<PART>_URL"} <= described
     page = section(text("configuration.md"), "The environment")
     for part in get_args(settings.Endpoint):
         assert f"`{part.upper()}`" in page
