@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.rag_service.desk import OPERATOR, Desk, Person
@@ -114,6 +114,7 @@ async def knocked(desk: Desk, person: Person, one: Placed) -> None:
 @settings(
     max_examples=WORLDS,
     deadline=None,
+    phases=[Phase.reuse, Phase.generate],  # a smaller example would cost minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
