@@ -46,7 +46,8 @@ def test_status_has_its_public_form(house: House) -> None:
     assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended"]
     assert told["mode"] == "embedded"
     assert set(told["endpoints"]) == {
-        *("open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "traces")
+        *("open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "embedder", "traces"),
+        *("rag", "rag_worker"),
     }
     assert told["endpoints"]["valkey"] == {"url": None, "pid": None, "healthy": False}
     assert {login["email"]: login["plan"] for login in told["logins"]}["free@maitre.example"] == "free"
