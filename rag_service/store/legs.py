@@ -47,17 +47,19 @@ class Legs:
         row = await (await self.connection.execute(sql, parameters)).fetchone()
         return int(row[0]) if row else 0
 
-    async def dense(
-        self, collections: Sequence[int], indexes: dict[int, Indexed], embedding: bytes, limit: int
-    ) -> list[Row]:
-        """The nearest chunks, nearest first; scores are cosine similarities."""
+    async def steps(self, collections: Sequence[int], indexes: dict[int, Indexed], limit: int) -> list[Step]:
+        """How the nearest are to be found; what a filter leaves of large collections is counted for it."""
         left = {}
         if self.where:
             for one in collections:
                 if one in indexes:
                     left[one] = await self._left(one)
+        return steps(collections, indexes, left, limit)
+
+    async def dense(self, todo: Sequence[Step], embedding: bytes, limit: int) -> list[Row]:
+        """The nearest chunks, nearest first; scores are cosine similarities."""
         found: list[Row] = []
-        for step in steps(collections, indexes, left, limit):
+        for step in todo:
             rows = await self._step(step, embedding, limit)
             if not isinstance(step, Exact) and len(rows) < limit:  # what no index holds, such as a vector of zeros
                 rows = await self._step(Exact((step.collection,)), embedding, limit)
@@ -82,10 +84,11 @@ class Legs:
                 f"and {self.where.sql} order by ({near}) + 0, node_id limit %s"
             )
             return await self._rows(sql, [vector, list(step.collections), *self.where.parameters, vector, limit])
-        settings = ", ".join(["set_config(%s, %s, true)"] * len(step.settings))
-        await self.connection.execute(
-            f"select {settings}", [part for setting in step.settings.items() for part in setting]
-        )
+        if step.settings:
+            settings = ", ".join(["set_config(%s, %s, true)"] * len(step.settings))
+            await self.connection.execute(
+                f"select {settings}", [part for setting in step.settings.items() for part in setting]
+            )
         sql = (  # the number stands in the text: a plan for any number could not use the partial index
             f"select {self._columns}, {score} from {self.table.name} where collection = {step.collection:d} "
             f"and {self.where.sql} order by {near} limit %s"

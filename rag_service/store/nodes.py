@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from llama_index.core.schema import BaseNode, MetadataMode, TextNode
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
@@ -14,9 +16,10 @@ def as_chunk(node: BaseNode) -> Chunk:
     if node.embedding is None:
         raise StoreFault(f"The node {node.node_id} has no embedding.")
     text = node.get_content(metadata_mode=MetadataMode.NONE)
-    return Chunk(
-        node.node_id, node.ref_doc_id or "", text, node.embedding, node_to_metadata_dict(node, remove_text=True)
-    )
+    bare = copy(node)  # without the numbers, which would be written out and thrown away
+    bare.embedding = None
+    metadata = node_to_metadata_dict(bare, remove_text=True)
+    return Chunk(node.node_id, node.ref_doc_id or "", text, node.embedding, metadata)
 
 
 def as_node(chunk: Chunk) -> BaseNode:

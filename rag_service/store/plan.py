@@ -18,8 +18,8 @@ EXACT = 8000
 #: A collection's own index goes when so few rows are left.
 SMALL = EXACT // 2
 
-#: pgvector's bounds of hnsw.ef_search.
-WIDEST = 1000
+#: hnsw.ef_search of pgvector as it comes, and at most.
+DEFAULT_WIDTH, WIDEST = 40, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,17 @@ def steps(
     return found + [Through(one, settings(indexes[one], limit, one in left)) for one in through]
 
 
+def alone(todo: Sequence[Step]) -> bool:
+    """Whether one statement without settings of its own answers."""
+    return len(todo) == 1 and (isinstance(todo[0], Exact) or not todo[0].settings)
+
+
 def settings(index: Indexed, limit: int, filtered: bool) -> dict[str, str]:
-    """The settings with which an index finds nearly all of the `limit` nearest. With a filter it goes on until it
-    has as many, over the whole index if it must."""
-    wide = max(limit * 4, 200) if filtered else max(limit * 2, 40)
+    """The settings with which an index finds nearly all of the `limit` nearest; none: pgvector's own will do. With a
+    filter it goes on until it has as many, over the whole index if it must."""
+    if index.kind == "hnsw" and not filtered and limit * 2 <= DEFAULT_WIDTH:
+        return {}
+    wide = max(limit * 4, 200) if filtered else limit * 2
     if index.kind == "ivfflat":
         count = lists(index.rows)
         found = {"ivfflat.probes": str(max(10, ceil(count / 5)))}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from rag_service.store.fusion import fused, trust
 from rag_service.store.indexes import Indexes
 from rag_service.store.legs import Legs, Row
 from rag_service.store.mmr import differing
+from rag_service.store.plan import Step, alone
 from rag_service.store.tables import Table
 from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
@@ -40,31 +42,51 @@ async def found_in(
         raise StoreFault("Collections of different embedding models cannot be searched at once.")
     table = table_of(asked[0].dimension)
     where = joined("and", [condition(search.filters), also])
-    # Both legs see one moment: a version that is published between them would answer beside the one that it replaces.
+    legs = Legs(connection, table, where, embeddings=search.mmr is not None)
+    wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
+    await connection.set_autocommit(True)  # what one statement answers needs no transaction
+    try:
+        todo = []
+        if search.mode != "text":
+            todo = await legs.steps([one.id for one in asked], await indexes.of(connection, table), wide)
+        async with _one_moment(connection, needed=search.mode != "dense" or not alone(todo)):
+            lists = await _lists(legs, todo, asked, search, wide)
+    finally:
+        await connection.set_autocommit(False)
+    return _chosen(lists, search, weights, table.halfvec)
+
+
+@asynccontextmanager
+async def _one_moment(connection: AsyncConnection[Any], needed: bool) -> AsyncIterator[None]:
+    """All statements within see the same rows: a version that is published between two of them would answer beside the
+    one that it replaces."""
+    if not needed:
+        yield
+        return
     await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
     try:
         async with connection.transaction():
-            legs = Legs(connection, table, where, embeddings=search.mmr is not None)
-            return await _found(legs, indexes, asked, search, weights)
+            yield
     finally:
         await connection.set_isolation_level(None)
         await connection.set_read_only(None)
 
 
-async def _found(
-    legs: Legs, indexes: Indexes, asked: Sequence[Collection], search: Search, weights: tuple[float, float]
-) -> list[Found]:
-    wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
-    lists: list[list[Row]] = []
+async def _lists(
+    legs: Legs, todo: Sequence[Step], asked: Sequence[Collection], search: Search, wide: int
+) -> list[list[Row]]:
+    lists = []
     if search.mode in ("hybrid", "dense"):
         if search.embedding is None:
             raise StoreFault("A search by meaning needs the question's embedding.")
-        vector = packed(search.embedding, legs.table.dimension, legs.table.halfvec)
-        known = await indexes.of(legs.connection, legs.table)
-        lists.append(await legs.dense([one.id for one in asked], known, vector, wide))
+        lists.append(await legs.dense(todo, packed(search.embedding, legs.table.dimension, legs.table.halfvec), wide))
     if search.mode in ("hybrid", "text"):
         lists.append(await legs.text(asked, search.text, wide))
+    return lists
+
+
+def _chosen(lists: list[list[Row]], search: Search, weights: tuple[float, float], halfvec: bool) -> list[Found]:
     rows = {(row[0], row[1]): row for one in lists for row in one}
     if len(lists) == 1:
         ranked = [((row[0], row[1]), row[6]) for row in lists[0]]
@@ -78,7 +100,7 @@ async def _found(
             ]
         )
     if search.mmr is not None and search.embedding is not None:
-        vectors = [unpacked(rows[key][5], legs.table.halfvec) for key, _ in ranked]
+        vectors = [unpacked(rows[key][5], halfvec) for key, _ in ranked]
         order = differing(search.embedding, vectors, search.limit, search.mmr)
         ranked = [(ranked[place][0], score) for place, score in order]
     return [_as_found(rows[key], score) for key, score in ranked[: search.limit]]

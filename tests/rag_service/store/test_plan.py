@@ -33,8 +33,9 @@ def test_small_ones_are_sorted_and_large_ones_searched_through_their_index(
 
 def test_an_index_is_searched_wider_for_more_and_under_a_filter() -> None:
     """It always brings enough rows, and goes on until it has them."""
-    plain, filtered = settings(BIG, 10, False), settings(BIG, 10, True)
-    assert int(plain["hnsw.ef_search"]) >= 20
+    plain, filtered = settings(BIG, 30, False), settings(BIG, 30, True)
+    assert settings(BIG, 5, False) == {}
+    assert int(plain["hnsw.ef_search"]) >= 60
     assert int(filtered["hnsw.ef_search"]) > int(plain["hnsw.ef_search"])
     assert int(settings(BIG, 900, True)["hnsw.ef_search"]) == WIDEST
     for one in (plain, filtered):
