@@ -22,7 +22,7 @@ from maitre.errors import HouseError
 
 TITLE = "B9: passages that can be searched through an index"
 FEATURES = {
-    "maitre": "PgVectorStore.add in batches, then tend: COPY, then HNSW of half vectors; words and metadata indexed too",
+    "maitre": "PgVectorStore.add in batches, then tend: COPY, then HNSW of half vectors; words, metadata too",
     "stock": "PGVectorStore.add in batches into its HNSW index, as its documentation makes it; no words",
     "stock, index last": "the same into a table without an index, which is built at the end",
 }
