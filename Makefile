@@ -35,7 +35,7 @@ lint: install ## ruff and mypy
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/mypy
 
-bench: install .venv-litellm/installed ## measure everything side by side with its rivals (benchmarks/README.md); 20 minutes
+bench: install .venv-litellm/installed ## measure everything side by side with its rivals (benchmarks/README.md); 45 minutes
 	@$(BIN)/python -m benchmarks
 
 soak: install ## half an hour of mixed traffic at a real gateway: nothing grows, the books agree (docs/soak.md; MINUTES=5: less)

@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [b1] [b2] … [b8] [b12]`, all of them unless some are named.
+"""Run the benchmarks: `python -m benchmarks [b1] [b2] … [b10] [b12] [quality]`, all of them unless some are named.
 
 Exit code 0: measured, and every target holds; 1: one was missed; 2: nothing could be measured, or an answer was wrong.
 """
@@ -20,7 +20,25 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import b1, b2, b3, b4, b5, b5_report, b6, b6_report, b7, b8, b12, report, unary_report
+from benchmarks import (
+    b1,
+    b2,
+    b3,
+    b4,
+    b5,
+    b5_report,
+    b6,
+    b6_report,
+    b7,
+    b8,
+    b9,
+    b10,
+    b12,
+    quality,
+    quality_report,
+    report,
+    unary_report,
+)
 from benchmarks.cpu import load_average, machine
 from benchmarks.work import Work
 from maitre.errors import MaitreError
@@ -37,6 +55,7 @@ def main() -> int:
     parser.add_argument("--chunks", type=int, help="of a stream, instead of its own")
     parser.add_argument("--interval-ms", type=float, help="between two chunks, instead of its own")
     parser.add_argument("--ramp", type=float, help="seconds within which the streams begin, instead of its own")
+    parser.add_argument("--rows", type=int, help="of a table of passages, instead of its own")
     parser.add_argument("--log-level", type=str.upper, help="GLOBAL_LOG_LEVEL of the unmodified servers, not WARNING")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the order within the rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
@@ -79,7 +98,7 @@ def main() -> int:
     return 0 if holds else 1
 
 
-_ASKED = ("rounds", "streams", "chunks", "interval_ms", "ramp", "log_level", "seed")
+_ASKED = ("rounds", "streams", "chunks", "interval_ms", "ramp", "rows", "log_level", "seed")
 
 Asked = Mapping[str, Any]  # fields of Work
 
@@ -128,6 +147,21 @@ def _b7(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
     return all(goal.holds for goal in b7.goals(rounds)), b7.as_json(work, rounds)
 
 
+def _passages(bench: ModuleType, console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    work: Work = replace(bench.WORK, **asked)
+    with console.status(bench.__name__.rpartition(".")[2].upper()):
+        rounds = bench.run(work)
+    bench.tell(console, work, rounds)
+    return all(goal.holds for goal in bench.goals(rounds)), bench.as_json(work, rounds)
+
+
+def _quality(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
+    with console.status("Quality"):
+        answers = quality.measure()
+    seed = asked.get("seed", 0)
+    return quality_report.tell(console, answers, seed), quality_report.as_json(answers, seed)
+
+
 def _b12(console: Console, asked: Asked) -> tuple[bool, dict[str, Any]]:
     work = replace(b12.WORK, **asked)
     with console.status("B12"):
@@ -145,7 +179,10 @@ BENCHES: dict[str, Callable[[Console, Asked], tuple[bool, dict[str, Any]]]] = {
     "b6": _b6,
     "b7": _b7,
     "b8": partial(_streams, b8),
+    "b9": partial(_passages, b9),
+    "b10": partial(_passages, b10),
     "b12": _b12,
+    "quality": _quality,
 }
 
 

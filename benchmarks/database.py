@@ -18,8 +18,8 @@ from maitre.settings import load_house
 
 @contextmanager
 def database(cpus: Sequence[int] = ()) -> Iterator[str]:
-    """The URL of an empty database `bench`. `cpus`: those that Postgres may use, else the caller's. Indexes are made in
-    as much memory for everybody."""
+    """The URL of an empty database `bench`. `cpus`: those that Postgres may use, else the caller's. Everybody's indexes
+    are built in as much memory."""
     with tempfile.TemporaryDirectory(prefix="maitre-bench-") as name:
         base = Path(name)
         base.chmod(0o755)  # Postgres runs as another account when this runs as root

@@ -62,6 +62,7 @@ def faults(answers: Sequence[Answer], kept: str, split: str, seed: int) -> list[
 def tell(console: Console, answers: Sequence[Answer], seed: int) -> bool:
     """Print it all; whether the held out questions show what is claimed, in both ways of keeping the documents."""
     holds = True
+    console.print(f"seed {seed} of the intervals")
     splits = [split for split in SPLITS if any(one.question.split == split for one in answers)]
     for split in splits:
         for kept in KEPT:
@@ -102,9 +103,8 @@ def bars(answers: Sequence[Answer], kept: str, split: str) -> str:
         for mode in MODES:
             own = values(answers, kept, split, group, mode, "nDCG@10")
             mean = sum(own) / len(own)
-            lines.append(
-                f"{group if mode == MODES[0] else '':>12} {mode:>6} {'█' * round(mean * BAR):<{BAR}} {mean:.3f}"
-            )
+            who = group if mode == MODES[0] else ""
+            lines.append(f"{who:>12} {mode:>6} {'█' * round(mean * BAR):<{BAR}} {mean:.3f}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).with_name("corpus")
 LANGUAGES = ("en", "ru", "uk")
+#: In other words than the document's; by a code, a number or a name; about a document in another language.
 KINDS = ("paraphrase", "exact", "crosslingual")
 SPLITS = ("tuning", "heldout")
 
@@ -28,9 +29,7 @@ class Question:
 
     id: str
     split: str
-    kind: (
-        str  # paraphrase: other words; exact: a code, a number, a name; crosslingual: of a document in another language
-    )
+    kind: str  # of KINDS
     language: str  # of the question
     text: str
     relevant: Mapping[str, int]

@@ -52,4 +52,4 @@ def estimate(values: Sequence[float], seed: int = 0, samples: int = SAMPLES) -> 
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / log2(place + 1) for place, grade in enumerate(grades, 1))
+    return sum((2.0**grade - 1) / log2(place + 1) for place, grade in enumerate(grades, 1))

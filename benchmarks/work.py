@@ -21,6 +21,7 @@ class Work:
     log_level: str = "WARNING"  # GLOBAL_LOG_LEVEL of every unmodified Pipelines server
     cpus: tuple[int, ...] = (0,)  # the servers' and everybody else's
     seed: int = 0  # of the order within the rounds
+    rows: int = 0  # of a table of passages
 
     @property
     def pinned(self) -> bool:

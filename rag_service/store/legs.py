@@ -159,7 +159,7 @@ class Legs:
                 "then %s::float8 * word_similarity(word, text) else 0 end) from unnest(%s::text[]) as l(word))"
             )
             values += [words.weight(1, rows) / 2, like]
-        whole = sum(words.weight(term.hits, rows) for term in terms)
+        whole = sum(words.weight(term.hits, rows) for term in terms) or 1.0
         reached = joined("or", any_of)
         sql = (
             f"with {asked} select {self._columns}, ({score})::float8 / %s::float8 as score from {self.table.name} "
