@@ -113,16 +113,16 @@ class Recall:
         def size(text: str) -> int:
             return self._ratios.tokens(prepared.model.id, len(text.encode("utf-8", "replace")))
 
-        room, summary = _room(prepared), recalled.summary
-        left = None if room is None else room - size(summary) - ABOUT
-        if left is not None and left < 0:
-            left, summary = room, ""
+        free, summary = room(prepared), recalled.summary
+        left = free
+        if left is not None and summary:
+            left -= size(summary) + ABOUT
+            if left < 0:
+                left, summary = free, ""
         most = recalled.memory.relevant
         earlier = likest(recalled.earlier, size, None if left is None else left // 2 - ABOUT, most)
         if left is not None and earlier:
             left -= size(told("", earlier))
-        # Without a summary nothing of the room is kept for one.
-        left = left if summary or earlier else room
         return summary, earlier, fitting(recalled.turns, lambda turn: self._size(prepared, turn), left)
 
     def without(self, prepared: Prepared) -> Prepared:
@@ -195,7 +195,7 @@ def _off(prepared: Prepared) -> Prepared:
     return replace(prepared, request=replace(request, chat_id=request.session_id or request.chat_id))
 
 
-def _room(prepared: Prepared) -> int | None:
+def room(prepared: Prepared) -> int | None:
     """Tokens that the turn leaves free in its model's context; None when nobody knows."""
     if prepared.model.context is None:
         return None
