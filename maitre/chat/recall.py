@@ -115,15 +115,15 @@ class Recall:
             return self._ratios.tokens(prepared.model.id, len(text.encode("utf-8", "replace")))
 
         free, summary = room(prepared), recalled.summary
-        left = None if free is None else free - size(summary) - ABOUT
-        if left is not None and left < 0:
-            left, summary = free, ""
+        left = free
+        if left is not None and summary:
+            left -= size(summary) + ABOUT
+            if left < 0:
+                left, summary = free, ""
         most = recalled.memory.relevant
         earlier = likest(recalled.earlier, size, None if left is None else left // 2 - ABOUT, most)
         if left is not None and earlier:
             left -= size(told("", earlier))
-        # Without a summary nothing of the room is kept for one.
-        left = left if summary or earlier else free
         return summary, earlier, fitting(recalled.turns, lambda turn: self._size(prepared, turn), left)
 
     def without(self, prepared: Prepared) -> Prepared:

@@ -124,4 +124,4 @@ class Summing:
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left)
+            await asyncio.wait(left, timeout=seconds)

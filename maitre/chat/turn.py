@@ -308,9 +308,9 @@ class Turns:
         """Wait for what is being settled and given back, so long each; what is left the sweep will charge, and the
         leases of the line will free."""
         await self.keeping.drain(seconds)
-        await self._summing.drain(seconds)
-        told = self.index_round.drain(seconds) if self.index_round is not None else asyncio.sleep(0)
-        await asyncio.gather(self.settlements.drain(seconds), told)
+        told = () if self.index_round is None else (self.index_round.drain(seconds),)
+        await asyncio.gather(self._summing.drain(seconds), *told)
+        await self.settlements.drain(seconds)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.room.close(), seconds)
 

@@ -95,4 +95,4 @@ class IndexRound:
         if self._task is not None and not self._task.done():
             await asyncio.wait({self._task}, timeout=seconds)
             self._task.cancel()
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task}, timeout=seconds)
