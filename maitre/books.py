@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from maitre.quota.plan import Plan
 from maitre.quota.redis_store import RedisQuotaStore
 from maitre.quota.subject import Subject
 from maitre.quota.window import periods
+from maitre.routing.likenesses_postgres import PostgresLikenesses
 from maitre.settings import House
 from maitre.sql.postgres import Database
 from maitre.tracing.redis_counters import RedisCounters
@@ -52,6 +53,7 @@ class Books:
         self._deposits = PostgresDeposits(self._database)
         self._ledger = PostgresLedger(self._database, house.prices)
         self._actions = PostgresActions(self._database)
+        self._likenesses = PostgresLikenesses(self._database)
         self.provider_keys = ProviderKeys(
             PostgresProviderKeys(self._database), AesGcmSeal(lambda: house.secret("sealing_key"))
         )
@@ -94,6 +96,18 @@ class Books:
     async def put_account(self, account: Account) -> None:
         """Make or change an account."""
         await self._accounts.put(account)
+
+    async def likenesses(self) -> frozenset[str]:
+        """The marks of the assistants' own texts whose embeddings are there."""
+        return frozenset(await self._likenesses.read())
+
+    async def put_likenesses(self, vectors: Mapping[str, Sequence[float]]) -> None:
+        """Keep the embeddings of these, too."""
+        await self._likenesses.put(vectors)
+
+    async def keep_likenesses(self, marks: Iterable[str]) -> None:
+        """Forget the embeddings of all others."""
+        await self._likenesses.keep_only(marks)
 
     async def suspend(self, account: Account, *, suspended: bool) -> None:
         """Refuse the account at every door from now on, or take it back."""

@@ -15,6 +15,7 @@ from provisioning.resources import (
     connection,
     functions,
     groups,
+    likenesses,
     members,
     models,
     plans,
@@ -47,6 +48,7 @@ def apply(
         "valves": partial(valves.apply, connection=asked),
         "functions": functions.apply,
         "collections": collections.apply,
+        "likenesses": likenesses.apply,
     }
     for change in changes:
         if change.action == "skip":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -28,6 +28,9 @@ class Books(Protocol):
     async def drop_plan(self, slug: str) -> None: ...
     async def put_assistant(self, assistant: Assistant) -> None: ...
     async def put_account(self, account: Account) -> None: ...
+    async def likenesses(self) -> frozenset[str]: ...
+    async def put_likenesses(self, vectors: Mapping[str, Sequence[float]]) -> None: ...
+    async def keep_likenesses(self, marks: Iterable[str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Entries:
     assistants: Mapping[str, Assistant]
     accounts: Mapping[str, Account]
     tables: bool = True
+    likenesses: frozenset[str] = frozenset()  # the marks of texts whose embeddings are there
 
 
 class OpenBooks:
@@ -55,7 +59,12 @@ class OpenBooks:
         """Everything that `cli seed` compares."""
         books = self.books
         try:
-            return Entries(self.do(books.plans()), self.do(books.assistants()), self.do(books.accounts()))
+            return Entries(
+                self.do(books.plans()),
+                self.do(books.assistants()),
+                self.do(books.accounts()),
+                likenesses=self.do(books.likenesses()),
+            )
         except Exception as fault:
             if getattr(fault, "sqlstate", None) != UNDEFINED_TABLE:
                 raise

@@ -12,6 +12,7 @@ from provisioning.resources import (
     connection,
     functions,
     groups,
+    likenesses,
     members,
     models,
     plans,
@@ -54,6 +55,7 @@ def plan_of(wanted: Wanted, live: Live) -> list[Change]:
             {key: group.id for key, group in found.items()},
             frozenset(model.id for model in wanted.models),
         ),
+        *likenesses.diff(wanted.likenesses, entries.likenesses),
         *valves.diff(live.valves),
         *collections.diff(wanted.collections, live.collections, {*live.users, *new}),
     ]

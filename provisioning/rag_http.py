@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
-import jwt
 import requests
 
 from maitre.errors import HouseError
+from provisioning import on_behalf
 
 CONNECT, READ = 5, 120  # seconds: to connect, to wait for an answer
-LIFE = 60  # seconds that a token is good for; the service takes no older one
 PAGE = 500  # documents of one listing
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -101,7 +100,8 @@ class RagService:
 
     def _ask(self, method: str, path: tuple[str, ...], seconds: int = READ, **request: Any) -> Any:
         url = "/".join((self.base_url, *(quote(part, safe="") for part in path)))
-        headers = {"Authorization": f"Bearer {self._key}", "X-Maitre-On-Behalf-Of": self._token()}
+        who = self.behalf
+        headers = on_behalf.headers(self._key, time.time(), who.user_id, who.email, who.groups, operator=who.operator)
         try:
             answer = self._session.request(method, url, timeout=(CONNECT, seconds), headers=headers, **request)
         except requests.Timeout as slow:
@@ -118,13 +118,6 @@ class RagService:
             return answer.json()
         except ValueError as other:
             raise RagError(f"What answers at {self.base_url} is not the RAG service.", answer.status_code) from other
-
-    def _token(self) -> str:
-        now, who = int(time.time()), self.behalf
-        claims: dict[str, Any] = {"iss": "maitre", "sub": who.user_id, "email": who.email}
-        claims["groups"] = list(who.groups)
-        claims |= {"assistant": "", "turn": "", "operator": who.operator, "iat": now, "exp": now + LIFE}
-        return jwt.encode(claims, self._key, algorithm="HS256")
 
 
 def _refused(base_url: str, answer: requests.Response) -> RagError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from maitre.settings import House
 from provisioning import indexing
 from provisioning.apply import apply, verify
 from provisioning.books import OpenBooks, opened
 from provisioning.change import Change
+from provisioning.gateway_http import Gateway
 from provisioning.live import Live, read
 from provisioning.logins import administrator_of, passwords_of, signed_in
 from provisioning.openwebui_http import OpenWebUI
@@ -18,7 +19,7 @@ from provisioning.resources import collections, groups
 from provisioning.resources.connection import connection_of
 from provisioning.resources.settings import file_embeddings
 from provisioning.wanted import Wanted, wanted_of
-from provisioning.world import World
+from provisioning.world import Embed, World
 
 Progress = Callable[[str], None]
 
@@ -93,14 +94,30 @@ def _indexed(world: World, patience: float, progress: Progress | None) -> list[C
 
 
 def _world(web: OpenWebUI, books: OpenBooks, rag: RagService | None, wanted: Wanted, live: Live) -> World:
-    user_ids = {email: user.id for email, user in live.users.items()}
+    by_email = {email: user.id for email, user in live.users.items()}
     if rag is not None:  # by the id that the gateway knows, now that it is known here
         email = rag.behalf.email
-        rag = rag.speaking_for(Behalf(user_ids.get(email, email), email, operator=True))
+        rag = rag.speaking_for(Behalf(by_email.get(email, email), email, operator=True))
     return World(
         web,
         books,
         rag=rag,
-        user_ids=user_ids,
+        user_ids=by_email,
         group_ids={key: group.id for key, group in groups.matched(wanted.groups, live.groups).items()},
+        embedder=_embedder(wanted.house, by_email),
     )
+
+
+def _embedder(house: House, user_ids: Mapping[str, str]) -> Embed | None:
+    """Makes embeddings through the gateway, on the account of the house's administrator."""
+    rag = house.rag
+    if rag is None:
+        return None
+
+    def embed(texts: Mapping[str, str]) -> Mapping[str, list[float]]:
+        gateway = Gateway(house.endpoint("gateway"), house.secret("rag_key"), rag.embedding)
+        email, _ = administrator_of(house, passwords_of(house))
+        vectors = gateway.embed([*texts.values()], rag.passage.input_type, user_ids[email])
+        return dict(zip(texts, vectors, strict=True))
+
+    return embed

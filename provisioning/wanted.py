@@ -8,7 +8,7 @@ from typing import Any
 
 from maitre.settings import House
 from provisioning import documents
-from provisioning.resources import functions, groups, models, settings, users
+from provisioning.resources import functions, groups, likenesses, models, settings, users
 from provisioning.resources.connection import Connection
 
 
@@ -24,6 +24,7 @@ class Wanted:
     settings: dict[str, dict[str, Any]]
     function: functions.WantedFunction | None
     collections: list[documents.WantedCollection]
+    likenesses: dict[str, str]
 
 
 def wanted_of(
@@ -39,4 +40,5 @@ def wanted_of(
         settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan, files),
         function=functions.wanted(house.secret("stamp")) if connection.gateway else None,
         collections=documents.wanted(house),
+        likenesses=likenesses.wanted(house),
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioning.books import OpenBooks
 from provisioning.indexing import Outcome
 from provisioning.openwebui_http import OpenWebUI
 from provisioning.rag_http import RagService
+
+#: Makes the embeddings of texts, by whatever they are known by.
+Embed = Callable[[Mapping[str, str]], Mapping[str, Sequence[float]]]
 
 
 @dataclass(slots=True)
@@ -21,3 +25,4 @@ class World:
     group_ids: dict[str, str] = field(default_factory=dict)
     rag: RagService | None = None
     uploads: list[tuple[str, Outcome]] = field(default_factory=list)
+    embedder: Embed | None = None  # in a house that makes embeddings

@@ -206,7 +206,12 @@ SECTIONS = {
     "MemoryForm": "`memory`",
     "AssistantMemoryForm": "`memory` of an assistant",
     "VariableForm": "`variables.<name>` of an assistant",
+    "RagForm": "`rag`",
+    "TextFormForm": "`rag.query` and `rag.passage`",
+    "CollectionForm": "`knowledge.<name>`",
+    "ReadersForm": "`readers` of a collection",
     "RouterForm": "Routers",
+    "SimilarForm": "`similar` of a router",
     "RouteForm": "`routes[]` of a router",
     "WayForm": "`split` of a route",
 }
@@ -231,7 +236,18 @@ OF_ASSISTANTS = {name for name, one in FORMS.items() if one.__module__ == assist
 FIELDS = [pytest.param(name, field, id=f"{name}.{field}") for name in SECTIONS for field in fields_of(name)]
 #: Defaults that are told in words.
 WORDED = {
-    None: {"none", "unknown", "unlimited", "the id", "the file's name", "the provider's", "the plan's", "the house's"},
+    None: {
+        "none",
+        "unknown",
+        "unlimited",
+        "the id",
+        "the file's name",
+        "the provider's",
+        "the plan's",
+        "the house's",
+        "the collection's",
+        "the first administrator",
+    },
     "": {"empty"},
 }
 
@@ -289,7 +305,7 @@ def test_the_example_assistant_is_valid_and_shows_every_field(tmp_path: Path) ->
 
 def test_every_environment_variable_is_described() -> None:
     """What the code reads from the environment stands in configuration.md."""
-    folders = ("maitre", "commands", "devstack", "provisioning")
+    folders = ("maitre", "rag_service", "commands", "devstack", "provisioning")
     sources = [file.read_text("utf-8") for name in folders for file in (ROOT / name).rglob("*.py")]
     read = {name for source in sources for name in re.findall(r"MAITRE_[A-Z_]*[A-Z]\b", source)}
     described = set(rows(section(text("configuration.md"), "The environment")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,6 +58,17 @@ class MemoryBooks:
         self.personas: dict[str, Assistant] = {}
         self.by_id: dict[str, Account] = {}
         self.migrated = False
+        self.vectors: dict[str, Sequence[float]] = {}
+
+    async def likenesses(self) -> frozenset[str]:
+        return frozenset(self.vectors)
+
+    async def put_likenesses(self, vectors: Mapping[str, Sequence[float]]) -> None:
+        self.vectors |= vectors
+
+    async def keep_likenesses(self, marks: Iterable[str]) -> None:
+        kept = set(marks)
+        self.vectors = {mark: vector for mark, vector in self.vectors.items() if mark in kept}
 
     async def migrate(self) -> list[str]:
         fresh, self.migrated = not self.migrated, True
