@@ -29,8 +29,9 @@ def following(outcomes: Sequence[Outcome], *, shown: bool) -> Iterator[Callable[
             bar = progress.add_task("", total=len(outcomes), chunks="")
 
             def hear(_: Outcome) -> None:
-                chunks = f"{sum(one.done for one in outcomes)} chunks"
-                progress.update(bar, completed=sum(one.ended for one in outcomes), chunks=chunks)
+                uploaded = sum(bool(one.status) for one in outcomes)
+                told_so_far = f"{uploaded} uploaded, {sum(one.done for one in outcomes)} chunks embedded"
+                progress.update(bar, completed=sum(one.ended for one in outcomes), chunks=told_so_far)
 
             yield hear
 
