@@ -94,10 +94,10 @@ def _indexed(world: World, patience: float, progress: Progress | None) -> list[C
 
 
 def _world(web: OpenWebUI, books: OpenBooks, rag: RagService | None, wanted: Wanted, live: Live) -> World:
-    by_email = {email: user.id for email, user in live.users.items()}
+    user_ids = {email: user.id for email, user in live.users.items()}
     if rag is not None:  # by the id that the gateway knows, now that it is known here
         email = rag.behalf.email
-        rag = rag.speaking_for(Behalf(by_email.get(email, email), email, operator=True))
+        rag = rag.speaking_for(Behalf(user_ids.get(email, email), email, operator=True))
     return World(
         web,
         books,
