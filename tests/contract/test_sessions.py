@@ -173,3 +173,21 @@ async def test_a_deleted_session_does_not_come_back(sessions: Sessions) -> None:
     await sessions.drop("u1", "s1")
     assert not await sessions.keep("u1", FIRST, one, 100, MONTH, known=True)
     assert await sessions.read("u1", "s1", 1) is None
+
+
+async def test_turns_are_read_by_their_ids(sessions: Sessions) -> None:
+    """A session's own in their order, as far as they are there; for a chat of the browser those of the account's other
+    chats with the assistant; never another account's."""
+    chats = [Session(f"c{number}", "coach", NOON, NOON, browser=True) for number in range(2)]
+    for number in range(3):
+        await keep(sessions, number)
+    await keep(sessions, 3, chats[0])
+    await keep(sessions, 4, chats[1])
+    await keep(sessions, 5, Session("c9", "other", NOON, NOON, browser=True))
+    await keep(sessions, 6, user="u2")
+    every = [f"t{number}" for number in range(9)]
+    assert await sessions.those("u1", FIRST, ["t2", "t0", "t9"]) == [turn(0), turn(2)]
+    assert await sessions.those("u1", FIRST, every) == [turn(0), turn(1), turn(2)]
+    assert await sessions.those("u1", chats[0], every) == [turn(4)]
+    assert await sessions.those("u2", FIRST, every) == [turn(6)]
+    assert await sessions.those("u2", chats[0], every) == []

@@ -132,7 +132,7 @@ async def test_what_will_never_be_taken_is_not_told_again(service: TurnService, 
 
 async def test_a_service_that_is_nowhere_is_down() -> None:
     """No connection is no fault of the turn."""
-    index = HttpTurnIndex(lambda: "http://127.0.0.1:9", "k", time.time)
+    index = HttpTurnIndex(lambda: "http://127.0.0.1:9", "k" * 32, time.time)
     with pytest.raises(KnowledgeDown, match="not reached"):
         await index.find("u1", DESK, "cat", 5)
     await index.close()

@@ -19,9 +19,8 @@ TALK = ["My cat is called Pixel.", "I run on Mondays.", "My cat eats fish.", "It
 
 
 @pytest.fixture
-def kitchen() -> Kitchen:
+def kitchen(kitchen: Kitchen) -> Kitchen:
     """One whose guest may ask often."""
-    kitchen = Kitchen()
     kitchen.registry.offer(limited(FREE, requests_per_minute=None), FINDING)
     return kitchen
 

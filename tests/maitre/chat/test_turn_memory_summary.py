@@ -19,9 +19,8 @@ SUMMARY = Reply(("They spoke of one.",), usage={"prompt_tokens": 40, "completion
 
 
 @pytest.fixture
-def kitchen() -> Kitchen:
+def kitchen(kitchen: Kitchen) -> Kitchen:
     """One whose guest may ask often."""
-    kitchen = Kitchen()
     kitchen.registry.offer(limited(FREE, requests_per_minute=None), SUMMING)
     return kitchen
 
