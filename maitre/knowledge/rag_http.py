@@ -7,18 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jwt
-
 from maitre.chat.text import clean
 from maitre.errors import HouseError, KnowledgeDown
 from maitre.http.http_client import HttpClient, Unreachable
 from maitre.http.http_connection import Broken
+from maitre.knowledge import on_behalf_http
 from maitre.knowledge.passage import Passage, Reader
-
-ON_BEHALF = "X-Maitre-On-Behalf-Of"
-
-#: How long a token is good. Seconds.
-LIFE = 60
 
 #: Of connecting, and of keeping an idle connection: the service's server keeps it for five. Seconds.
 CONNECT, KEEP = 2.0, 4.0
@@ -57,7 +51,16 @@ class HttpKnowledge:
         self._http.close()
 
     async def _posted(self, path: str, body: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
-        headers = {"Authorization": f"Bearer {self._key}", ON_BEHALF: signed(reader, self._key, self._now())}
+        headers = on_behalf_http.headers(
+            self._key,
+            self._now(),
+            reader.user_id,
+            email=reader.email,
+            groups=reader.groups,
+            assistant=reader.assistant,
+            turn_id=reader.turn_id,
+            key_id=reader.key_id,
+        )
         said, data = json.dumps(body).encode(), bytearray()
         try:
             async with self._http.post(self._url() + path, said, headers) as answer:
@@ -77,23 +80,6 @@ class HttpKnowledge:
         if status != 200 or not isinstance(told, dict):
             raise KnowledgeDown(f"the RAG service answers with {status}{_problem(told)}")
         return told
-
-
-def signed(reader: Reader, key: str, now: float) -> str:
-    """The token that says on whose behalf the service is asked."""
-    claims = {
-        "iss": "maitre",
-        "sub": reader.user_id,
-        "email": reader.email,
-        "groups": list(reader.groups),
-        "assistant": reader.assistant,
-        "turn": reader.turn_id,
-        "key": reader.key_id,
-        "operator": False,
-        "iat": int(now),
-        "exp": int(now) + LIFE,
-    }
-    return jwt.encode(claims, key, algorithm="HS256")
 
 
 def _code(told: object) -> object:
