@@ -11,13 +11,16 @@ from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Chunk, Collection, Found, Search
 from rag_service.store.filters import EVERYTHING, Condition
-from rag_service.store.indexes import Indexes
+from rag_service.store.indexes import Indexes, count
 from rag_service.store.searching import found_in
 from rag_service.store.tables import NO_DICTIONARY, Table, check_pgvector
 from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
 
 Connection = AsyncConnection[Any]
+
+#: So many rows at once change what the planner should know of a table.
+BULK = 500
 
 _COLUMNS = "collection, document, version, node_id, text, metadata, tokens, embedding"
 #: What is binary already is sent as it is.
@@ -104,6 +107,9 @@ class Chunks:
                 "embedding = excluded.embedding, words = excluded.words, fuzzy = excluded.fuzzy",
                 _written_in(collection),
             )
+        if len(rows) >= BULK:
+            async with self.pool.connection() as connection:
+                await count(connection, table)
 
     async def discard(self, connection: Connection, collection: Collection, document: str) -> None:
         """Forget what is staged of a document; what answers stays."""

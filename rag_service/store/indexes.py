@@ -58,6 +58,8 @@ class Indexes:
             try:
                 if await self._locked(connection, table, collection):
                     await self._change(connection, table, collection)
+                    if await _changed(connection, table):
+                        await count(connection, table)
             finally:
                 await connection.execute("select pg_advisory_unlock_all()")
                 await connection.set_autocommit(False)
@@ -82,4 +84,20 @@ class Indexes:
             await connection.execute(f"set maintenance_work_mem = '{BUILD_MEMORY}'")
             await connection.execute(table.build(collection.id, collection.index, rows))
             await connection.execute("reset maintenance_work_mem")
-            await connection.execute(f"analyze {table.name}")
+
+
+async def _changed(connection: Connection, table: Table) -> bool:
+    cursor = await connection.execute(
+        "select n_mod_since_analyze > 500 + n_live_tup / 10 from pg_stat_user_tables where relid = to_regclass(%s)",
+        [table.name],
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+async def count(connection: Connection, table: Table) -> None:
+    """Tell the planner what a table is like now, when much of it is new: it would read whole collections for a word
+    until the server does so by itself, a minute later."""
+    for name in ("words", "metadata", "fuzzy"):
+        await connection.execute("select gin_clean_pending_list(to_regclass(%s))", [f"{table.name}_{name}"])
+    await connection.execute(f"analyze {table.name}")

@@ -143,11 +143,12 @@ class Legs:
             f"select count(*) from (select 1 from {self.table.name} where collection = any(%s) limit {EXACT}) rows",
             [ids],
         )
-        score = (
-            f"(select sum(weight * ts_rank('{WEIGHTS}', words, query)) "
-            "from unnest(%s::text[]::tsquery[], %s::float8[]) as t(query, weight))"
+        asked = (  # apart, so that the texts become queries once and not for every row
+            "asked as materialized (select query, weight from unnest(%s::text[]::tsquery[], %s::float8[]) "
+            "as t(query, weight))"
         )
-        there = [term for term in terms if term.hits][: words.MOST_TERMS]
+        score = f"(select sum(weight * ts_rank('{WEIGHTS}', whole, query)) from asked)"
+        there = words.rarest(terms)
         values: list[Any] = [[term.query for term in there], [words.weight(term.hits, rows) for term in there]]
         if like:
             await self.connection.execute(
@@ -158,10 +159,12 @@ class Legs:
                 "then %s::float8 * word_similarity(word, text) else 0 end) from unnest(%s::text[]) as l(word))"
             )
             values += [words.weight(1, rows) / 2, like]
-        whole = sum(words.weight(term.hits, rows) for term in terms)
+        everything = sum(words.weight(term.hits, rows) for term in terms)
         reached = joined("or", any_of)
         sql = (
-            f"select {self._columns}, ({score})::float8 / %s::float8 as score from {self.table.name} "
+            f"with {asked} select {self._columns}, ({score})::float8 / %s::float8 as score from {self.table.name} "
+            # unpacked once for a row, not once for each of the terms
+            "cross join lateral (select words || ''::tsvector as whole offset 0) unpacked "
             f"where collection = any(%s) and {reached.sql} and {self.where.sql} order by score desc, node_id limit %s"
         )
-        return await self._rows(sql, [*values, whole, ids, *reached.parameters, *self.where.parameters, limit])
+        return await self._rows(sql, [*values, everything, ids, *reached.parameters, *self.where.parameters, limit])

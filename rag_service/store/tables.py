@@ -18,6 +18,9 @@ OLDEST_PGVECTOR = (0, 8)
 MOST = 16000
 INDEXED = {True: 4000, False: 2000}
 
+#: Every search reads the whole of what waits to be sorted into a GIN index; PostgreSQL's own limit is 4 MB.
+GIN = "with (gin_pending_list_limit = 256)"
+
 #: The language of collections that PostgreSQL has no dictionary for.
 NO_DICTIONARY = "simple"
 
@@ -87,9 +90,10 @@ class Table:
                 primary key (collection, node_id)
             )""",
             f"create index if not exists {self.name}_document on {self.name} (collection, document)",
-            f"create index if not exists {self.name}_words on {self.name} using gin (words)",
-            f"create index if not exists {self.name}_metadata on {self.name} using gin (metadata jsonb_path_ops)",
-            f"create index if not exists {self.name}_fuzzy on {self.name} using gin (text gin_trgm_ops) where fuzzy",
+            f"create index if not exists {self.name}_words on {self.name} using gin (words) {GIN}",
+            f"create index if not exists {self.name}_metadata on {self.name} using gin (metadata jsonb_path_ops) {GIN}",
+            f"create index if not exists {self.name}_fuzzy on {self.name} "
+            f"using gin (text gin_trgm_ops) {GIN} where fuzzy",
             f"""create table if not exists {self.staged} (
                 collection bigint not null,
                 document text not null,

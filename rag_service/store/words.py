@@ -15,7 +15,7 @@ _LONGEST = 64
 MOST_TERMS = 32
 
 #: Rows that the rarest words of a question may bring before the others only rank.
-ENOUGH = 3000
+ENOUGH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,16 @@ def weight(hits: int, rows: int) -> float:
     return math.log(1 + (max(rows, hits) - hits + 0.5) / (hits + 0.5))
 
 
+def rarest(found: Sequence[Term]) -> list[Term]:
+    """The terms that are there at all, rare ones first, as many as are looked for."""
+    return sorted((term for term in found if term.hits), key=lambda term: term.hits)[:MOST_TERMS]
+
+
 def sought(found: Sequence[Term]) -> list[Term]:
     """The rarest terms that are there at all: together they bring enough rows; the others only rank them."""
-    there = sorted((term for term in found if term.hits), key=lambda term: term.hits)[:MOST_TERMS]
     total = 0
     chosen: list[Term] = []
-    for term in there:
+    for term in rarest(found):
         if chosen and total + term.hits > ENOUGH:
             break
         chosen.append(term)
@@ -87,4 +91,4 @@ def sought(found: Sequence[Term]) -> list[Term]:
 
 def missing(found: Sequence[Term]) -> list[str]:
     """Words that are nowhere as they are, and long enough to be looked for by likeness."""
-    return [term.word for term in found if not term.hits and len(term.word) >= 4][:8]
+    return [term.word for term in found if not term.hits and len(term.word) >= 4][:3]
