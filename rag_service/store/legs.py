@@ -78,12 +78,13 @@ class Legs:
         vector = Packed(embedding)
         score = f"coalesce(nullif(1 - ({near}), 'nan'), -1)"
         if isinstance(step, Exact):
-            # `+ 0` keeps the planner from an index that a filter would empty.
+            # `+ 0` keeps the planner from an index that a filter would empty; named, it is computed once for a row.
             sql = (
-                f"select {self._columns}, {score} from {self.table.name} where collection = any(%s) "
-                f"and {self.where.sql} order by ({near}) + 0, node_id limit %s"
+                "select collection, node_id, document, text, metadata, vector, coalesce(nullif(1 - far, 'nan'), -1) "
+                f"from (select {self._columns} as vector, ({near}) + 0 as far from {self.table.name} "
+                f"where collection = any(%s) and {self.where.sql} order by far, node_id limit %s) nearest"
             )
-            return await self._rows(sql, [vector, list(step.collections), *self.where.parameters, vector, limit])
+            return await self._rows(sql, [vector, list(step.collections), *self.where.parameters, limit])
         if step.settings:
             settings = ", ".join(["set_config(%s, %s, true)"] * len(step.settings))
             await self.connection.execute(
