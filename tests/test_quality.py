@@ -1,4 +1,4 @@
-"""What the measures of retrieval say of rankings, and that corpus and questions are whole."""
+"""The measures of retrieval, the corpus and its questions; the benchmarks of the stores; nothing asserts on speed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from math import log2
 
 import pytest
+from rich.console import Console
 
-from benchmarks import quality_report
+from benchmarks import b9, b10, quality_report
 from benchmarks.quality import MODES, Answer
 from benchmarks.questions import KINDS, LANGUAGES, SPLITS, Question, documents, questions
 from benchmarks.ranking import estimate, first_of_each, ndcg, recall
@@ -87,3 +88,21 @@ def test_the_questions_are_whole() -> None:
         assert set(one.relevant.values()) <= {1, 2}
         others = {document[:2] for document, grade in one.relevant.items() if grade == 2} - {one.language}
         assert bool(others) == (one.kind == "crosslingual"), one.id
+
+
+def test_the_stores_are_compared_on_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both stores find the nearest of all rows; ours has all ten of a tenant. Small, and nothing of speed."""
+    monkeypatch.setattr(b10, "QUESTIONS", 20)
+    rounds = b10.run(replace(b10.WORK, rounds=1, rows=1000))
+    assert {(one.work, one.target) for one in rounds} == {(what, who) for what in b10.TITLES for who in b10.TARGETS}
+    assert all(one.recall >= 0.99 and one.rows == b10.TOP[one.work] for one in rounds if one.target == "maitre")
+    assert all(one.recall >= 0.99 for one in rounds if one.work == "all")
+    b10.tell(Console(quiet=True), b10.WORK, rounds)
+    assert len(b10.as_json(b10.WORK, rounds)["goals"]) == 5
+
+
+def test_every_way_of_loading_is_whole() -> None:
+    """What is loaded is found by its own vector, in every way that is compared."""
+    rounds = b9.run(replace(b9.WORK, rounds=1, rows=300))
+    assert [one.target for one in sorted(rounds, key=lambda one: b9.TARGETS.index(one.target))] == list(b9.TARGETS)
+    assert len(b9.as_json(b9.WORK, rounds)["goals"]) == 2

@@ -66,6 +66,22 @@ class Legs:
             found += rows
         return sorted(found, key=lambda row: (-row[6], row[1]))[:limit]
 
+    async def few(self, collection: int, embedding: bytes, limit: int) -> list[Row] | None:
+        """The nearest chunks of a collection of which the condition leaves few; None: it leaves many. In one statement,
+        because a count first would read the same rows twice."""
+        sql = (
+            "with left_over as materialized (select ctid as place, node_id, "
+            f"(embedding <=> %s::{self.table.type}) + 0 as far from {self.table.name} "
+            f"where collection = {collection:d} and {self.where.sql} limit {EXACT + 1}) "
+            f"select {self._columns}, coalesce(nullif(1 - far, 'nan'), -1), (select count(*) from left_over) "
+            "from (select place, far, node_id as name from left_over order by far, node_id limit %s) nearest "
+            f"join {self.table.name} on ctid = place order by far, name"
+        )
+        cursor = self.connection.cursor(binary=True)
+        await cursor.execute(sql, [Packed(embedding), *self.where.parameters, limit])
+        found = await cursor.fetchall()
+        return [row[:7] for row in found] if not found or found[0][7] <= EXACT else None
+
     async def _left(self, collection: int) -> int:
         return await self._number(
             f"select count(*) from (select 1 from {self.table.name} where collection = {collection:d} "
@@ -78,12 +94,13 @@ class Legs:
         vector = Packed(embedding)
         score = f"coalesce(nullif(1 - ({near}), 'nan'), -1)"
         if isinstance(step, Exact):
-            # `+ 0` keeps the planner from an index that a filter would empty.
+            # `+ 0` keeps the planner from an index that a filter would empty; named, it is computed once for a row.
             sql = (
-                f"select {self._columns}, {score} from {self.table.name} where collection = any(%s) "
-                f"and {self.where.sql} order by ({near}) + 0, node_id limit %s"
+                "select collection, node_id, document, text, metadata, vector, coalesce(nullif(1 - far, 'nan'), -1) "
+                f"from (select {self._columns} as vector, ({near}) + 0 as far from {self.table.name} "
+                f"where collection = any(%s) and {self.where.sql} order by far, node_id limit %s) nearest"
             )
-            return await self._rows(sql, [vector, list(step.collections), *self.where.parameters, vector, limit])
+            return await self._rows(sql, [vector, list(step.collections), *self.where.parameters, limit])
         if step.settings:
             settings = ", ".join(["set_config(%s, %s, true)"] * len(step.settings))
             await self.connection.execute(
@@ -159,7 +176,7 @@ class Legs:
                 "then %s::float8 * word_similarity(word, text) else 0 end) from unnest(%s::text[]) as l(word))"
             )
             values += [words.weight(1, rows) / 2, like]
-        whole = sum(words.weight(term.hits, rows) for term in terms) or 1.0
+        everything = sum(words.weight(term.hits, rows) for term in terms) or 1.0
         reached = joined("or", any_of)
         sql = (
             f"with {asked} select {self._columns}, ({score})::float8 / %s::float8 as score from {self.table.name} "
@@ -167,4 +184,4 @@ class Legs:
             "cross join lateral (select words || ''::tsvector as whole offset 0) unpacked "
             f"where collection = any(%s) and {reached.sql} and {self.where.sql} order by score desc, node_id limit %s"
         )
-        return await self._rows(sql, [*values, whole, ids, *reached.parameters, *self.where.parameters, limit])
+        return await self._rows(sql, [*values, everything, ids, *reached.parameters, *self.where.parameters, limit])

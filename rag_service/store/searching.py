@@ -46,6 +46,8 @@ async def found_in(
     wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
     await connection.set_autocommit(True)  # what one statement answers needs no transaction
     try:
+        if search.mode == "dense" and (rows := await _few(legs, asked, search, indexes, wide)) is not None:
+            return _chosen([rows], search, weights, table.halfvec)
         todo = []
         if search.mode != "text":
             todo = await legs.steps([one.id for one in asked], await indexes.of(connection, table), wide)
@@ -54,6 +56,18 @@ async def found_in(
     finally:
         await connection.set_autocommit(False)
     return _chosen(lists, search, weights, table.halfvec)
+
+
+async def _few(
+    legs: Legs, asked: Sequence[Collection], search: Search, indexes: Indexes, wide: int
+) -> list[Row] | None:
+    """The nearest of one large collection of which a filter leaves few rows: the search of a small tenant."""
+    if not legs.where or len(asked) != 1 or search.embedding is None:
+        return None
+    if asked[0].id not in await indexes.of(legs.connection, legs.table):
+        return None
+    vector = packed(search.embedding, legs.table.dimension, legs.table.halfvec)
+    return await legs.few(asked[0].id, vector, wide)
 
 
 @asynccontextmanager
