@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Chunk, Collection, Found, Search
 from rag_service.store.filters import EVERYTHING, Condition
-from rag_service.store.indexes import Indexes, count
+from rag_service.store.indexes import Indexes, count, sort_in
 from rag_service.store.searching import found_in
 from rag_service.store.tables import NO_DICTIONARY, Table, check_pgvector
 from rag_service.store.vectors import packed, unpacked
@@ -109,6 +109,7 @@ class Chunks:
             )
         if len(rows) >= BULK:
             async with self.pool.connection() as connection:
+                await sort_in(connection, table)
                 await count(connection, table)
 
     async def discard(self, connection: Connection, collection: Collection, document: str) -> None:

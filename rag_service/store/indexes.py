@@ -58,6 +58,7 @@ class Indexes:
             try:
                 if await self._locked(connection, table, collection):
                     await self._change(connection, table, collection)
+                    await sort_in(connection, table)
                     if await _changed(connection, table):
                         await count(connection, table)
             finally:
@@ -95,9 +96,15 @@ async def _changed(connection: Connection, table: Table) -> bool:
     return bool(row and row[0])
 
 
+async def sort_in(connection: Connection, table: Table) -> None:
+    """Empty the lists of what waits to be sorted into the indexes of words and metadata."""
+    await connection.execute(f"set maintenance_work_mem = '{BUILD_MEMORY}'")
+    for name in ("words", "metadata", "fuzzy"):
+        await connection.execute("select gin_clean_pending_list(to_regclass(%s))", [f"{table.name}_{name}"])
+    await connection.execute("reset maintenance_work_mem")
+
+
 async def count(connection: Connection, table: Table) -> None:
     """Tell the planner what a table is like now, when much of it is new: it would read whole collections for a word
     until the server does so by itself, a minute later."""
-    for name in ("words", "metadata", "fuzzy"):
-        await connection.execute("select gin_clean_pending_list(to_regclass(%s))", [f"{table.name}_{name}"])
     await connection.execute(f"analyze {table.name}")

@@ -27,11 +27,17 @@ class Term:
     hits: int = 0
 
 
+#: What makes a word one that is looked for as it is written.
+_MARK = re.compile(r"[\d_]")
+
+
 def tokens(text: str) -> list[str]:
     """Words that are looked for exactly as they are written, in small letters: `pg-5031`, also as `pg5031`, `5031`."""
+    if _MARK.search(text) is None:
+        return []
     found: dict[str, None] = {}
     for token in _TOKEN.findall(text.lower()):
-        if len(token) > _LONGEST or not ("_" in token or any(letter.isdigit() for letter in token)):
+        if len(token) > _LONGEST or _MARK.search(token) is None:
             continue
         parts = re.split(r"[-./:_]", token)
         found[token] = None
