@@ -76,7 +76,7 @@ async def seed(house: House) -> None:
 
 
 def write_house(directory: Path, upstream: str, kind: str = "llama_cpp") -> House:
-    """The example house with another provider and another plan, and secrets of its own."""
+    """The example house without knowledge, with another provider and another plan, and secrets of its own."""
     settings: dict[str, Any] = yaml.safe_load((EXAMPLE_HOUSE / "maitre.yaml").read_text("utf-8"))
     plan = {
         "name": "Bench",
@@ -96,6 +96,8 @@ def write_house(directory: Path, upstream: str, kind: str = "llama_cpp") -> Hous
         "providers": {"local": {"kind": kind, "base_url": f"{upstream}/v1", "models": {MODEL: {}}}},
         "plans": {PLAN: plan, UNTRACED: {**plan, "record": "none"}},
     }
+    for knowing in ("rag", "knowledge"):
+        settings.pop(knowing, None)
     folder(directory / "assistants")
     (directory / "maitre.yaml").write_text(yaml.safe_dump(settings), "utf-8")
     prompt = (EXAMPLE_HOUSE / "assistants" / f"{ASSISTANT}.md").read_text("utf-8")

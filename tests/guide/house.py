@@ -43,7 +43,7 @@ class GoodModel(ScriptedUpstream):
 
 def text_of_house() -> str:
     """config/maitre.yaml with a scripted provider, which has what the example lacks: a model that takes tools, and one
-    that makes embeddings. No minute is ever full."""
+    that makes embeddings for guests. No minute is ever full."""
     house = yaml.safe_load((ROOT / "config" / "maitre.yaml").read_text("utf-8"))
     local = house["providers"]["local"]
     models = local["models"] | {
@@ -53,6 +53,7 @@ def text_of_house() -> str:
     for model in models.values():
         model["upstream"] = "scripted"
     house["providers"]["local"] = {"kind": "openai", "base_url": "UPSTREAM/v1", "max_concurrent": 2, "models": models}
+    house["providers"]["embedder"]["base_url"] = "UPSTREAM/v1"
     house["plans"]["pro"] |= {"models": list(models), "requests_per_minute": 1000}
     text: str = yaml.safe_dump(house, allow_unicode=True, sort_keys=False)
     return text.replace("{", "{{").replace("}", "}}").replace("UPSTREAM", "{upstream}")

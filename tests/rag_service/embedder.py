@@ -71,7 +71,7 @@ class EmbedderDouble:
     @contextmanager
     def running(self) -> Iterator[EmbedderDouble]:
         """Serve within the block."""
-        thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        thread = threading.Thread(target=self.server.serve_forever, args=[0.02], daemon=True)
         thread.start()
         try:
             yield self

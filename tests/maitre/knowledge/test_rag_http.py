@@ -13,7 +13,7 @@ from maitre.knowledge.passage import Passage, Reader
 from maitre.knowledge.rag_http import HttpKnowledge
 from tests.rag_double import RagDouble, rag_double
 
-FRAN = Reader("u1", "fran@x.io", ("Кухарі", "all"), "coach", "t" * 32)
+FRAN = Reader("u1", "fran@x.io", ("Кухарі", "all"), "coach", "t" * 32, "k1")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def find(knowledge: HttpKnowledge, seconds: float = 10) -> list[Passage]:
 
 
 async def test_it_is_told_on_whose_behalf(double: RagDouble, knowledge: HttpKnowledge) -> None:
-    """Who asks, through what, in which turn; never as the operator; for a minute."""
+    """Who asks, through what, in which turn, with which API key; never as the operator; for a minute."""
     await find(knowledge)
     (asked,) = double.asked
     claims = asked.pop("claims")
@@ -51,6 +51,7 @@ async def test_it_is_told_on_whose_behalf(double: RagDouble, knowledge: HttpKnow
         "groups": ["Кухарі", "all"],
         "assistant": "coach",
         "turn": "t" * 32,
+        "key": "k1",
         "operator": False,
         "exp": 0,
     }
