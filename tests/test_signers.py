@@ -25,7 +25,7 @@ TOKENS = {
 
 @pytest.mark.parametrize("token", [pytest.param(token, id=name) for name, token in TOKENS.items()])
 def test_the_gateway_and_the_rag_service_read_the_same_caller(token: str) -> None:
-    """Whoever signs: the user, the turn and what opens collections arrive, and nobody is an operator who did not say so."""
+    """Whoever signs: user, turn and what opens collections arrive; nobody is an operator who did not say so."""
     caller = callers.read(token, KEY, NOW)
     behalf = gateway_reader.read(token, KEY, NOW)
     assert behalf is not None
