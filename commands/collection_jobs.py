@@ -55,8 +55,10 @@ def import_table(
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Take over a table of llama-index-vector-stores-postgres, embeddings and all. The table is only read; the same
-    command goes on after a break, and brings what has come since."""
+    """Take over a table of llama-index-vector-stores-postgres, embeddings and all.
+
+    The table is only read; the same command goes on after a break, and brings what has come since.
+    """
     from provisioning.indexing import Outcome, wait
 
     with one_sentence(verbose):

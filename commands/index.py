@@ -33,8 +33,10 @@ def index(
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Put files into a collection, and wait until they can be found. Unchanged files are passed by, so the same command
-    goes on after a break."""
+    """Put files into a collection, and wait until they can be found.
+
+    Unchanged files are passed by, so the same command goes on after a break.
+    """
     from provisioning import indexing
     from provisioning.files import find
     from provisioning.rag_http import RagError

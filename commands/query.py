@@ -78,12 +78,17 @@ def show(found: dict[str, Any]) -> None:
         console.print(f"[dim]{escape(told['model'])}, from {_numbers(told['citations'])}[/]\n", highlight=False)
     for number, one in enumerate(found["passages"], 1):
         page = None if one["page"] is None else f"page {one['page']}"
-        about = [one["title"] or one["document"], page, one["heading"], one["collection"]]
+        about = [one["title"] or one["document"], page, beneath(one["title"], one["heading"]), one["collection"]]
         head = " · ".join(escape(str(part)) for part in about if part)
         console.print(f"[bold]{number}[/] {head}  [dim]{one['score']:.4f}[/]", highlight=False)
         if one["url"]:
             console.print(f"  {one['url']}", markup=False, highlight=False)
         console.print(f"  {excerpt(one['text'])}", markup=False, highlight=False)
+
+
+def beneath(title: str, heading: str) -> str:
+    """The headings of a passage without the document's own, which is its title."""
+    return "" if heading == title else heading.removeprefix(f"{title} › ")
 
 
 def excerpt(text: str) -> str:

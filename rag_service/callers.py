@@ -11,6 +11,8 @@ from typing import Any
 
 import jwt
 
+from rag_service.plain import text_problem
+
 HEADER = "x-maitre-on-behalf-of"
 ISSUER = "maitre"
 LIFE = 60  # seconds that a token is good for
@@ -86,14 +88,9 @@ def read(token: str, key: str, now: float) -> Caller:
 
 def _text(value: object) -> str:
     text = "" if value is None else value
-    if not isinstance(text, str) or len(text) > LONGEST or "\x00" in text or not text.isascii() and _torn(text):
+    if not isinstance(text, str) or len(text) > LONGEST or text_problem(text):
         raise BadToken("a claim is no plain text")
     return text.strip()
-
-
-def _torn(text: str) -> bool:
-    """Whether it holds half a character, which no database takes."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _moment(value: object) -> float:

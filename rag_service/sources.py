@@ -15,7 +15,7 @@ from rag_service.database import Connection, row
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document's newest bytes , where they belong, and who pays for their embeddings."""
+    """A document's newest bytes, where they belong, and who pays for their embeddings."""
 
     document: uuid.UUID
     collection: Collection

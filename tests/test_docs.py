@@ -130,7 +130,7 @@ def test_the_form_of_usage() -> None:
     names = [name.strip().split(" as ")[-1].strip('"').removeprefix("l.") for name in COLUMNS.split(",")]
     assert list(form("usage")[0]) == names
     page = section(text("cli.md"), "`cli usage [USER]`")
-    for word in (*KINDS, *STATUSES, "browser", "api", "openai", "filter"):
+    for word in (*KINDS, *STATUSES, "browser", "api", "gateway", "openai", "rag", "filter"):
         assert f"`{word}`" in page, word
 
 
@@ -373,11 +373,12 @@ WORDS = (
     "account guest plan group role window limit hold reservation settle release sweep turn call kind counted door stamp"
     " assistant manifold filter provider upstream record house seed task repair estimated catalogue request trace"
     " operator refusal engine portal pure adapter twin"
+    " knowledge collection document owner reader version piece chunk passage source job staged published leg likeness"
 )
 
 
 @pytest.mark.parametrize(
-    "word", [*WORDS.split(), "ledger row", "tool loop", "request log", "price table", "plain model"]
+    "word", [*WORDS.split(), "ledger row", "tool loop", "request log", "price table", "plain model", "on behalf of"]
 )
 def test_the_glossary_has_the_word(word: str) -> None:
     """The words of the code are fixed in one place, each once."""

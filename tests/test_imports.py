@@ -61,7 +61,7 @@ STORIES = {
     "maitre/knowledge/knowledge_memory.py",
     "maitre/knowledge/passage.py",
     "maitre/tools/searching.py",
-    "maitre/chat/likeness.py",
+    "maitre/chat/relevance.py",
     "maitre/chat/summing.py",
     "maitre/memory/sessions.py",
     "maitre/memory/sessions_memory.py",

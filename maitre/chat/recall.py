@@ -1,7 +1,7 @@
 """An assistant's memory before a turn: what its session holds goes before the guest's messages.
 
 A memory that does not answer within a second is done without, and the answer says so (`X-Memory: unavailable`;
-`partial` where only the older turns that are like the guest's message are missing: see `chat/likeness.py`).
+`partial` where only the older turns that are like the guest's message are missing: see `chat/relevance.py`).
 
 Words are kept only where house, plan and assistant all allow it (`record: full`); otherwise, and with `store: false`,
 the turn stands alone (`X-Memory: off`).
@@ -17,10 +17,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from maitre.chat.keeping import Keeping
-from maitre.chat.likeness import Likeness
 from maitre.chat.message import TurnRequest
 from maitre.chat.prepared import Prepared
 from maitre.chat.recalled import Recalled
+from maitre.chat.relevance import Relevance
 from maitre.errors import BadRequest, StoreDown
 from maitre.memory.fitting import fitting, fresh, latest, newly_asked, paired, plain, unheard
 from maitre.memory.memory import Memory
@@ -53,9 +53,9 @@ class Recall:
         ratios: Ratios,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
-        likeness: Likeness,
+        relevance: Relevance,
     ) -> None:
-        self._sessions, self._keeping, self._ratios, self._likeness = sessions, keeping, ratios, likeness
+        self._sessions, self._keeping, self._ratios, self._relevance = sessions, keeping, ratios, relevance
         self._clock, self._new_id = clock, new_id
 
     async def recall(self, prepared: Prepared) -> Prepared:
@@ -154,7 +154,7 @@ class Recall:
         if session.browser or prepared.request.session_id:
             time = asyncio.get_running_loop().time
             until = time() + PATIENCE
-            like = self._likeness.looking(prepared, memory, session, talk)
+            like = self._relevance.looking(prepared, memory, session, talk)
             try:
                 async with asyncio.timeout_at(until):
                     turns, known, summary = await self._turns(prepared.account.user_id, session, memory.load)

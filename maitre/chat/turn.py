@@ -37,7 +37,6 @@ from maitre.chat.ground import Ground
 from maitre.chat.holds import Holds
 from maitre.chat.introduced import introduced
 from maitre.chat.keeping import Keeping
-from maitre.chat.likeness import Likeness
 from maitre.chat.listener import listening, over
 from maitre.chat.message import TurnRequest, Usage
 from maitre.chat.prepared import Prepared
@@ -46,6 +45,7 @@ from maitre.chat.recall import Recall
 from maitre.chat.recalled import Recalled
 from maitre.chat.reception import Accounts, CatalogueSource, Reception
 from maitre.chat.refused import RefusedChats
+from maitre.chat.relevance import Relevance
 from maitre.chat.reports import of_refusal
 from maitre.chat.rewriting import Rewriting
 from maitre.chat.sentences import language, sentence, zone_of
@@ -133,7 +133,7 @@ class Turns:
             sessions, timedelta(days=terms.retention_days), indexed=index is not None, kept=self._kept
         )
         self.index_round = None if index is None else IndexRound(indexing, index, clock)
-        recall = Recall(sessions, self.keeping, ratios, clock, new_id, Likeness(sessions, index))
+        recall = Recall(sessions, self.keeping, ratios, clock, new_id, Relevance(sessions, index))
         self.reception = Reception(
             terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt, recall,
             Giving(ratios),

@@ -18,7 +18,6 @@ class Docling:
     """Where docling-serve is; how long a file may take (seconds), how large its answer may be (bytes)."""
 
     url: str
-    key: str = ""
     seconds: float = 600
     answer: int = 200 * 2**20
 
@@ -33,12 +32,11 @@ async def convert(docling: Docling, name: str, data: bytes, media_type: str) -> 
     form.add_field("files", data, filename=name, content_type=media_type)
     form.add_field("to_formats", "json")
     form.add_field("image_export_mode", "placeholder")
-    headers = {"X-Api-Key": docling.key} if docling.key else {}
     limit = aiohttp.ClientTimeout(total=docling.seconds, sock_connect=10)
     try:
         async with (
             aiohttp.ClientSession(timeout=limit) as session,
-            session.post(f"{docling.url.rstrip('/')}/v1/convert/file", data=form, headers=headers) as response,
+            session.post(f"{docling.url.rstrip('/')}/v1/convert/file", data=form) as response,
         ):
             body = await _bounded(response, docling.answer)
             status = response.status

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 import cli
 import commands
+from commands.query import beneath
 from provisioning import indexing
 from provisioning.rag_http import Behalf
 from tests.provisioning.house import HOUSE, make_house
@@ -171,6 +172,20 @@ def test_a_query_is_a_readable_list(scene: Scene) -> None:
     assert body == {
         "question": "May I bring a dog?", "collections": ["handbook"], "mode": "text", "limit": 3, "answer": False
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("title", "heading", "shown"),
+    [
+        ("Dogs", "Dogs", ""),
+        ("Dogs", "Dogs › Leashes", "Leashes"),
+        ("Dogs", "Rules › Dogs", "Rules › Dogs"),
+        ("", "", ""),
+    ],
+)
+def test_a_title_is_not_told_twice(title: str, heading: str, shown: str) -> None:
+    """A document's own heading is its title, so only those beneath it are shown after it."""
+    assert beneath(title, heading) == shown
 
 
 def test_an_answer_stands_above_its_passages(scene: Scene) -> None:

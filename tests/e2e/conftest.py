@@ -47,7 +47,11 @@ ASSISTANTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "scripted-queued": ({"name": "Scripted queued", "model": "queued"}, "You are read from a script, one by one."),
     "scripted-knowing": (
-        {"name": "Scripted knowing", "model": "scripted", "knowledge": ["recipes", "vault"]},
+        {
+            "name": "Scripted knowing",
+            "model": "scripted",
+            "knowledge": {"collections": ["recipes", "vault"], "deadline_seconds": 60},  # on a busy machine, too
+        },
         "You read.",
     ),
     "scripted-off": ({"name": "Scripted off", "model": "scripted", "enabled": False}, "You are switched off."),

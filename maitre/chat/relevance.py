@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SHORT = 10_000
 
 
-class Likeness:
+class Relevance:
     """Looks for older turns. One for a process. `index` is None in a house without a RAG service."""
 
     def __init__(self, sessions: Sessions, index: TurnIndex | None) -> None:
@@ -67,13 +67,13 @@ class Looking:
 
     def __init__(
         self,
-        likeness: Likeness,
+        relevance: Relevance,
         prepared: Prepared,
         memory: Memory,
         session: Session,
         finding: asyncio.Task[list[str]] | None,
     ) -> None:
-        self._likeness, self._prepared, self._memory, self._session = likeness, prepared, memory, session
+        self._likeness, self._prepared, self._memory, self._session = relevance, prepared, memory, session
         self._finding = finding
 
     async def beyond(self, newest: Sequence[SessionTurn], there: bool, until: float) -> list[SessionTurn]:
