@@ -115,6 +115,12 @@ class ChatPage:
 
     # ── talking ──
 
+    def attach(self, name: str, text: str) -> None:
+        """Give a text file to the next message; returns when Open WebUI has taken it or failed to."""
+        file = {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
+        with self.page.expect_event("requestfinished", lambda request: "/process/status" in request.url):
+            self.page.locator("input[type=file]").first.set_input_files(file)  # what “Upload Files” opens
+
     def say(self, text: str) -> None:
         """Write a message and send it; returns when the answer's place is there."""
         before = self.page.evaluate(NEWEST)
