@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
 from tests.e2e.inn import Guest
 
@@ -117,7 +117,7 @@ class ChatPage:
 
     def attach(self, name: str, text: str) -> None:
         """Give a text file to the next message; returns when Open WebUI has taken it or failed to."""
-        file = {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
+        file: FilePayload = {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
         with self.page.expect_event("requestfinished", lambda request: "/process/status" in request.url):
             self.page.locator("input[type=file]").first.set_input_files(file)  # what “Upload Files” opens
 

@@ -140,6 +140,12 @@ def test_a_collection_of_open_webui_is_made_by_its_owner_and_asked_by_the_guest(
     assert sorted(row["kind"] for row in rows) == ["embedding", "turn"]
 
 
+def test_the_house_needs_nothing_more(running_house: Inn) -> None:
+    """The settings of its files are as `cli seed` wants them after they were used."""
+    seeded = seed(running_house.house)
+    assert [change.sentence for change in seeded if change.resource in ("settings", "models", "connection")] == []
+
+
 @by("pipelines")
 @pytest.mark.browser
 def test_the_page_takes_a_file_and_shows_where_the_answer_is_from(
@@ -148,7 +154,8 @@ def test_the_page_takes_a_file_and_shows_where_the_answer_is_from(
     open_page: OpenPage,  # noqa: F811 - the fixture
     guest: MakeGuest,
 ) -> None:
-    """The guest attaches a file behind the plus sign; its passage is in the prompt and its name below the answer."""
+    """The guest attaches a file behind the plus sign; its passage is in the prompt and its source below the answer.
+    Whose tokens do not suffice is told so at once."""
     wide, narrow = aside(guest, "wide"), aside(guest, "narrow")
     page = open_page()
     page.enter(wide)
@@ -170,10 +177,4 @@ def test_the_page_takes_a_file_and_shows_where_the_answer_is_from(
     other.choose(MODEL)
     other.attach("timetable.txt", LONG)
     other.shot("not-attached")
-    print("TOAST", other.page.locator("[data-sonner-toast]").all_inner_texts())
-
-
-def test_the_house_needs_nothing_more(running_house: Inn) -> None:
-    """The settings of its files are as `cli seed` wants them after they were used."""
-    seeded = seed(running_house.house)
-    assert [change.sentence for change in seeded if change.resource in ("settings", "models", "connection")] == []
+    expect(other.page.get_by_text("Too Many Requests").first).to_be_visible(timeout=other.patience)
