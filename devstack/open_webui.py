@@ -113,6 +113,7 @@ def _embeddings(house: House, files: FileEmbeddings | None) -> dict[str, str]:
         "RAG_OPENAI_API_KEY": files.key,
         "RAG_EMBEDDING_MODEL": files.model,
         "RAG_EMBEDDING_BATCH_SIZE": str(BATCH),
+        "ENABLE_ASYNC_EMBEDDING": "false",
     }
     if query.input_type and passage.input_type:
         told |= {"RAG_EMBEDDING_PREFIX_FIELD_NAME": "input_type"}

@@ -36,7 +36,7 @@ def wanted_of(
         connection=connection,
         users=users.wanted(house.users, passwords),
         groups=groups.wanted(house.plans, house.groups),
-        models=models.wanted(house.assistants, house.models, house.aliases, house.plans),
+        models=models.wanted(house.assistants, house.models, house.aliases, house.plans, files is not None),
         settings=settings.wanted(house.webui, house.assistants, house.plans, house.default_plan, files),
         function=functions.wanted(house.secret("stamp")) if connection.gateway else None,
         likenesses=likenesses.wanted(house),

@@ -24,13 +24,11 @@ from provisioning.world import World
 EVERYBODY = "*"
 REFUSED = "assistants.refused"
 
-#: What a chat with our models cannot do: it needs an embedder, a search engine, a painter or a jailer.
+#: What a chat with our models cannot do: it needs a search engine, a painter or a jailer.
 #: Open WebUI takes a missing capability for one that works, `usage` excepted.
 _CAPABILITIES = {
     "usage": True,
     "vision": False,
-    "file_upload": False,
-    "file_context": False,
     "web_search": False,
     "image_generation": False,
     "code_interpreter": False,
@@ -41,19 +39,22 @@ _CAPABILITIES = {
 
 @dataclass(frozen=True, slots=True)
 class WantedModel:
-    """A row that Open WebUI should have. `readers` are keys of our groups, or EVERYBODY."""
+    """A row that Open WebUI should have. `readers` are keys of our groups, or EVERYBODY. `files`: whether guests attach
+    files to its chats, and passages of them enter the prompt."""
 
     id: str
     name: str
     description: str = ""
     tools: bool = False
+    files: bool = False
     active: bool = True
     hidden: bool = False
     readers: tuple[str, ...] = ()
 
     @property
     def capabilities(self) -> dict[str, bool]:
-        return {**_CAPABILITIES, "builtin_tools": self.tools}
+        files = {"file_upload": self.files, "file_context": self.files}
+        return {**_CAPABILITIES, **files, "builtin_tools": self.tools}
 
 
 def wanted(
@@ -61,8 +62,10 @@ def wanted(
     models: Mapping[str, Model],
     aliases: Mapping[str, Alias],
     plans: Mapping[str, Plan],
+    files: bool,
 ) -> list[WantedModel]:
-    """A row for every assistant, every plain model or alias, and the hidden one to which refused requests are sent."""
+    """A row for every assistant, every plain model or alias, and the hidden one to which refused requests are sent.
+    `files`: whether the house makes embeddings of files."""
     return [
         *(
             WantedModel(
@@ -70,6 +73,7 @@ def wanted(
                 _line(assistant.name),
                 clean(assistant.description).strip(),
                 tools=assistant.tools and _tools(assistant.model, models, aliases),
+                files=files,
                 active=assistant.enabled,
                 readers=tuple(PLAN + plan for plan in plans if assistant.open_to(plan)),
             )
@@ -80,6 +84,7 @@ def wanted(
                 f"models.{id}",
                 _line(name),
                 tools=_tools(id, models, aliases),
+                files=files,
                 readers=tuple(PLAN + slug for slug, plan in plans.items() if id in plan.models),
             )
             for id, name in on_the_menu(models, aliases, [plan.models for plan in plans.values()]).items()

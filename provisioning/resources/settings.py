@@ -121,6 +121,7 @@ def _embedding(files: FileEmbeddings) -> dict[str, Any]:
         "RAG_EMBEDDING_ENGINE": "openai",
         "RAG_EMBEDDING_MODEL": files.model,
         "RAG_EMBEDDING_BATCH_SIZE": BATCH,
+        "ENABLE_ASYNC_EMBEDDING": False,  # else all batches of a file at once, which is more than may wait in the line
         "openai_config.url": files.url,
         _KEY: files.key,
     }

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
 from tests.e2e.inn import Guest
 
@@ -114,6 +114,12 @@ class ChatPage:
         self.page.click(f"[role=option][data-value='{model}']")
 
     # ── talking ──
+
+    def attach(self, name: str, text: str) -> None:
+        """Give a text file to the next message; returns when Open WebUI has taken it or failed to."""
+        file: FilePayload = {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
+        with self.page.expect_event("requestfinished", lambda request: "/process/status" in request.url):
+            self.page.locator("input[type=file]").first.set_input_files(file)  # what “Upload Files” opens
 
     def say(self, text: str) -> None:
         """Write a message and send it; returns when the answer's place is there."""

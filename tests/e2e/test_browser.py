@@ -303,9 +303,11 @@ def test_a_title_is_a_task_and_no_request(
 
 @ONE_WAY
 def test_nothing_is_offered_that_does_not_work_here(open_page: OpenPage, guest: MakeGuest) -> None:
-    """No microphone, call, web search, picture or code button; what the plus sign shows of files is greyed out."""
+    """No microphone, call, web search, picture or code button; behind the plus sign is what can be attached."""
     page = open_page()
     page.enter(guest("free"))
     assert page.controls() == {"input-menu-button", "model-selector-model-button", "send-message-button"}
     usable = {entry for entry, usable in page.menu().items() if usable}
-    assert usable <= {"Compare text", "Reference Chats"}
+    attached = {"Upload Files", "Attach Files", "Attach Notes", "Attach Knowledge"}
+    assert attached <= usable
+    assert usable <= attached | {"Compare text", "Reference Chats"}

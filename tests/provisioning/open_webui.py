@@ -31,6 +31,7 @@ _FIRST: dict[str, dict[str, Any]] = {
         "RAG_EMBEDDING_ENGINE": "openai",
         "RAG_EMBEDDING_MODEL": "theirs",
         "RAG_EMBEDDING_BATCH_SIZE": 1,
+        "ENABLE_ASYNC_EMBEDDING": True,
         "openai_config": {"url": "https://api.openai.com/v1", "key": ""},
     },
     "/api/v1/retrieval/config": {"BYPASS_EMBEDDING_AND_RETRIEVAL": True, "TOP_K": 3},

@@ -67,6 +67,9 @@ def test_the_files_of_a_house_with_knowledge_are_embedded_by_the_gateway(scene: 
     assert embedding["openai_config"] == {"url": "http://gate:9100/v1", "key": key}
     assert embedding["RAG_EMBEDDING_MODEL"] == "vectors"
     assert embedding["RAG_EMBEDDING_BATCH_SIZE"] > 1
+    assert embedding["ENABLE_ASYNC_EMBEDDING"] is False
+    capabilities = scene.webui.rows["assistants.general"]["meta"]["capabilities"]
+    assert (capabilities["file_upload"], capabilities["file_context"]) == (True, True)
     retrieval = scene.webui.documents["/api/v1/retrieval/config"]
     assert retrieval == {"BYPASS_EMBEDDING_AND_RETRIEVAL": False, "TOP_K": 3}
     assert scene.webui.documents["/api/v1/users/default/permissions"]["chat"]["file_upload"] is True
