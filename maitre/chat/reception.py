@@ -89,10 +89,10 @@ class Reception:
         account, plan = await self.welcome(guest)
         own_id = "" if stamp else request.id or self._new_id()
         turn_id = stamp.turn_id if stamp else own_id
+        if request.key is not None and not request.key.opens(request.model):  # before a router's embedding is paid for
+            raise UnknownModel("unknown_model", model=request.model)
         way = await self._way(request, account, plan, turn_id)
         assistant, (model, *others) = self._which(f"assistants.{way.assistant}" if way else request.model, plan)
-        if request.key is not None and not request.key.opens(request.model):
-            raise UnknownModel("unknown_model", model=request.model)
         if model.embedding:
             raise BadRequest("only_embeddings", model=model.name)
         if request.strict and request.params.get("tools"):
@@ -117,7 +117,9 @@ class Reception:
             extra=0,
             prompt_tokens=0,
             max_tokens=0,
-            record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
+            record=strictest(
+                self._terms.record, plan.record, request.record, assistant.record if assistant else "full"
+            ),
             streamed=streamed,
             others=tuple(others),
             variant=way.variant if way else "",
@@ -139,8 +141,9 @@ class Reception:
         like = None
         task = (request.stamp.kind if request.stamp else request.kind) == "task"
         if self.resemblance is not None and not task and (similar := router.similar) is not None:
+            asked = replace(request, record=strictest(request.record, router.record))
             like = await self.resemblance.of(
-                request, router.facts.text, turn_id, similar, self.catalogue, router.open_to
+                asked, router.facts.text, turn_id, similar, self.catalogue, router.open_to
             )
         return router.way(like)
 
