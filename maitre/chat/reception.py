@@ -142,9 +142,7 @@ class Reception:
         task = (request.stamp.kind if request.stamp else request.kind) == "task"
         if self.resemblance is not None and not task and (similar := router.similar) is not None:
             asked = replace(request, record=strictest(request.record, router.record))
-            like = await self.resemblance.of(
-                asked, router.facts.text, turn_id, similar, self.catalogue, router.open_to
-            )
+            like = await self.resemblance.of(asked, router.facts.text, turn_id, similar, self.catalogue, router.open_to)
         return router.way(like)
 
     async def for_the_next(self, prepared: Prepared) -> Prepared:
