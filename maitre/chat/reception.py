@@ -25,6 +25,7 @@ from maitre.providers.provider import Model
 from maitre.providers.size import PER_IMAGE, Ratios, weigh
 from maitre.providers.upstream import Upstream
 from maitre.quota.plan import Plan
+from maitre.quota.reservation import BACKGROUND
 from maitre.quota.subject import Subject
 from maitre.routing.routing import Way
 
@@ -148,7 +149,9 @@ class Reception:
     async def for_the_next(self, prepared: Prepared) -> Prepared:
         """The same call for the first of its other models that it is not too long for, with as much of its passages and
         its memory as fits there. Raises BadRequest when it is too long for all of them."""
-        wanted = prompt.wanted_tokens(prepared.assistant, prepared.request.params)
+        wanted: int | None = prepared.max_tokens  # a summary is as short whoever writes it
+        if prepared.kind not in BACKGROUND:
+            wanted = prompt.wanted_tokens(prepared.assistant, prepared.request.params)
         model, *others = prepared.others
         alone = self._giving.without(self._memory.without(prepared))
         instead = replace(alone, model=model, others=tuple(others), body=prompt.for_model(alone.body, model))
