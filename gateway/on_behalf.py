@@ -11,6 +11,8 @@ from typing import Any
 
 import jwt
 
+from maitre.chat.terms import RECORDS
+
 HEADER = "x-maitre-on-behalf-of"
 ISSUER = "maitre"
 LEEWAY = 5  # seconds that two clocks may differ
@@ -20,16 +22,18 @@ _OPTIONS: Any = {"require": ["sub", "iss", "iat", "exp"], "verify_exp": False, "
 
 @dataclass(frozen=True, slots=True)
 class Behalf:
-    """Whose call it is, and the turn and the API key that it belongs to, if it does to one."""
+    """Whose call it is, and the turn and the API key that it belongs to, if it does to one. `record`: the most that may
+    be recorded of it."""
 
     user_id: str
-    email: str = ""
     turn_id: str = ""
     key_id: str = ""
+    record: str = "full"
 
     def user(self) -> dict[str, str]:
-        """As Open WebUI puts it into a body."""
-        return {"id": self.user_id, "email": self.email, "name": ""}
+        """As Open WebUI puts it into a body. Without an e-mail: the account's own may be a newer one than a
+        collection's owner was named by."""
+        return {"id": self.user_id, "email": "", "name": ""}
 
 
 def read(token: str, secret: str, now: float) -> Behalf | None:
@@ -44,7 +48,9 @@ def read(token: str, secret: str, now: float) -> Behalf | None:
     good = begun - LEEWAY <= now <= min(ends, begun + LONGEST) + LEEWAY
     if not good or not isinstance(user_id, str) or not user_id.strip():
         return None
-    email, turn_id, key_id = (claims.get(name) or "" for name in ("email", "turn", "key"))
-    if not all(isinstance(one, str) for one in (email, turn_id, key_id)) or len(turn_id) > 64:
+    turn_id, key_id, record = (claims.get(name) or "" for name in ("turn", "key", "record"))
+    if not all(isinstance(one, str) for one in (turn_id, key_id, record)) or len(turn_id) > 64:
         return None
-    return Behalf(user_id, email, turn_id, key_id)
+    if (record := record or "full") not in RECORDS:
+        return None
+    return Behalf(user_id, turn_id, key_id, record)

@@ -13,7 +13,7 @@ from rag_service.chunk import Collection
 from rag_service.database import Connection, row, rows
 from rag_service.errors import Refused
 from rag_service.languages import configuration
-from rag_service.names import NAME
+from rag_service.names import MEMORY, NAME
 from rag_service.ports import Chunks, Jobs
 
 #: The condition under which a caller sees a collection `c`: access.may_read, as the database decides it.
@@ -109,12 +109,13 @@ def collection_of(found: Mapping[str, Any]) -> Collection:
 
 
 async def readable(connection: Connection, caller: Caller, names: Sequence[str] | None = None) -> list[Collection]:
-    """Those that the caller may read: all, or of the named ones. Raises Refused: 404, when none of those is."""
+    """Those that the caller may read: all but guests' memories, or of the named ones. Raises Refused: 404, when none of
+    those is."""
     found = await rows(
         connection,
-        f"select {_COLLECTION} from collections c where {READABLE} and (%(names)s::text[] is null"
-        " or c.name = any(%(names)s)) order by c.name",
-        {**seen_by(caller), "names": None if names is None else list(names)},
+        f"select {_COLLECTION} from collections c where {READABLE} and (c.name = any(%(names)s::text[])"
+        " or %(names)s::text[] is null and c.name !~ %(memory)s) order by c.name",
+        {**seen_by(caller), "names": None if names is None else list(names), "memory": MEMORY},
     )
     if names and not found:
         raise unknown(names[0])

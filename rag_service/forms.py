@@ -33,9 +33,13 @@ def _name(text: str) -> str:
     return text
 
 
+def is_link(text: str) -> bool:
+    """Whether a browser may follow it from a source of an answer: no script."""
+    return re.fullmatch(r"https?://[^\s]+", text, re.IGNORECASE) is not None
+
+
 def _link(text: str) -> str:
-    # A browser follows it from a source of an answer, so it must not be a script.
-    if text and not re.match(r"https?://[^\s]+$", text, re.IGNORECASE):
+    if text and not is_link(text):
         raise ValueError("it must begin with http:// or https://, and hold no space")
     return _line(text)
 

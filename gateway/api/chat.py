@@ -42,7 +42,7 @@ def said_by(api: Api, exchange: Exchange, caller: Caller, body: Mapping[str, Any
     vouched = caller.key is None and caller.behalf is None
     fields = {"stamp": request.stamp if vouched else None, **more}
     if caller.behalf is not None:
-        fields |= {"house": True, "public": True, "turn_id": caller.behalf.turn_id}
+        fields |= {"house": True, "public": True, "turn_id": caller.behalf.turn_id, "record": caller.behalf.record}
     return replace(
         request,
         id=exchange.id,

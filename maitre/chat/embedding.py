@@ -93,7 +93,7 @@ class Embeddings:
             extra=extra,
             prompt_tokens=self._ratios.tokens(model.id, weight) + extra,
             max_tokens=0,
-            record=strictest(self._turns.terms.record, plan.record),
+            record=strictest(self._turns.terms.record, plan.record, request.record),
             streamed=False,
             repeated=self._for_the_house(request),  # tokens and money of the guest, and no request
         )

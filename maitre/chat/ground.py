@@ -61,7 +61,7 @@ class Ground:
         self._terms, self._knowledge, self._recall, self._reception = terms, knowledge, recall, reception
         self._rewriting, self._store, self._tracer = rewriting, store, tracer
         self._clock, self._new_id = clock, new_id
-        self._found: OrderedDict[tuple[str, str, str], tuple[Grounded, Sources]] = OrderedDict()
+        self._found: OrderedDict[tuple[str, ...], tuple[Grounded, Sources]] = OrderedDict()
 
     async def ground(self, prepared: Prepared) -> Prepared:
         """The turn with as much of its passages and of its memory as fits. Raises BadRequest when its session is
@@ -85,7 +85,7 @@ class Ground:
 
     async def _grounded(self, prepared: Prepared, wish: KnowledgeWish) -> tuple[Grounded, Sources]:
         asked = question.asked(prepared.request)
-        key = prepared.account.user_id, prepared.turn_id, asked
+        key = prepared.account.user_id, prepared.turn_id, prepared.reader.assistant, asked
         if (known := self._found.get(key)) is not None:
             return known
         found = await self._search(prepared, wish, asked), Sources()

@@ -67,6 +67,7 @@ class TurnRequest:
     groups: tuple[str, ...] = ()  # Open WebUI's groups of the guest, as its connection tells them
     house: bool = False  # the house's own RAG service asks for the guest
     turn_id: str = ""  # then: the turn of which this is a part
+    record: str = "full"  # the most that may be recorded of it, whatever the house, the plan and the assistant allow
 
     @property
     def strict(self) -> bool:

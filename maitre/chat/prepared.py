@@ -61,7 +61,7 @@ class Prepared:
         """On whose behalf knowledge is looked into."""
         slug = self.assistant.slug if self.assistant else ""
         key = self.request.key.id if self.request.key else ""
-        return Reader(self.account.user_id, self.account.email, self.groups, slug, self.turn_id, key)
+        return Reader(self.account.user_id, self.account.email, self.groups, slug, self.turn_id, key, self.record)
 
     @property
     def name(self) -> str:

@@ -25,6 +25,7 @@ from maitre.providers.provider import Model
 from maitre.providers.size import PER_IMAGE, Ratios, weigh
 from maitre.providers.upstream import Upstream
 from maitre.quota.plan import Plan
+from maitre.quota.reservation import BACKGROUND
 from maitre.quota.subject import Subject
 from maitre.routing.routing import Way
 
@@ -89,10 +90,10 @@ class Reception:
         account, plan = await self.welcome(guest)
         own_id = "" if stamp else request.id or self._new_id()
         turn_id = stamp.turn_id if stamp else own_id
+        if request.key is not None and not request.key.opens(request.model):  # before a router's embedding is paid for
+            raise UnknownModel("unknown_model", model=request.model)
         way = await self._way(request, account, plan, turn_id)
         assistant, (model, *others) = self._which(f"assistants.{way.assistant}" if way else request.model, plan)
-        if request.key is not None and not request.key.opens(request.model):
-            raise UnknownModel("unknown_model", model=request.model)
         if model.embedding:
             raise BadRequest("only_embeddings", model=model.name)
         if request.strict and request.params.get("tools"):
@@ -117,7 +118,9 @@ class Reception:
             extra=0,
             prompt_tokens=0,
             max_tokens=0,
-            record=strictest(self._terms.record, plan.record, assistant.record if assistant else "full"),
+            record=strictest(
+                self._terms.record, plan.record, request.record, assistant.record if assistant else "full"
+            ),
             streamed=streamed,
             others=tuple(others),
             variant=way.variant if way else "",
@@ -139,15 +142,16 @@ class Reception:
         like = None
         task = (request.stamp.kind if request.stamp else request.kind) == "task"
         if self.resemblance is not None and not task and (similar := router.similar) is not None:
-            like = await self.resemblance.of(
-                request, router.facts.text, turn_id, similar, self.catalogue, router.open_to
-            )
+            asked = replace(request, record=strictest(request.record, router.record))
+            like = await self.resemblance.of(asked, router.facts.text, turn_id, similar, self.catalogue, router.open_to)
         return router.way(like)
 
     async def for_the_next(self, prepared: Prepared) -> Prepared:
         """The same call for the first of its other models that it is not too long for, with as much of its passages and
         its memory as fits there. Raises BadRequest when it is too long for all of them."""
-        wanted = prompt.wanted_tokens(prepared.assistant, prepared.request.params)
+        wanted: int | None = prepared.max_tokens  # a summary is as short whoever writes it
+        if prepared.kind not in BACKGROUND:
+            wanted = prompt.wanted_tokens(prepared.assistant, prepared.request.params)
         model, *others = prepared.others
         alone = self._giving.without(self._memory.without(prepared))
         instead = replace(alone, model=model, others=tuple(others), body=prompt.for_model(alone.body, model))

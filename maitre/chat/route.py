@@ -9,6 +9,7 @@ from maitre.accounts.account import Account
 from maitre.assistants.catalogue import Catalogue
 from maitre.chat.message import TurnRequest
 from maitre.chat.prompt import text_of
+from maitre.chat.terms import strictest
 from maitre.errors import UnknownModel
 from maitre.quota.plan import Plan
 from maitre.routing.choice import Facts, choose, undecided
@@ -37,6 +38,13 @@ class Crossing:
         if self.routing.similar is None or not undecided(self.slug, self.routing, self.facts, self.open_to):
             return None
         return self.routing.similar
+
+    @property
+    def record(self) -> str:
+        """The most that may be recorded of a question before it is known who answers."""
+        names = {way.assistant for rule in self.routing.rules for way in rule.ways}
+        names |= set(self.routing.similar.assistants) if self.routing.similar else set()
+        return strictest("full", *(one.record for name in names if (one := self.catalogue.assistants.get(name))))
 
     def way(self, like: str | None) -> Way:
         """Where the turn goes; `like`: the assistant that the question is most like. Raises UnknownModel when nothing

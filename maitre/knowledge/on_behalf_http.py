@@ -22,9 +22,11 @@ def headers(
     assistant: str = "",
     turn_id: str = "",
     key_id: str = "",
+    record: str = "full",
 ) -> dict[str, str]:
     """The headers of a request for a user at this time (seconds since the epoch), signed with the house's `rag_key`.
-    What is asked of the gateway for it belongs to the turn `turn_id`, and to the API key `key_id`."""
+    What is asked of the gateway for it belongs to the turn `turn_id`, and to the API key `key_id`; no more of it is
+    recorded than `record` allows."""
     claims = {
         "iss": "maitre",
         "sub": user_id,
@@ -33,6 +35,7 @@ def headers(
         "assistant": assistant,
         "turn": turn_id,
         "key": key_id,
+        "record": record,
         "operator": False,
         "iat": int(now),
         "exp": int(now) + LIFE,

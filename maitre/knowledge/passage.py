@@ -27,7 +27,8 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Reader:
     """On whose behalf collections are read: a user with groups, through an assistant or not. `turn_id` puts the
-    embedding of the question into the turn's rows, and `key_id` into the windows of the API key that asks."""
+    embedding of the question into the turn's rows, and `key_id` into the windows of the API key that asks. `record`:
+    what of the turn may be recorded (full, metadata, none)."""
 
     user_id: str
     email: str = ""
@@ -35,6 +36,7 @@ class Reader:
     assistant: str = ""
     turn_id: str = ""
     key_id: str = ""
+    record: str = "full"
 
 
 class Knowledge(Protocol):

@@ -60,6 +60,7 @@ class HttpKnowledge:
             assistant=reader.assistant,
             turn_id=reader.turn_id,
             key_id=reader.key_id,
+            record=reader.record,
         )
         said, data = json.dumps(body).encode(), bytearray()
         try:

@@ -12,7 +12,7 @@ from rag_service.callers import Caller
 from rag_service.chunk import Collection, Found, Search
 from rag_service.errors import Refused
 from rag_service.filters import filters_of, refused
-from rag_service.forms import QueryForm
+from rag_service.forms import QueryForm, is_link
 from rag_service.routes.asked import Asked, Parts
 from rag_service.service import Service
 from rag_service.store.faults import FilterFault
@@ -68,18 +68,23 @@ async def _search(
 def _passage(found: Found, collection: str) -> dict[str, Any]:
     chunk = found.chunk
     said = chunk.metadata
+    url, page = _text(said.get("url")), said.get("page")  # an owner's own metadata may have these names, too
     return {
         "id": chunk.node_id,
         "collection": collection,
         "document": chunk.document,
-        "title": said.get("title") or "",
+        "title": _text(said.get("title")),
         "text": chunk.text,
         "score": found.score,
-        "page": said.get("page"),
-        "heading": said.get("heading") or "",
-        "url": said.get("url") or "",
+        "page": page if type(page) is int else None,
+        "heading": _text(said.get("heading")),
+        "url": url if is_link(url) else "",
         "metadata": {name: value for name, value in said.items() if name not in _OURS},
     }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 async def _answer(

@@ -100,6 +100,7 @@ def test_a_guest_without_tokens_left_is_refused(hall: Hall) -> None:
         {"exp": True},
         {"turn": "x" * 65},
         {"turn": 7},
+        {"record": "everything"},
     ],
     ids=str,
 )
@@ -123,3 +124,12 @@ def test_the_services_key_opens_no_other_route(hall: Hall, route: Any) -> None:
     url = f"{hall.parts['gateway'].url}{path_of(route)}"
     answer = requests.request(route.method, url, json={}, headers=behalf(hall, "u1"), timeout=60)
     assert answer.status_code == 403, answer.text
+
+
+def test_a_token_changes_nothing_of_the_account(hall: Hall) -> None:
+    """A collection's owner may be named by an e-mail that was theirs once; the account keeps its own, and its name."""
+    guest = hall.guest(plan="free")
+    assert embed(hall, behalf(hall, guest["id"], email="once@x.example")).status_code == 200
+    account = hall.ask(lambda books: books.find_account(guest["id"]))
+    assert account is not None
+    assert (account.email, account.name) == (guest["email"], guest["name"])

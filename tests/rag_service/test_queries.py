@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from rag_service import answers
 from rag_service.embedder_http import EmbedderDown, TooMany
-from tests.rag_service.desk import ANN, BOB, Desk
+from tests.rag_service.desk import ANN, BOB, OPERATOR, Desk
+from tests.rag_service.doubles import embedding
 
 
 async def seeded(desk: Desk) -> None:
@@ -51,6 +53,33 @@ async def test_a_collection_that_may_not_be_read_is_unknown_by_name(desk: Desk) 
     refused = await desk.ask(BOB, "POST", "/query", {"question": "dogs", "collections": ["x\x00"]})
     assert (refused.status, refused.json["error"]["param"]) == (400, "collections.0")
     assert (await desk.ask(BOB, "POST", "/query", {"question": "dogs", "collections": []})).json == {"passages": []}
+
+
+async def test_what_guests_said_is_searched_only_by_its_name(desk: Desk) -> None:
+    """An operator's question to everything does not read the guests' conversations, nor hand them to a model."""
+    await seeded(desk)
+    memory = f"memory-{'0a' * 20}"
+    await desk.collection(BOB, memory)
+    await desk.text(BOB, memory, "s/1", "dogs are my secret")
+    everything = {"question": "dogs", "limit": 50}
+    for person in (OPERATOR, BOB):
+        assert "dogs are my secret" not in texts(await desk.ask(person, "POST", "/query", everything))
+        named = {**everything, "collections": [memory]}
+        assert texts(await desk.ask(person, "POST", "/query", named)) == ["dogs are my secret"]
+
+
+async def test_metadata_of_an_owners_own_poses_as_no_place(desk: Desk) -> None:
+    """A link is one that a browser may follow, a page is a number, and whatever else stands there breaks nothing."""
+    await desk.collection(ANN, "odd")
+    odd = {"url": "javascript:alert(1)", "heading": {"a": 1}, "page": "first", "title": 7}
+    await desk.text(ANN, "odd", "k", "dogs", title="Dogs")
+    async with desk.service.pool.connection() as connection:  # as an imported table may have it
+        await connection.execute(f"update chunks_{len(embedding('x'))} set metadata = %s", [Jsonb(odd)])
+    desk.chat.text = "Dogs [1]."
+    found = await desk.ask(ANN, "POST", "/query", {"question": "dogs", "answer": True, "model": "models.x"})
+    assert found.status == 200, found.text
+    (passage,) = found.json["passages"]
+    assert [passage[name] for name in ("url", "heading", "page", "title")] == ["", "", None, ""]
 
 
 async def test_the_question_goes_to_the_embedder_on_the_callers_behalf(desk: Desk) -> None:

@@ -232,3 +232,14 @@ async def test_a_guest_may_leave_embeddings_at_every_step(kitchen: Kitchen) -> N
         if over:
             break
     assert over
+
+
+@pytest.mark.parametrize(("record", "reports"), [("full", 1), ("none", 0)])
+async def test_the_turn_that_it_belongs_to_decides_what_is_recorded(
+    kitchen: Kitchen, record: str, reports: int
+) -> None:
+    """A guest's question to an assistant that records nothing leaves no trace by its embedding either."""
+    await kitchen.embeddings.answer(replace(asked(), house=True, turn_id="t", record=record))
+    await kitchen.settled()
+    assert len(kitchen.tracer.reports) == reports
+    assert len(kitchen.books.calls) == 1

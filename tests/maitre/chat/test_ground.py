@@ -14,6 +14,7 @@ from maitre.chat.message import Stamp
 from maitre.errors import KnowledgeDown
 from maitre.knowledge.collection import Readers
 from maitre.knowledge.passage import Passage
+from maitre.knowledge.wish import KnowledgeWish
 from maitre.memory.memory import Memory
 from maitre.providers.provider import Model
 from tests.maitre.chat.kitchen import FREE, SMALL, Kitchen, Reply, limited, text_in
@@ -266,6 +267,17 @@ async def test_open_webuis_own_tool_loop_searches_once(kitchen: Kitchen) -> None
     assert (len(chips(first)), len(chips(second))) == (1, 0)
     assert KEYS.text in system(kitchen)
     assert [row[0] for row in kitchen.rows()] == ["turn", "tool"]
+
+
+async def test_another_assistant_in_the_same_turn_searches_for_itself(kitchen: Kitchen) -> None:
+    """A router may send a later call of the loop elsewhere: what one assistant may read is not the other's."""
+    furnish(kitchen)
+    kitchen.registry.offer(replace(READING, slug="waiter", knowledge=KnowledgeWish(("menu",))))
+    await kitchen.stream(**asked(stamp=browsed(kitchen)))
+    assert KEYS.text in system(kitchen)
+    stamp = replace(browsed(kitchen), model="assistants.waiter")
+    await kitchen.stream(**asked(model="assistants.waiter", stamp=stamp))
+    assert KEYS.text not in system(kitchen)
 
 
 async def test_another_model_keeps_the_passages(kitchen: Kitchen) -> None:

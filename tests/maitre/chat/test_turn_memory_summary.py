@@ -13,6 +13,7 @@ from maitre.errors import ProviderError
 from maitre.memory.memory import Memory
 from tests.maitre.chat.diary import answer, asked, remember, sent, stored
 from tests.maitre.chat.kitchen import COACH, FREE, SMALL, Kitchen, Reply, limited
+from tests.maitre.chat.test_fallback import DOWN, Two
 
 SUMMING = replace(COACH, memory=Memory(load=2, keep=10, summary=True, summary_tokens=50))
 SUMMARY = Reply(("They spoke of one.",), usage={"prompt_tokens": 40, "completion_tokens": 5, "total_tokens": 45})
@@ -229,3 +230,15 @@ async def test_a_house_that_closes_ends_it(kitchen: Kitchen) -> None:
     kitchen.clock.advance(200)
     await talk(kitchen, "four")
     assert await kept(kitchen) == "They spoke of one."
+
+
+async def test_the_next_model_sums_up_as_briefly() -> None:
+    """Whoever is asked instead of a model that fails may write no more than a summary."""
+    two = Two()
+    two.registry.offer(replace(SUMMING, model="best"))
+    await talk(two, "one", "two")
+    two.model.replies = [Reply(), Reply(pieces=(), fault=DOWN)]
+    two.next.replies = [SUMMARY]
+    await answer(two, "three")
+    assert [body["max_tokens"] for _, body in two.next.calls] == [50]
+    assert await kept(two) == "They spoke of one."

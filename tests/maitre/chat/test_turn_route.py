@@ -9,10 +9,11 @@ import pytest
 
 from maitre.assistants.assistant import Assistant
 from maitre.chat import sse
+from maitre.chat.message import TurnRequest
 from maitre.errors import UnknownModel
 from maitre.keys.key import Key
 from maitre.memory.memory import Memory
-from maitre.routing.routing import Routing, Rule, Way
+from maitre.routing.routing import Routing, Rule, Similar, Way
 from tests.maitre.chat.kitchen import COACH, FRAN, FREE, Kitchen, Plate, error_of
 
 SPLIT = (Way("coach", "auto:a"), Way("tutor", "auto:b", 1000))
@@ -130,3 +131,41 @@ async def test_a_turn_whose_route_is_shown_is_remembered() -> None:
     await house.stream("teach me", model="assistants.auto", stamp=mark)
     kept = await house.sessions.elsewhere("u1", "auto", "", 5)
     assert [turn.messages[0]["content"] for turn in kept] == ["teach me"]
+
+
+class Comparing:
+    """Stands for the comparison of questions; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[TurnRequest] = []
+
+    async def of(self, request: TurnRequest, *_: object) -> str | None:
+        """Nobody in particular."""
+        self.asked.append(request)
+        return None
+
+
+def comparing() -> tuple[Kitchen, Comparing]:
+    """A house whose router compares questions."""
+    made = kitchen(replace(AUTO, routing=Routing(RULES, Similar(("coach", "tutor"), 0.02))))
+    resemblance = Comparing()
+    made.turns.reception.resemblance = resemblance  # type: ignore[assignment]
+    return made, resemblance
+
+
+@pytest.mark.parametrize("records", [("none", "full"), ("full", "none")])
+async def test_a_question_is_compared_no_less_quietly_than_whoever_may_answer(records: tuple[str, str]) -> None:
+    """Words that an assistant does not record do not get into the trace by way of the router's embedding."""
+    house, resemblance = comparing()
+    house.registry.offer(replace(COACH, record=records[0]), replace(TUTOR, record=records[1]))
+    await house.answer("hello", model="assistants.auto")
+    assert [one.record for one in resemblance.asked] == ["none"]
+
+
+async def test_a_key_that_does_not_open_the_router_pays_for_no_comparison() -> None:
+    """It is refused before anything is embedded."""
+    house, resemblance = comparing()
+    key = Key("0" * 16, FRAN.user_id, "k", house.clock(), models=("assistants.coach",))
+    with pytest.raises(UnknownModel):
+        await house.turns.answer(replace(house.request("hello", model="assistants.auto"), key=key))
+    assert not resemblance.asked

@@ -13,7 +13,7 @@ from maitre.knowledge.passage import Passage, Reader
 from maitre.knowledge.rag_http import HttpKnowledge
 from tests.rag_double import RagDouble, rag_double
 
-FRAN = Reader("u1", "fran@x.io", ("Кухарі", "all"), "coach", "t" * 32, "k1")
+FRAN = Reader("u1", "fran@x.io", ("Кухарі", "all"), "coach", "t" * 32, "k", "none")
 
 
 @pytest.fixture
@@ -51,7 +51,8 @@ async def test_it_is_told_on_whose_behalf(double: RagDouble, knowledge: HttpKnow
         "groups": ["Кухарі", "all"],
         "assistant": "coach",
         "turn": "t" * 32,
-        "key": "k1",
+        "key": "k",
+        "record": "none",
         "operator": False,
         "exp": 0,
     }
