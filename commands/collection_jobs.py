@@ -56,7 +56,7 @@ def import_table(
     verbose: VerboseOption = False,
 ) -> None:
     """Take over a table of llama-index-vector-stores-postgres, embeddings and all. The table is only read; the same
-    command goes on after a break, and brings what has come since."""
+    command again brings what is missing or has come since, and nothing twice."""
     from provisioning.indexing import Outcome, wait
 
     with one_sentence(verbose):

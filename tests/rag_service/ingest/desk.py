@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Desk:
     async def bring(self, key: str, content: str | bytes, name: str = "") -> tuple[uuid.UUID, str]:
         """Upload a document as the service does; its id and its job's."""
         data = content.encode() if isinstance(content, str) else content
-        upload = Upload(key, "", "", {}, name or f"{key}.md", "", data)
+        upload = Upload(key, "", "", {}, name or f"{key}.md", "", data, hashlib.sha256(data).hexdigest())
         async with self.pool.connection() as connection:
             told = await documents.put(connection, self.collection, upload, jobs, uuid.uuid4())
         return told.document, told.job
