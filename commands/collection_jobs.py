@@ -57,7 +57,7 @@ def import_table(
 ) -> None:
     """Take over a table of llama-index-vector-stores-postgres, embeddings and all.
 
-    The table is only read; the same command goes on after a break, and brings what has come since.
+    The table is only read; the same command again brings what is missing or has come since, and nothing twice.
     """
     from provisioning.indexing import Outcome, wait
 

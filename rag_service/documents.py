@@ -102,8 +102,10 @@ async def again(connection: Connection, jobs: Jobs, id: uuid.UUID) -> Accepted:
     """Make the document anew of its newest bytes, unless that is under way."""
     document = await row(connection, "select status from documents where id = %s for update", [id])
     file = await _file(connection, id)
-    if document is None or file is None:
+    if document is None:
         raise unknown()
+    if file is None:
+        raise Refused(409, "imported", "The document was imported from a table: there is no file to index anew.")
     if document["status"] in UNDER_WAY:
         return Accepted(id, file["job"], document["status"])
     return await _begin(connection, jobs, id)
@@ -197,8 +199,18 @@ def _shown(found: Mapping[str, Any], collection: str) -> dict[str, Any]:
     }
 
 
-async def ids_of(connection: Connection, collection: Collection, filters: Any = None) -> list[uuid.UUID]:
-    """A collection's documents, or those whose metadata (title and url with it) the filters hold for. Raises
+async def uploaded(connection: Connection, collection: Collection) -> list[uuid.UUID]:
+    """A collection's documents that have a file; those of an imported table have none."""
+    found = await rows(
+        connection,
+        "select d.id from documents d join files f on f.document = d.id where d.collection = %s order by d.id",
+        [collection.id],
+    )
+    return [one["id"] for one in found]
+
+
+async def ids_of(connection: Connection, collection: Collection, filters: Any) -> list[uuid.UUID]:
+    """A collection's documents whose metadata (title and url with it) the filters hold for. Raises
     FilterFault."""
     wanted = condition(filters, "(metadata || jsonb_build_object('title', title, 'url', url))")
     found = await connection.execute(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from rag_service.access import Owner, Readers
@@ -58,8 +60,14 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _words(limit: int) -> Any:
-    return Annotated[str, StringConstraints(max_length=limit), AfterValidator(_line)]
+def _address(text: str) -> str:
+    # SQLAlchemy's addresses, which the stock store is given, name a driver too.
+    plain = re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", _line(text))
+    try:
+        conninfo_to_dict(plain)
+    except ProgrammingError:
+        raise ValueError("it is no address of a PostgreSQL database") from None  # the driver quotes it
+    return plain
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -69,6 +77,7 @@ Text = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_clean)
 Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_link)]
 Language = Annotated[str, AfterValidator(_language)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_address)]
 Index = Literal["hnsw", "ivfflat", "exact"]
 
 
@@ -131,6 +140,13 @@ class TextForm(Form):
     key: Line = Field("", examples=["dogs"])
     url: Link = ""
     metadata: Metadata = Field({}, examples=[{"year": 2026}])
+
+
+class ImportForm(Form):
+    """A table of `llama-index-vector-stores-postgres`, by its `table_name`, and the database that it is in."""
+
+    dsn: Address = Field(examples=["postgresql://reader:password@db.example/old"])
+    table: Some = Field(examples=["chunks"])
 
 
 class QueryForm(Form):

@@ -19,7 +19,7 @@ from rag_service.chunk import Chunk, Collection, Piece
 from rag_service.database import Pool
 from rag_service.embedder_http import Embedder, EmbedderDown, TooMany
 from rag_service.errors import Refused, Unreadable
-from rag_service.reader import Reader, ReaderDown
+from rag_service.reader import Contents, Reader, ReaderDown
 from rag_service.sources import Source
 from rag_service.store.chunks import Chunks
 
@@ -127,7 +127,7 @@ class Ingest:
             left = len(missing) - start - len(batch)
             await self._progress(attempt, "embed", len(chunks) - left, len(chunks))
         await self._progress(attempt, "publish", len(chunks), len(chunks))
-        await self._publish(attempt, source, len(chunks), contents.pages)
+        await self._publish(attempt, source, contents)
         await self._tend(collection)
 
     async def _prepare(self, attempt: Attempt, collection: Collection) -> None:
@@ -153,13 +153,13 @@ class Ingest:
             for (node, piece), vector in zip(batch, vectors, strict=True)
         ]
 
-    async def _publish(self, attempt: Attempt, source: Source, count: int, pages: int | None) -> None:
+    async def _publish(self, attempt: Attempt, source: Source, contents: Contents) -> None:
         async with self.pool.connection() as connection:
             await attempts.ready(connection, attempt)
-            document = str(attempt.document)
+            document, count = str(attempt.document), len(contents.pieces)
             if await self.chunks.publish(connection, source.collection, document, attempt.version) != count:
                 raise Torn
-            await sources.switch(connection, source, attempt.version, count, pages)
+            await sources.switch(connection, source, attempt.version, count, contents.pages, contents.title)
 
     async def _tend(self, collection: Collection) -> None:
         """Let the index follow the collection's size. What fails here is tried again after the next document."""

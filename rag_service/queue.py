@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 Connection = AsyncConnection[Any]
 Row = tuple[Any, ...]
 
-INDEX, TIDY = "index", "tidy"
+INDEX, TIDY, IMPORT = "index", "tidy", "import"
 LANE = "documents"
 
 #: Puts jobs into the queue over connections that it is given; it has none of its own.
@@ -52,6 +52,18 @@ async def put(connection: Connection, task: LiteralString, document: uuid.UUID, 
     later = {"schedule_in": {"seconds": seconds}} if seconds else {}
     waiting = _entrance.configure_task(task, lock=str(document), queue=LANE, connection=connection, **later)  # type: ignore[arg-type]
     return await waiting.defer_async(job=job, document=str(document))
+
+
+async def put_import(connection: Connection, collection: int, number: int) -> int:
+    """Put an import into the queue; its ticket. In the caller's transaction. Those of one collection are worked on one
+    after the other."""
+    waiting = _entrance.configure_task(
+        IMPORT,
+        lock=f"import into {collection}",
+        queue=LANE,
+        connection=connection,
+    )
+    return await waiting.defer_async(number=number)
 
 
 async def take_back(connection: Connection, ticket: int) -> None:

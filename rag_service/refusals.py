@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from maitre.errors import MaitreError
 from rag_service.errors import Refused
+from rag_service.store.faults import StoreFault
 
 SOON = 5  # seconds after which it makes sense to ask again
 
@@ -36,6 +37,7 @@ def install(app: FastAPI) -> None:
     """Give each kind of error its answer."""
     app.exception_handler(Refused)(_refused)
     app.exception_handler(MaitreError)(_down)
+    app.exception_handler(StoreFault)(_store)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     for kind in (psycopg.OperationalError, psycopg.InterfaceError):
@@ -50,6 +52,10 @@ async def _refused(_: Request, fault: Refused) -> JSONResponse:
 
 async def _down(_: Request, fault: MaitreError) -> JSONResponse:
     return answer(503, "unavailable", str(fault), {"Retry-After": str(SOON)} | _after(fault))
+
+
+async def _store(_: Request, fault: StoreFault) -> JSONResponse:
+    return answer(400, "bad_request", str(fault))
 
 
 async def _invalid(_: Request, fault: RequestValidationError) -> JSONResponse:

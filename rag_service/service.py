@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import psycopg
 
 from maitre.errors import HouseError
 from maitre.settings import House
@@ -14,6 +17,8 @@ from rag_service.chunk import Collection
 from rag_service.database import Pool
 from rag_service.errors import Refused
 from rag_service.ports import Chat, Chunks, Embedder, Jobs
+
+_log = logging.getLogger("rag_service")
 
 #: Uploads that are in memory at once, on their way into the database.
 AT_ONCE = 4
@@ -56,6 +61,13 @@ class Service:
                 f"The collection {made}, and the house's embedder is now {self.embedding}: delete it and make it anew.",
             )
         return collection
+
+    async def tend(self, collection: Collection) -> None:
+        """Let the collection's index follow its size, after the answer; a database that is away does it later."""
+        try:
+            await self.chunks.tend(collection)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as away:
+            _log.warning("The index of collection %s was not tended: %s", collection.name, type(away).__name__)
 
     def on_behalf(self, user: str, email: str, asked: Caller) -> str:
         """A token for the gateway in the name of that user; of the caller's own where it is nobody."""

@@ -58,14 +58,17 @@ async def collection(connection: Connection, document: uuid.UUID) -> Collection 
     return collection_of(found) if found else None
 
 
-async def switch(connection: Connection, source: Source, version: int, chunks: int, pages: int | None) -> None:
-    """The version answers from now on. In the caller's transaction."""
+async def switch(
+    connection: Connection, source: Source, version: int, chunks: int, pages: int | None, title: str
+) -> None:
+    """The version answers from now on; where the owner gave no title, under the one that was found in the file. In the
+    caller's transaction."""
     await connection.execute(
         """
         update documents set version = %s, content_hash = %s, chunks = %s, pages = %s, status = 'ready', fault = '',
-            fault_code = '', changed_at = now() where id = %s
+            fault_code = '', changed_at = now(), title = coalesce(nullif(title, ''), %s) where id = %s
         """,
-        [version, source.content_hash, chunks, pages, source.document],
+        [version, source.content_hash, chunks, pages, title, source.document],
     )
 
 

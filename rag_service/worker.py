@@ -24,6 +24,7 @@ from maitre.settings import House, find_house, load_house
 from rag_service import database, queue
 from rag_service.embedder_http import Embedder
 from rag_service.health_http import listening
+from rag_service.importing import Importer
 from rag_service.ingest import DOWN, Again, Ingest
 from rag_service.reader import Reader
 from rag_service.store.chunks import Chunks
@@ -50,6 +51,7 @@ class Shift:
     when it was asked last; `suspected`: tickets that looked forgotten then."""
 
     ingest: Ingest
+    importer: Importer
     lease: float
     tickets: set[int] = field(default_factory=set)
     suspected: set[int] = field(default_factory=set)
@@ -72,6 +74,16 @@ class Shift:
         @app.task(name=queue.TIDY, queue=queue.LANE, retry=Patience())
         async def tidy(job: int, document: str) -> None:
             await self.ingest.tidy(uuid.UUID(document))
+
+        @app.task(name=queue.IMPORT, queue=queue.LANE, pass_context=True, retry=Patience())
+        async def take_over(context: JobContext, number: int) -> None:
+            with self._in_hand(context):
+                try:
+                    await self.importer.run(number)
+                except asyncio.CancelledError:
+                    if context.abort_reason() is AbortReason.USER_REQUEST:
+                        raise JobAborted from None
+                    raise
 
     async def rescue(self, worker: Worker) -> None:
         """Give back to the queue, again and again, what dead workers had begun, and what this one lost: when Postgres
@@ -126,7 +138,9 @@ async def _shift(house: House, concurrency: int, lease: float) -> AsyncIterator[
         await database.migrate(pool)
         await queue.prepare(pool)
         key = house.secret("rag_key")
-        yield Shift(Ingest(pool, Chunks(pool), embedder, reader, house.rag.embedding, key), lease)
+        chunks = Chunks(pool)
+        ingest = Ingest(pool, chunks, embedder, reader, house.rag.embedding, key)
+        yield Shift(ingest, Importer(pool, chunks), lease)
     finally:
         await reader.close()
         await embedder.close()

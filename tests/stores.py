@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import psycopg
 
 from devstack import house as parts
 from devstack import scaffold
@@ -62,3 +63,13 @@ def fresh_schema(url: str) -> str:
     with ThreadPoolExecutor(1) as apart:  # a loop may be running here
         apart.submit(lambda: asyncio.run(make())).result()
     return f"{url}?search_path={name}"
+
+
+def drop_database(url: str, name: str) -> None:
+    """Drop a database of the server at `url`, whoever is in it. By force at first; but only a superuser may end the
+    server's own vacuum, and a plain drop asks that to leave."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        try:
+            connection.execute(f"drop database {name} with (force)")
+        except psycopg.errors.InsufficientPrivilege:
+            connection.execute(f"drop database {name}")

@@ -52,11 +52,12 @@ async def put(
 
 
 @router.delete("/collections/{name}", status_code=204)
-async def delete(name: str, caller: Asked, service: Parts) -> None:
+async def delete(name: str, caller: Asked, service: Parts, later: BackgroundTasks) -> None:
     """Delete one with all its documents, whatever is being done with them."""
     async with service.pool.connection() as connection:
         collection = (await collections.find(connection, caller, name)).for_change(caller)
         await collections.delete(connection, collection, service.jobs, service.chunks)
+    later.add_task(service.tend, collection)
 
 
 async def _create(name: str, form: CollectionForm, caller: Caller, service: Service) -> bool:
@@ -87,7 +88,7 @@ async def _change(name: str, form: CollectionForm, caller: Caller, service: Serv
     if form.index not in (None, kept.collection.index):
         async with service.pool.connection() as connection:
             changed = (await collections.find(connection, caller, name)).collection
-        later.add_task(service.chunks.tend, changed)
+        later.add_task(service.tend, changed)
 
 
 def _owner(form: CollectionForm, caller: Caller, now: Owner | None = None) -> Owner | None:

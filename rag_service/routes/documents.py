@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, BackgroundTasks, Query
 
 from rag_service import collections, documents
 from rag_service.filters import filters_of, refused
@@ -36,7 +36,11 @@ async def listed(
 
 @router.delete("/collections/{name}/documents")
 async def forget(
-    name: str, caller: Asked, service: Parts, filters: Annotated[str, Query(max_length=20_000)]
+    name: str,
+    caller: Asked,
+    service: Parts,
+    filters: Annotated[str, Query(max_length=20_000)],
+    later: BackgroundTasks,
 ) -> dict[str, int]:
     """Delete the documents whose metadata the filters (LlamaIndex's MetadataFilters as JSON) hold for."""
     try:
@@ -49,17 +53,19 @@ async def forget(
             found = await documents.ids_of(connection, collection, wanted)
         except FilterFault as senseless:
             raise refused(str(senseless)) from senseless
-        return {"deleted": await documents.delete(connection, collection, found, service.jobs, service.chunks)}
+        deleted = await documents.delete(connection, collection, found, service.jobs, service.chunks)
+    later.add_task(service.tend, collection)
+    return {"deleted": deleted}
 
 
 @router.post("/collections/{name}/re-index", status_code=202)
 async def again_all(name: str, caller: Asked, service: Parts) -> dict[str, Any]:
-    """Index all documents of a collection anew; until each is ready, what there is of it answers."""
+    """Index all documents of a collection anew that were uploaded; until each is ready, what there is of it answers."""
     accepted = []
     async with service.pool.connection() as connection:
         collection = (await collections.find(connection, caller, name)).for_change(caller)
         service.same_model(collection)
-        for id in await documents.ids_of(connection, collection):
+        for id in await documents.uploaded(connection, collection):
             accepted.append((await documents.again(connection, service.jobs, id)).shown())
     return {"documents": accepted}
 

@@ -1,4 +1,4 @@
-"""Jobs: how far a document is."""
+"""Jobs: how far a document is, or an import."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import psycopg
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from rag_service import documents
+from rag_service import collections, documents, imports
 from rag_service.callers import Caller
+from rag_service.collections import Kept
 from rag_service.database import Connection
-from rag_service.documents import Filed
 from rag_service.errors import Refused
 from rag_service.ports import Job
 from rag_service.routes.asked import Asked, Parts
@@ -43,9 +43,9 @@ async def events(id: str, caller: Asked, service: Parts) -> StreamingResponse:
 async def cancel(id: str, caller: Asked, service: Parts) -> dict[str, Any]:
     """Put an end to a job; what answered goes on answering."""
     async with service.pool.connection() as connection:
-        _, filed = await _find(connection, id, caller, service)
-        filed.kept.for_change(caller)
-        if not await service.jobs.cancel(connection, id):
+        _, kept = await _find(connection, id, caller, service)
+        kept.for_change(caller)
+        if not await (imports if imports.is_import(id) else service.jobs).cancel(connection, id):
             raise Refused(409, "ended", "The job has ended already.")
     return shown(await _look(id, caller, service))
 
@@ -54,8 +54,10 @@ async def cancel(id: str, caller: Asked, service: Parts) -> dict[str, Any]:
 async def retry(id: str, caller: Asked, service: Parts) -> dict[str, Any]:
     """Try a failed or cancelled job again."""
     async with service.pool.connection() as connection:
-        _, filed = await _find(connection, id, caller, service)
-        service.same_model(filed.kept.for_change(caller))
+        _, kept = await _find(connection, id, caller, service)
+        service.same_model(kept.for_change(caller))
+        if imports.is_import(id):
+            raise Refused(409, "not_failed", "An import is not tried again: its password is forgotten; begin it anew.")
         if not await service.jobs.retry(connection, id):
             raise Refused(409, "not_failed", "Only the newest job of a document can be tried again, when it failed.")
     return shown(await _look(id, caller, service))
@@ -65,7 +67,7 @@ def shown(job: Job) -> dict[str, Any]:
     """As the API shows it."""
     return {
         "job": job.id,
-        "document": str(job.document),
+        "document": None if job.document is None else str(job.document),
         "status": job.status,
         "stage": job.stage,
         "done": job.done,
@@ -76,13 +78,16 @@ def shown(job: Job) -> dict[str, Any]:
     }
 
 
-async def _find(connection: Connection, id: str, caller: Caller, service: Service) -> tuple[Job, Filed]:
+async def _find(connection: Connection, id: str, caller: Caller, service: Service) -> tuple[Job, Kept]:
     unknown = Refused(404, "unknown_job", "There is no such job.")
-    job = await service.jobs.job(connection, id)
-    if job is None:
-        raise unknown
     try:
-        return job, await documents.find(connection, caller, str(job.document))
+        if imports.is_import(id):
+            if (one := await imports.job(connection, id)) is None:
+                raise unknown
+            return one, await collections.find(connection, caller, one.collection)
+        if (job := await service.jobs.job(connection, id)) is None:
+            raise unknown
+        return job, (await documents.find(connection, caller, str(job.document))).kept
     except Refused:
         raise unknown from None
 

@@ -93,24 +93,29 @@ class Chunks:
 
     async def put(self, collection: Collection, chunks: Iterable[Chunk]) -> None:
         """Write chunks that answer at once; one with a node id that the collection has replaces it."""
+        async with self.pool.connection() as connection, connection.transaction():
+            written = await self.write(connection, collection, chunks)
+        if written >= BULK:
+            async with self.pool.connection() as connection:
+                await sort_in(connection, self.table(collection.dimension))
+                await count(connection, self.table(collection.dimension))
+
+    async def write(self, connection: Connection, collection: Collection, chunks: Iterable[Chunk]) -> int:
+        """The same within the caller's transaction, once; how many they are."""
         table = self.table(collection.dimension)
         rows = _rows(table, collection, chunks)
-        async with self.pool.connection() as connection, connection.transaction():
-            incoming = f"{table.name}_incoming"
-            await connection.execute(
-                f"create temporary table if not exists {incoming} (like {table.staged}) on commit delete rows"
-            )
-            await _copy(connection, incoming, rows)
-            await connection.execute(
-                table.insert(incoming) + " order by node_id on conflict (collection, node_id) do update set "
-                "document = excluded.document, text = excluded.text, metadata = excluded.metadata, "
-                "embedding = excluded.embedding, words = excluded.words, fuzzy = excluded.fuzzy",
-                _written_in(collection),
-            )
-        if len(rows) >= BULK:
-            async with self.pool.connection() as connection:
-                await sort_in(connection, table)
-                await count(connection, table)
+        incoming = f"{table.name}_incoming"
+        await connection.execute(
+            f"create temporary table if not exists {incoming} (like {table.staged}) on commit delete rows"
+        )
+        await _copy(connection, incoming, rows)
+        await connection.execute(
+            table.insert(incoming) + " order by node_id on conflict (collection, node_id) do update set "
+            "document = excluded.document, text = excluded.text, metadata = excluded.metadata, "
+            "embedding = excluded.embedding, words = excluded.words, fuzzy = excluded.fuzzy",
+            _written_in(collection),
+        )
+        return len(rows)
 
     async def discard(self, connection: Connection, collection: Collection, document: str) -> None:
         """Forget what is staged of a document; what answers stays."""

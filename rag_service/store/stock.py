@@ -72,6 +72,13 @@ class StockTable:
             after = found[-1][0]
             yield after, [self._chunk(row) for row in found]
 
+    async def count(self, after: int = 0) -> int:
+        """How many rows with an embedding come after the one with that id."""
+        query = sql.SQL("select count(*) from {} where id > %s and embedding is not null").format(self._table)
+        async with self.pool.connection() as connection:
+            row = await (await connection.execute(query, [after])).fetchone()
+        return int(row[0]) if row else 0
+
     async def copy_into(self, chunks: Chunks, collection: Collection) -> AsyncIterator[int]:
         """Import the table; yields how many rows were written so far. An import that was cut off goes on where it was,
         a second one brings the rows that came since. Of rows with one node id the newest counts. Raises StoreFault when

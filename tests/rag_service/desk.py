@@ -24,6 +24,7 @@ from rag_service.database import migrate, open_pool, row
 from rag_service.service import Service
 from rag_service.store.chunks import Chunks
 from tests.rag_service.doubles import Told, Words, embedding
+from tests.stores import drop_database
 
 KEY = "key-of-the-tests-0123456789abcdef0123456789"
 MODEL = "words"
@@ -180,5 +181,4 @@ async def open_desk(house: House) -> AsyncIterator[Desk]:
     finally:
         server.should_exit = True
         await serving
-        async with await psycopg.AsyncConnection.connect(house.endpoint("postgres"), autocommit=True) as connection:
-            await connection.execute(f"drop database {name} with (force)")
+        await asyncio.to_thread(drop_database, house.endpoint("postgres"), name)

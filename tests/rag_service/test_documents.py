@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 
+import psycopg
+import pytest
+
+from rag_service.chunk import Collection, Found
+from rag_service.store.faults import StoreFault
 from tests.rag_service.desk import ANN, BOB, Desk
 
 
@@ -107,3 +112,34 @@ async def test_a_job_tells_of_itself_until_it_ends(desk: Desk) -> None:
     assert events[-1]["status"] == "cancelled"
     assert {event["job"] for event in events} == {job}
     assert (await desk.ask(BOB, "GET", f"/jobs/{job}/events")).code == "unknown_job"
+
+
+async def test_an_index_follows_what_is_deleted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a deletion by filters, and of a collection; a database that is away then spoils no answer."""
+    tended = []
+
+    async def tend(collection: Collection) -> None:
+        tended.append(collection.name)
+        raise psycopg.OperationalError("away")
+
+    monkeypatch.setattr(desk.service.chunks, "tend", tend)
+    await desk.collection(ANN, "notes")
+    await desk.text(ANN, "notes", "k", "some words", metadata={"n": 1})
+    filters = json.dumps({"filters": [{"key": "n", "value": 1}]})
+    told = await desk.ask(ANN, "DELETE", "/collections/notes/documents", params={"filters": filters})
+    assert told.json == {"deleted": 1}
+    assert tended == ["notes"]
+    assert (await desk.ask(ANN, "DELETE", "/collections/notes")).status == 204
+    assert tended == ["notes", "notes"]
+
+
+async def test_what_the_store_refuses_is_the_client_s_to_mend(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the store's sentence."""
+
+    async def search(*_: object) -> list[Found]:
+        raise StoreFault("It cannot be.")
+
+    monkeypatch.setattr(desk.service.chunks, "search", search)
+    await desk.collection(ANN, "notes")
+    told = await desk.ask(ANN, "POST", "/query", {"question": "x", "collections": ["notes"]})
+    assert (told.status, told.code, told.json["error"]["message"]) == (400, "bad_request", "It cannot be.")

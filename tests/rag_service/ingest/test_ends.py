@@ -52,6 +52,7 @@ async def test_a_document_is_embedded_for_its_owner_and_answers(
     row = await desk.document(document)
     assert row is not None
     assert (row["status"], row["version"], row["chunks"]) == ("ready", 1, 7)
+    assert row["title"] == "notes 0"  # its first heading: the owner gave none
     await idle(desk)
 
 

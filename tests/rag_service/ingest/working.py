@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from rag_service import attempts, ingest, sources, worker
+from rag_service import attempts, imports, ingest, sources, taken, worker
 from rag_service.embedder_http import Embedder
 from rag_service.ingest import Ingest
 from rag_service.reader import Reader
+from rag_service.store import stock
 from rag_service.store.chunks import Chunks
+from rag_service.store.stock import StockTable
 from tests.rag_service.ingest.halting import Step, halt_at
 
 #: Where a worker can stand still.
@@ -24,8 +26,15 @@ STEPS: dict[str, Step] = {
     "published": (Chunks, "tend", "before", 1),
     "ended": (Ingest, "index", "after", 1),
 }
+#: Where an import can.
+IMPORT_STEPS: dict[str, Step] = {
+    "opened": (StockTable, "count", "after", 1),
+    "written": (Chunks, "write", "after", 2),
+    "counted": (taken, "count", "after", 3),
+    "taken over": (imports, "end", "before", 1),
+}
 
 if __name__ == "__main__":
-    ingest.BATCH, attempts.SILENCE = 3, 3
-    halt_at(sys.argv.pop(1), STEPS)
+    ingest.BATCH, attempts.SILENCE, stock.BATCH = 3, 3, 7
+    halt_at(sys.argv.pop(1), {**STEPS, **IMPORT_STEPS})
     worker.main()

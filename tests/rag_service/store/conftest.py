@@ -10,6 +10,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.store.chunks import Chunks
+from tests.stores import drop_database
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def database(postgres_url: str) -> Iterator[str]:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"create database {name}")
         yield postgres_url.rpartition("/")[0] + f"/{name}"
-        connection.execute(f"drop database {name} with (force)")
+    drop_database(postgres_url, name)
 
 
 @pytest.fixture
