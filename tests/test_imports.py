@@ -55,6 +55,7 @@ STORIES = {
     "maitre/chat/listener.py",
     "maitre/chat/recall.py",
     "maitre/chat/ground.py",
+    "maitre/chat/outlook.py",
     "maitre/chat/giving.py",
     "maitre/chat/rewriting.py",
     "maitre/chat/cited.py",

@@ -55,7 +55,7 @@ class Embeddings:
 
     async def question(self, request: TurnRequest, text: str, turn_id: str) -> Sequence[float]:
         """The embedding of what a guest asks in a turn, by the house's own model: a row of the turn's, and no request.
-        Raises Refusal, StoreDown."""
+        Raises Refusal, StoreDown; KnowledgeDown when the guest's turn will be refused."""
         assert self._rag is not None
         form = self._rag.query
         params = {"model": self._own, "input": form.prefix + text}
@@ -65,6 +65,7 @@ class Embeddings:
         async with asyncio.timeout(self._turns.terms.max_turn_seconds) as limit:
             texts = embedding_wire.inputs(params)
             prepared = await self._prepare(asked, texts)
+            await self._turns.outlook.check(prepared)
             body = embedding_wire.body(params, prepared.model.upstream, texts)
             made, _ = await self._turns.calls.embed(prepared, body, Unheard(asked), limit)
         return embedding_wire.numbers(made[0])

@@ -16,20 +16,16 @@ from datetime import datetime
 
 from maitre.chat import question
 from maitre.chat.grounded import Grounded
+from maitre.chat.outlook import Outlook
 from maitre.chat.prepared import Prepared
 from maitre.chat.recall import Recall
 from maitre.chat.reception import Reception
 from maitre.chat.reports import of_search
 from maitre.chat.rewriting import Rewriting
 from maitre.chat.sources import Sources
-from maitre.chat.terms import Terms
-from maitre.errors import KnowledgeDown, StoreDown
+from maitre.errors import KnowledgeDown
 from maitre.knowledge.passage import Knowledge, Passage
 from maitre.knowledge.wish import KnowledgeWish
-from maitre.quota.explain import spent
-from maitre.quota.store import QuotaStore
-from maitre.quota.subject import Subject
-from maitre.quota.window import periods
 from maitre.tracing.trace import Tracer
 
 log = logging.getLogger(__name__)
@@ -48,18 +44,17 @@ class Ground:
 
     def __init__(
         self,
-        terms: Terms,
         knowledge: Knowledge | None,
         recall: Recall,
         reception: Reception,
         rewriting: Rewriting,
-        store: QuotaStore,
+        outlook: Outlook,
         tracer: Tracer,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
     ) -> None:
-        self._terms, self._knowledge, self._recall, self._reception = terms, knowledge, recall, reception
-        self._rewriting, self._store, self._tracer = rewriting, store, tracer
+        self._knowledge, self._recall, self._reception = knowledge, recall, reception
+        self._rewriting, self._outlook, self._tracer = rewriting, outlook, tracer
         self._clock, self._new_id = clock, new_id
         self._found: OrderedDict[tuple[str, ...], tuple[Grounded, Sources]] = OrderedDict()
 
@@ -115,26 +110,13 @@ class Ground:
         """What was looked for in the end, and what was found."""
         if self._knowledge is None:
             raise KnowledgeDown("the house has no RAG service")
-        if await self._refused(prepared):
-            raise KnowledgeDown("a window of the guest is full, and nothing will be asked")
+        await self._outlook.check(prepared)
         time = asyncio.get_running_loop().time
         until = time() + wish.deadline_seconds
         if wish.rewrite:
             asked = await self._rewriting.rewritten(prepared, REWRITING * wish.deadline_seconds) or asked
         left = max(0.0, until - time())
         return asked, await self._knowledge.find(prepared.reader, asked, wish.collections, wish.passages, left)
-
-    async def _refused(self, prepared: Prepared) -> bool:
-        """Whether the turn is as good as refused: then no embedding is paid for it. What the live store does not know
-        admission finds out."""
-        account, plan, now = prepared.account, prepared.plan, self._clock()
-        if not plan.limits:
-            return False
-        try:
-            live = await self._store.live(Subject("account", account.user_id), now)
-        except StoreDown:
-            return False
-        return live is not None and spent(plan, live, periods(now, self._terms.zone), prepared.prompt_tokens)
 
 
 def _wish(prepared: Prepared) -> KnowledgeWish | None:

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from maitre.chat.message import Message
+from maitre.chat.outlook import Outlook
 from maitre.chat.prepared import Prepared
 from maitre.errors import KnowledgeDown, StoreDown
 from maitre.memory.memory import Memory
@@ -29,8 +30,8 @@ SHORT = 10_000
 class Relevance:
     """Looks for older turns. One for a process. `index` is None in a house without a RAG service."""
 
-    def __init__(self, sessions: Sessions, index: TurnIndex | None) -> None:
-        self.sessions, self.index = sessions, index
+    def __init__(self, sessions: Sessions, index: TurnIndex | None, outlook: Outlook) -> None:
+        self.sessions, self.index, self._outlook = sessions, index, outlook
         self._short: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def looking(self, prepared: Prepared, memory: Memory, session: Session, talk: Sequence[Message]) -> Looking:
@@ -39,18 +40,22 @@ class Relevance:
         key = prepared.account.user_id, session.id
         if self.index is None or not memory.relevant or not question or key in self._short:
             return Looking(self, prepared, memory, session, None)
-        request = prepared.request
-        finding = asyncio.create_task(
-            self.index.find(
-                prepared.account.user_id,
-                session,
-                question,
-                memory.relevant + memory.load,
-                turn_id=prepared.turn_id,
-                key_id=request.key.id if request.key is not None else "",
-            )
-        )
+        finding = asyncio.create_task(self._find(self.index, prepared, memory, session, question))
         return Looking(self, prepared, memory, session, finding)
+
+    async def _find(
+        self, index: TurnIndex, prepared: Prepared, memory: Memory, session: Session, question: str
+    ) -> list[str]:
+        await self._outlook.check(prepared)
+        key = prepared.request.key
+        return await index.find(
+            prepared.account.user_id,
+            session,
+            question,
+            memory.relevant + memory.load,
+            turn_id=prepared.turn_id,
+            key_id=key.id if key is not None else "",
+        )
 
     def note(self, user_id: str, session: Session, *, short: bool) -> None:
         """Whether the session has nothing older than its newest turns, so that nothing need be looked for next time."""

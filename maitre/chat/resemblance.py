@@ -14,7 +14,7 @@ from typing import Protocol
 from maitre.assistants.assistant import Assistant
 from maitre.assistants.catalogue import Catalogue
 from maitre.chat.message import TurnRequest
-from maitre.errors import Refusal, StoreDown
+from maitre.errors import KnowledgeDown, Refusal, StoreDown
 from maitre.routing.likenesses import Likenesses
 from maitre.routing.routing import Similar
 from maitre.routing.similar import mark, most_like
@@ -32,7 +32,7 @@ class Embedder(Protocol):
     """Makes the embedding of a guest's question."""
 
     async def question(self, request: TurnRequest, text: str, turn_id: str) -> Sequence[float]:
-        """The vector, metered. Raises Refusal, StoreDown."""
+        """The vector, metered. Raises Refusal, StoreDown, KnowledgeDown."""
 
 
 class Resemblance:
@@ -59,7 +59,7 @@ class Resemblance:
                 if len(said) < 2 or not text.strip():
                     return None
                 question = await self._embedder.question(request, text[:COMPARED], turn_id)
-        except (Refusal, StoreDown, TimeoutError) as fault:
+        except (Refusal, StoreDown, KnowledgeDown, TimeoutError) as fault:
             log.warning(
                 "A question goes the router's default way: %s", str(fault) or "the embedder does not answer in time"
             )

@@ -39,6 +39,7 @@ from maitre.chat.introduced import introduced
 from maitre.chat.keeping import Keeping
 from maitre.chat.listener import listening, over
 from maitre.chat.message import TurnRequest, Usage
+from maitre.chat.outlook import Outlook
 from maitre.chat.prepared import Prepared
 from maitre.chat.pulse import Pulse
 from maitre.chat.recall import Recall
@@ -133,7 +134,8 @@ class Turns:
             sessions, timedelta(days=terms.retention_days), indexed=index is not None, kept=self._kept
         )
         self.index_round = None if index is None else IndexRound(indexing, index, clock)
-        recall = Recall(sessions, self.keeping, ratios, clock, new_id, Relevance(sessions, index))
+        self.outlook = Outlook(terms, store, clock)
+        recall = Recall(sessions, self.keeping, ratios, clock, new_id, Relevance(sessions, index, self.outlook))
         self.reception = Reception(
             terms, accounts, source, upstreams, models, aliases, ratios, new_id, self.settlements.doubt, recall,
             Giving(ratios),
@@ -155,7 +157,7 @@ class Turns:
             admitted=self._admitted,
         )
         rewriting = Rewriting(self.calls, self.reception)
-        self._ground = Ground(terms, knowledge, recall, self.reception, rewriting, store, tracer, clock, new_id)
+        self._ground = Ground(knowledge, recall, self.reception, rewriting, self.outlook, tracer, clock, new_id)
         self._loop = ToolLoop(self.calls, self.reception, tools, tracer, clock, new_id)
         self._summing = Summing(summaries, self.calls, self.reception, clock)
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from maitre.chat.embedding import Embeddings
 from maitre.chat.message import TurnRequest
-from maitre.errors import BadRequest, ProviderError, QuotaExceeded, Refusal, UnknownModel
+from maitre.errors import BadRequest, KnowledgeDown, ProviderError, QuotaExceeded, Refusal, UnknownModel
 from maitre.keys.key import Key
+from maitre.knowledge.collection import Rag
 from maitre.providers.alias import Alias
 from maitre.providers.provider import Model
 from maitre.queue.line import Capacity
@@ -243,3 +245,14 @@ async def test_the_turn_that_it_belongs_to_decides_what_is_recorded(
     await kitchen.settled()
     assert len(kitchen.tracer.reports) == reports
     assert len(kitchen.books.calls) == 1
+
+
+async def test_a_question_of_a_turn_that_will_be_refused_costs_no_embedding(kitchen: Kitchen) -> None:
+    """Questions to a router count as no requests by themselves: a full window must not leave the embedder open."""
+    kitchen.registry.offer(limited(FREE, requests_per_minute=1))
+    made = Embeddings(kitchen.turns, kitchen.models, kitchen.aliases, Rag("vectors"))
+    await made.question(kitchen.request(), "Where?", "t1")
+    await kitchen.answer()
+    with pytest.raises(KnowledgeDown):
+        await made.question(kitchen.request(), "Where?", "t2")
+    assert len(kitchen.model.calls) == 2

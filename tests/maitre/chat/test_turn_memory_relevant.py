@@ -10,6 +10,7 @@ import pytest
 
 from maitre.assistants.assistant import Assistant
 from maitre.chat.message import Stamp
+from maitre.errors import QuotaExceeded
 from maitre.memory.memory import Memory
 from tests.maitre.chat.diary import answer, asked, remember, sent
 from tests.maitre.chat.kitchen import COACH, FREE, SMALL, Kitchen, limited
@@ -250,3 +251,13 @@ async def test_the_browsers_other_chats_are_looked_through(kitchen: Kitchen) -> 
     assert "fish" in told(kitchen)
     assert "Pixel" not in told(kitchen)
     assert sent(kitchen) == ["It rains.", "Hello there", "Tell me of my cat"]
+
+
+async def test_a_turn_that_will_be_refused_costs_no_embedding(kitchen: Kitchen) -> None:
+    """A window that is full is known before anything is looked for."""
+    await talk(kitchen)
+    kitchen.registry.offer(limited(FREE, requests_per_minute=None, requests_per_day=len(TALK)))
+    kitchen.index.down["find"] = 9
+    with pytest.raises(QuotaExceeded):
+        await kitchen.turns.answer(asked(kitchen, "My cat?"))
+    assert kitchen.index.down["find"] == 9
