@@ -71,18 +71,18 @@ def test_what_an_administrator_undid_is_planned_then_mended(running_house: Inn, 
     """A dry run tells what the run then does, and leaves everything as the administrator left it."""
     permissions = "/api/v1/users/default/permissions"
     undone = webui.get(permissions)
-    undone["chat"]["file_upload"] = True
+    undone["chat"]["file_upload"] = not undone["chat"]["file_upload"]
     webui.post(permissions, undone)
     row = webui.get("/api/v1/models/model?id=assistants.general")
     webui.post("/api/v1/models/model/update", {**row, "name": "Renamed"})
     webui.post("/api/v1/models/model/access/update", {"id": row["id"], "access_grants": []})
 
     planned = seed(running_house.house, dry_run=True)
-    assert webui.get(permissions)["chat"]["file_upload"] is True
+    assert webui.get(permissions)["chat"] == undone["chat"]
     assert [change.key for change in work(planned)] == ["assistants.general", "permissions"]
 
     assert seed(running_house.house) == planned
-    assert webui.get(permissions)["chat"]["file_upload"] is False
+    assert webui.get(permissions)["chat"]["file_upload"] is not undone["chat"]["file_upload"]
     mended = webui.get("/api/v1/models/model?id=assistants.general")
     assert mended["name"] == row["name"]
     assert {grant["principal_id"] for grant in mended["access_grants"]} == {
