@@ -48,7 +48,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", chat.completions, welcomes=True, served=True),
-    Route("POST", "/v1/embeddings", embeddings.create, welcomes=True, served=True),
+    Route("POST", "/v1/embeddings", embeddings.create, served=True),
     Route("GET", "/v1/models", models.every, open_webui=models.whole, welcomes=True),
     Route("GET", "/v1/sessions", sessions.listed),
     Route("GET", "/v1/sessions/{id}", sessions.read),

@@ -22,7 +22,7 @@ from tests.engine.hall import Hall
 from tests.engine.seeded import seeded_hall
 from tests.engine.small_house import HOUSE
 from tests.rag_double import RagDouble, put_up, running_rag_double
-from tests.upstream import ScriptedUpstream
+from tests.upstream import ScriptedUpstream, running_upstream
 from tests.user_jwt import mint
 
 KNOWING = """
@@ -43,6 +43,13 @@ SEARCHER = READER.replace("name: Reader", "name: Searcher\nserver_tools: [knowle
 KEYS = Passage("k1", "", "d1", "Handbook", "The keys hang behind the bar.", 0, page=3)
 WINE = Passage("w1", "", "d2", "Cellar book", "The keys of the cellar are in the clock.", 0)
 SOUP = Passage("s1", "", "d3", "Menu", "Borsch is served with garlic bread.", 0)
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[ScriptedUpstream]:
+    """An upstream of this file's own: the log of the suite's is compared with another house's books."""
+    with running_upstream() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

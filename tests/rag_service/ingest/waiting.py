@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from tests.rag_service.ingest.desk import Desk
 
 
-async def until(look: Callable[[], Awaitable[object]], what: str = "it did not happen", seconds: float = 40) -> None:
+async def until(look: Callable[[], Awaitable[object]], what: str = "it did not happen", seconds: float = 120) -> None:
     """Wait until a look gives something true."""
     last = time.monotonic() + seconds
     while not await look():
