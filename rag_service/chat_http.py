@@ -14,6 +14,8 @@ from rag_service.callers import HEADER
 from rag_service.errors import Refused
 from rag_service.ports import Answer
 
+#: Tokens of an answer; a small model may else repeat itself until its context is full.
+LONGEST = 500
 LARGEST = 8 * 2**20  # bytes of an answer
 
 
@@ -49,7 +51,7 @@ class Chat:
     async def answer(self, model: str, messages: Sequence[Mapping[str, str]], on_behalf: str) -> Answer:
         """What the model says. Raises ChatRefused for what the gateway refuses, ChatDown when it cannot answer."""
         headers = {"authorization": f"Bearer {self._key}", HEADER: on_behalf}
-        body = {"model": model, "messages": list(messages)}
+        body = {"model": model, "messages": list(messages), "max_tokens": LONGEST}
         try:
             async with self._session.post(self._url, json=body, headers=headers, allow_redirects=False) as got:
                 status, after = got.status, _seconds(got.headers.get("retry-after"))

@@ -28,6 +28,10 @@ def check_knowledge(
         known("maitre.yaml: rag.embedding", [rag.get("embedding")], models, "model")
         if models is not None and rag.get("embedding") in models and rag["embedding"] not in embedders:
             problems.append(f"maitre.yaml: rag.embedding: “{rag['embedding']}” makes no embeddings (embedding: true)")
+        answers = [rag["answer_model"]] if rag.get("answer_model") is not None else []
+        known("maitre.yaml: rag.answer_model", answers, models, "model")
+        if answers and answers[0] in embedders:
+            problems.append(f"maitre.yaml: rag.answer_model: “{answers[0]}” makes embeddings and cannot chat")
     elif collections:
         problems.append("maitre.yaml: knowledge: needs rag, which says how texts become embeddings")
     emails = [str(mapping(user).get("email") or "").lower() for user in listed(house.get("users"))]

@@ -46,7 +46,7 @@ async def test_an_answer_comes_with_its_model_and_usage(gateway: dict[str, Any],
     headers, body = gateway["asked"]
     assert headers["Authorization"] == f"Bearer {stores.secret('rag_key')}"
     assert headers["x-maitre-on-behalf-of"] == "token"
-    assert body == {"model": "x", "messages": [{"role": "user", "content": "?"}]}
+    assert body == {"model": "x", "messages": [{"role": "user", "content": "?"}], "max_tokens": 500}
 
 
 async def test_a_refusal_is_told_as_the_gateway_tells_it(gateway: dict[str, Any]) -> None:
