@@ -79,7 +79,8 @@ def test_the_passage_is_in_the_prompt_and_its_source_in_the_browser(
     turn = next(row for row in rows if row["kind"] == "turn")
     asked = next(call.body["messages"] for call in upstream.calls if call.request_id == turn["request_id"])
     assert "47 minutes" in asked[0]["content"]
-    assert not [call for call in upstream.calls if "9041-77" in json.dumps(call.body)]
+    theirs = {row["request_id"] for row in rows}  # the administrator may read the safe's code
+    assert not [call for call in upstream.calls if call.request_id in theirs and "9041-77" in json.dumps(call.body)]
     assert [row["turn_id"] for row in rows if row["kind"] == "embedding"] == [turn["turn_id"]]
 
 
