@@ -79,7 +79,7 @@ def show(found: dict[str, Any]) -> None:
     for number, one in enumerate(found["passages"], 1):
         page = None if one["page"] is None else f"page {one['page']}"
         about = [one["title"] or one["document"], page, one["heading"], one["collection"]]
-        head = " · ".join(escape(str(part)) for part in about if part)
+        head = " · ".join(escape(str(part)) for part in dict.fromkeys(about) if part)
         console.print(f"[bold]{number}[/] {head}  [dim]{one['score']:.4f}[/]", highlight=False)
         if one["url"]:
             console.print(f"  {one['url']}", markup=False, highlight=False)
