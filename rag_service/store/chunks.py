@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Chunk, Collection, Found, Search
+from rag_service.store.asking import Asking, ask_async
 from rag_service.store.filters import EVERYTHING, Condition
 from rag_service.store.indexes import Indexes, count, sort_in
 from rag_service.store.searching import found_in
@@ -169,7 +170,19 @@ class Chunks:
         and given here are looked at; they are of one dimension. Raises StoreFault, also for a senseless filter.
         `weights`: what places by meaning and by words count in a hybrid search."""
         async with self.pool.connection() as connection:
-            return await found_in(connection, self._indexes, self.table, collections, search, also, weights)
+            await connection.set_autocommit(True)
+            try:
+                return await ask_async(connection, self.searching(collections, search, also, weights))
+            finally:
+                if not connection.closed:
+                    await connection.rollback()  # nothing is sent for what has ended
+                    await connection.set_autocommit(False)
+
+    def searching(
+        self, collections: Sequence[Collection], search: Search, also: Condition, weights: tuple[float, float]
+    ) -> Asking[list[Found]]:
+        """A search as its statements, for a connection in autocommit."""
+        return found_in(self._indexes, self.table, collections, search, also, weights)
 
     async def tend(self, collection: Collection) -> None:
         """Give a collection that has grown large an index of its own, or drop that of one that has shrunk. It takes

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Collection
+from rag_service.store.asking import Asking, Statement, ask_async
 from rag_service.store.plan import Indexed, wanted
 from rag_service.store.tables import Table
 
@@ -28,26 +29,14 @@ class Indexes:
         self._pool = pool
         self._known: dict[str, tuple[float, dict[int, Indexed]]] = {}
 
-    async def of(self, connection: Connection, table: Table) -> dict[int, Indexed]:
+    def of(self, table: Table) -> Asking[dict[int, Indexed]]:
         """The whole indexes of a table, by collection; the answer may be a few seconds old."""
         known = self._known.get(table.name)
         if known and time.monotonic() - known[0] < GOOD_FOR:
             return known[1]
-        rows = await self._catalogue(connection, table)
+        rows = yield from _catalogue(table)
         found = {collection: index for collection, (index, whole) in rows.items() if whole}
         self._known[table.name] = (time.monotonic(), found)
-        return found
-
-    async def _catalogue(self, connection: Connection, table: Table) -> dict[int, tuple[Indexed, bool]]:
-        cursor = await connection.execute(
-            "select c.relname, i.indisvalid, c.reltuples::bigint from pg_index i "
-            "join pg_class c on c.oid = i.indexrelid where i.indrelid = to_regclass(%s)",
-            [table.name],
-        )
-        found = {}
-        for name, whole, rows in await cursor.fetchall():
-            if parts := table.index_of(name):
-                found[parts[0]] = (Indexed(parts[1], max(rows, 0)), whole)
         return found
 
     async def tend(self, table: Table, collection: Collection) -> None:
@@ -74,7 +63,7 @@ class Indexes:
         return bool(row and row[0])
 
     async def _change(self, connection: Connection, table: Table, collection: Collection) -> None:
-        has = (await self._catalogue(connection, table)).get(collection.id)
+        has = (await ask_async(connection, _catalogue(table))).get(collection.id)
         cursor = await connection.execute(f"select count(*) from {table.name} where collection = %s", [collection.id])
         rows = (await cursor.fetchone() or [0])[0]
         right = has is not None and has[1] and has[0].kind == collection.index
@@ -85,6 +74,19 @@ class Indexes:
             await connection.execute(f"set maintenance_work_mem = '{BUILD_MEMORY}'")
             await connection.execute(table.build(collection.id, collection.index, rows))
             await connection.execute("reset maintenance_work_mem")
+
+
+def _catalogue(table: Table) -> Asking[dict[int, tuple[Indexed, bool]]]:
+    rows = yield Statement(
+        "select c.relname, i.indisvalid, c.reltuples::bigint from pg_index i "
+        "join pg_class c on c.oid = i.indexrelid where i.indrelid = to_regclass(%s)",
+        [table.name],
+    )
+    found = {}
+    for name, whole, tuples in rows:
+        if parts := table.index_of(name):
+            found[parts[0]] = (Indexed(parts[1], max(tuples, 0)), whole)
+    return found
 
 
 async def _changed(connection: Connection, table: Table) -> bool:

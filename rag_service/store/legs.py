@@ -1,4 +1,4 @@
-"""The two ways to chunks, by their vectors and by their words, on a connection that sees one moment of the tables."""
+"""The two ways to chunks, by their vectors and by their words, as statements that see one moment of the tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from rag_service.chunk import Collection
 from rag_service.store import words
+from rag_service.store.asking import Asking, Statement
 from rag_service.store.filters import Condition, joined
 from rag_service.store.plan import EXACT, Exact, Indexed, Step, steps
 from rag_service.store.tables import NO_DICTIONARY, Table
@@ -29,7 +28,6 @@ LIKENESS = 0.5
 class Legs:
     """Both ways through one table, with one condition."""
 
-    connection: AsyncConnection[Any]
     table: Table
     where: Condition
     embeddings: bool = False  # whether rows bring theirs
@@ -38,35 +36,29 @@ class Legs:
     def _columns(self) -> str:
         return f"collection, node_id, document, text, metadata, {'embedding' if self.embeddings else repr('')}"
 
-    async def _rows(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        cursor = self.connection.cursor(binary=True)
-        await cursor.execute(sql, parameters)
-        return await cursor.fetchall()
-
-    async def _number(self, sql: str, parameters: Sequence[Any]) -> int:
-        row = await (await self.connection.execute(sql, parameters)).fetchone()
-        return int(row[0]) if row else 0
-
-    async def steps(self, collections: Sequence[int], indexes: dict[int, Indexed], limit: int) -> list[Step]:
-        """How the nearest are to be found; what a filter leaves of large collections is counted for it."""
+    def steps(
+        self, collections: Sequence[int], indexes: dict[int, Indexed], limit: int, many: int | None = None
+    ) -> Asking[list[Step]]:
+        """How the nearest are to be found; what a filter leaves of large collections is counted for it, except of the
+        one collection `many`, of which it is known to leave many."""
         left = {}
         if self.where:
             for one in collections:
                 if one in indexes:
-                    left[one] = await self._left(one)
+                    left[one] = EXACT + 1 if one == many else (yield from self._left(one))
         return steps(collections, indexes, left, limit)
 
-    async def dense(self, todo: Sequence[Step], embedding: bytes, limit: int) -> list[Row]:
+    def dense(self, todo: Sequence[Step], embedding: bytes, limit: int) -> Asking[list[Row]]:
         """The nearest chunks, nearest first; scores are cosine similarities."""
         found: list[Row] = []
         for step in todo:
-            rows = await self._step(step, embedding, limit)
+            rows = yield from self._step(step, embedding, limit)
             if not isinstance(step, Exact) and len(rows) < limit:  # what no index holds, such as a vector of zeros
-                rows = await self._step(Exact((step.collection,)), embedding, limit)
+                rows = yield from self._step(Exact((step.collection,)), embedding, limit)
             found += rows
         return sorted(found, key=lambda row: (-row[6], row[1]))[:limit]
 
-    async def few(self, collection: int, embedding: bytes, limit: int) -> list[Row] | None:
+    def few(self, collection: int, embedding: bytes, limit: int) -> Asking[list[Row] | None]:
         """The nearest chunks of a collection of which the condition leaves few; None: it leaves many. In one statement,
         because a count first would read the same rows twice."""
         sql = (
@@ -77,19 +69,19 @@ class Legs:
             "from (select place, far, node_id as name from left_over order by far, node_id limit %s) nearest "
             f"join {self.table.name} on ctid = place order by far, name"
         )
-        cursor = self.connection.cursor(binary=True)
-        await cursor.execute(sql, [Packed(embedding), *self.where.parameters, limit])
-        found = await cursor.fetchall()
+        found = yield Statement(sql, [Packed(embedding), *self.where.parameters, limit])
         return [row[:7] for row in found] if not found or found[0][7] <= EXACT else None
 
-    async def _left(self, collection: int) -> int:
-        return await self._number(
-            f"select count(*) from (select 1 from {self.table.name} where collection = {collection:d} "
-            f"and {self.where.sql} limit {EXACT + 1}) left_over",
-            self.where.parameters,
+    def _left(self, collection: int) -> Asking[int]:
+        return (
+            yield from _number(
+                f"select count(*) from (select 1 from {self.table.name} where collection = {collection:d} "
+                f"and {self.where.sql} limit {EXACT + 1}) left_over",
+                self.where.parameters,
+            )
         )
 
-    async def _step(self, step: Step, embedding: bytes, limit: int) -> list[Row]:
+    def _step(self, step: Step, embedding: bytes, limit: int) -> Asking[list[Row]]:
         near = f"embedding <=> %s::{self.table.type}"
         vector = Packed(embedding)
         score = f"coalesce(nullif(1 - ({near}), 'nan'), -1)"
@@ -100,63 +92,59 @@ class Legs:
                 f"from (select {self._columns} as vector, ({near}) + 0 as far from {self.table.name} "
                 f"where collection = any(%s) and {self.where.sql} order by far, node_id limit %s) nearest"
             )
-            return await self._rows(sql, [vector, list(step.collections), *self.where.parameters, limit])
+            return (yield Statement(sql, [vector, list(step.collections), *self.where.parameters, limit]))
         if step.settings:
             settings = ", ".join(["set_config(%s, %s, true)"] * len(step.settings))
-            await self.connection.execute(
-                f"select {settings}", [part for setting in step.settings.items() for part in setting]
-            )
+            yield Statement(f"select {settings}", [part for setting in step.settings.items() for part in setting])
         sql = (  # the number stands in the text: a plan for any number could not use the partial index
             f"select {self._columns}, {score} from {self.table.name} where collection = {step.collection:d} "
             f"and {self.where.sql} order by {near} limit %s"
         )
-        return await self._rows(sql, [vector, *self.where.parameters, vector, limit])
+        return (yield Statement(sql, [vector, *self.where.parameters, vector, limit]))
 
-    async def text(self, collections: Sequence[Collection], question: str, limit: int) -> list[Row]:
+    def text(self, collections: Sequence[Collection], question: str, limit: int) -> Asking[list[Row]]:
         """The chunks whose words say most about the question, best first; those of several languages in one list.
         Scores are the part of the question that a chunk says: each of its words counts as it is rare."""
         languages = sorted({one.language for one in collections})
         found: list[Row] = []
         for language in languages:
             ids = [one.id for one in collections if one.language == language]
-            found += await self._text(ids, language, question, limit)
+            found += yield from self._text(ids, language, question, limit)
         return sorted(found, key=lambda row: (-row[6], row[1]))[:limit]
 
-    async def _text(self, ids: list[int], language: str, question: str, limit: int) -> list[Row]:
+    def _text(self, ids: list[int], language: str, question: str, limit: int) -> Asking[list[Row]]:
         question = question.replace("\0", " ")
-        cursor = await self.connection.execute(
-            "select tsvector_to_array(to_tsvector(%s::regconfig, %s))", [language, question]
-        )
-        lexemes = (await cursor.fetchone() or [[]])[0]
+        found = yield Statement("select tsvector_to_array(to_tsvector(%s::regconfig, %s))", [language, question])
+        lexemes = found[0][0]
         dictionary = language != NO_DICTIONARY
-        terms = await self._counted(ids, words.terms(lexemes, words.tokens(question), dictionary))
+        terms = yield from self._counted(ids, words.terms(lexemes, words.tokens(question), dictionary))
         like = [] if dictionary else words.missing(terms)
         chosen = words.sought(terms)
-        rows = await self._ranked(ids, terms, chosen, like, limit)
+        rows = yield from self._ranked(ids, terms, chosen, like, limit)
         if len(rows) < limit and len(chosen) < len(terms):
-            rows = await self._ranked(ids, terms, [term for term in terms if term.hits], like, limit)
+            rows = yield from self._ranked(ids, terms, [term for term in terms if term.hits], like, limit)
         return rows
 
-    async def _counted(self, ids: list[int], terms: list[words.Term]) -> list[words.Term]:
+    def _counted(self, ids: list[int], terms: list[words.Term]) -> Asking[list[words.Term]]:
         if not terms:
             return []
-        cursor = await self.connection.execute(
+        found = yield Statement(
             f"select place, (select count(*) from (select 1 from {self.table.name} where collection = any(%s) "
             f"and words @@ query limit {EXACT}) hits) "
             "from unnest(%s::text[]::tsquery[]) with ordinality as t(query, place)",
             [ids, [term.query for term in terms]],
         )
-        hits = dict(await cursor.fetchall())
+        hits = dict(found)
         return [words.Term(term.query, term.word, hits[place]) for place, term in enumerate(terms, 1)]
 
-    async def _ranked(
+    def _ranked(
         self, ids: list[int], terms: list[words.Term], chosen: list[words.Term], like: list[str], limit: int
-    ) -> list[Row]:
+    ) -> Asking[list[Row]]:
         any_of = [Condition("words @@ %s::tsquery", (" | ".join(term.query for term in chosen),))] if chosen else []
         any_of += [Condition("(fuzzy and text %%> %s)", (word,)) for word in like]
         if not any_of:
             return []
-        rows = await self._number(
+        rows = yield from _number(
             f"select count(*) from (select 1 from {self.table.name} where collection = any(%s) limit {EXACT}) rows",
             [ids],
         )
@@ -168,9 +156,7 @@ class Legs:
         there = words.rarest(terms)
         values: list[Any] = [[term.query for term in there], [words.weight(term.hits, rows) for term in there]]
         if like:
-            await self.connection.execute(
-                "select set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(LIKENESS)]
-            )
+            yield Statement("select set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(LIKENESS)])
             score = (
                 f"coalesce({score}, 0) + (select sum(case when text %%> word "
                 "then %s::float8 * word_similarity(word, text) else 0 end) from unnest(%s::text[]) as l(word))"
@@ -184,4 +170,9 @@ class Legs:
             "cross join lateral (select words || ''::tsvector as whole offset 0) unpacked "
             f"where collection = any(%s) and {reached.sql} and {self.where.sql} order by score desc, node_id limit %s"
         )
-        return await self._rows(sql, [*values, everything, ids, *reached.parameters, *self.where.parameters, limit])
+        return (yield Statement(sql, [*values, everything, ids, *reached.parameters, *self.where.parameters, limit]))
+
+
+def _number(sql: str, parameters: Sequence[Any]) -> Asking[int]:
+    found = yield Statement(sql, parameters)
+    return int(found[0][0])

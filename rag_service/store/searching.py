@@ -1,22 +1,19 @@
-"""A search from its question to its chunks: both legs in one snapshot, fusion, differing."""
+"""A search from its question to its chunks: both legs in one snapshot, fusion, differing. Pure but for what is known of
+the indexes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
-
-import psycopg
-from psycopg import AsyncConnection
+from collections.abc import Callable, Sequence
 
 from rag_service.chunk import Chunk, Collection, Found, Search
+from rag_service.store.asking import Asking, Statement
 from rag_service.store.faults import StoreFault
 from rag_service.store.filters import Condition, condition, joined
 from rag_service.store.fusion import fused, trust
 from rag_service.store.indexes import Indexes
 from rag_service.store.legs import Legs, Row
 from rag_service.store.mmr import differing
-from rag_service.store.plan import Step, alone
+from rag_service.store.plan import alone
 from rag_service.store.tables import Table
 from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
@@ -25,16 +22,15 @@ from rag_service.store.words import tokens
 TIMES, LEAST = 4, 40
 
 
-async def found_in(
-    connection: AsyncConnection[Any],
+def found_in(
     indexes: Indexes,
     table_of: Callable[[int], Table],
     collections: Sequence[Collection],
     search: Search,
     also: Condition,
     weights: tuple[float, float],
-) -> list[Found]:
-    """What `Chunks.search` promises."""
+) -> Asking[list[Found]]:
+    """What `Chunks.search` promises, on a connection in autocommit: what one statement answers needs no transaction."""
     asked = [one for one in collections if one.id in set(search.collections)]
     if not asked or search.limit < 1:
         return []
@@ -42,62 +38,35 @@ async def found_in(
         raise StoreFault("Collections of different embedding models cannot be searched at once.")
     table = table_of(asked[0].dimension)
     where = joined("and", [condition(search.filters), also])
-    legs = Legs(connection, table, where, embeddings=search.mmr is not None)
+    legs = Legs(table, where, embeddings=search.mmr is not None)
     wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
-    await connection.set_autocommit(True)  # what one statement answers needs no transaction
-    try:
-        if search.mode == "dense" and (rows := await _few(legs, asked, search, indexes, wide)) is not None:
+    known = yield from indexes.of(table)
+    many = None
+    if search.mode == "dense" and where and len(asked) == 1 and asked[0].id in known:
+        rows = yield from legs.few(asked[0].id, _vector(search, table), wide)
+        if rows is not None:  # the search of a small tenant
             return _chosen([rows], search, weights, table.halfvec)
-        todo = []
-        if search.mode != "text":
-            todo = await legs.steps([one.id for one in asked], await indexes.of(connection, table), wide)
-        async with _one_moment(connection, needed=search.mode != "dense" or not alone(todo)):
-            lists = await _lists(legs, todo, asked, search, wide)
-    finally:
-        await connection.set_autocommit(False)
+        many = asked[0].id
+    todo = []
+    if search.mode != "text":
+        todo = yield from legs.steps([one.id for one in asked], known, wide, many)
+    one_moment = search.mode != "dense" or not alone(todo)
+    if one_moment:  # a version that is published between two statements would answer beside the one that it replaces
+        yield Statement("begin isolation level repeatable read read only")
+    lists = []
+    if search.mode in ("hybrid", "dense"):
+        lists.append((yield from legs.dense(todo, _vector(search, table), wide)))
+    if search.mode in ("hybrid", "text"):
+        lists.append((yield from legs.text(asked, search.text, wide)))
+    if one_moment:
+        yield Statement("commit")
     return _chosen(lists, search, weights, table.halfvec)
 
 
-async def _few(
-    legs: Legs, asked: Sequence[Collection], search: Search, indexes: Indexes, wide: int
-) -> list[Row] | None:
-    """The nearest of one large collection of which a filter leaves few rows: the search of a small tenant."""
-    if not legs.where or len(asked) != 1 or search.embedding is None:
-        return None
-    if asked[0].id not in await indexes.of(legs.connection, legs.table):
-        return None
-    vector = packed(search.embedding, legs.table.dimension, legs.table.halfvec)
-    return await legs.few(asked[0].id, vector, wide)
-
-
-@asynccontextmanager
-async def _one_moment(connection: AsyncConnection[Any], needed: bool) -> AsyncIterator[None]:
-    """All statements within see the same rows: a version that is published between two of them would answer beside the
-    one that it replaces."""
-    if not needed:
-        yield
-        return
-    await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-    await connection.set_read_only(True)
-    try:
-        async with connection.transaction():
-            yield
-    finally:
-        await connection.set_isolation_level(None)
-        await connection.set_read_only(None)
-
-
-async def _lists(
-    legs: Legs, todo: Sequence[Step], asked: Sequence[Collection], search: Search, wide: int
-) -> list[list[Row]]:
-    lists = []
-    if search.mode in ("hybrid", "dense"):
-        if search.embedding is None:
-            raise StoreFault("A search by meaning needs the question's embedding.")
-        lists.append(await legs.dense(todo, packed(search.embedding, legs.table.dimension, legs.table.halfvec), wide))
-    if search.mode in ("hybrid", "text"):
-        lists.append(await legs.text(asked, search.text, wide))
-    return lists
+def _vector(search: Search, table: Table) -> bytes:
+    if search.embedding is None:
+        raise StoreFault("A search by meaning needs the question's embedding.")
+    return packed(search.embedding, table.dimension, table.halfvec)
 
 
 def _chosen(lists: list[list[Row]], search: Search, weights: tuple[float, float], halfvec: bool) -> list[Found]:

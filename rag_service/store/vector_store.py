@@ -13,10 +13,11 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from rag_service.chunk import Collection, Index
+from rag_service.chunk import Collection, Found, Index
 from rag_service.store.apart import Apart
+from rag_service.store.asking import ask
 from rag_service.store.chunks import Chunks
 from rag_service.store.faults import StoreFault
 from rag_service.store.filters import EVERYTHING, Condition, condition, joined
@@ -38,8 +39,9 @@ BATCH = 5000
 class PgVectorStore(BasePydanticVectorStore):
     """One collection of nodes in PostgreSQL with pgvector 0.8 or newer.
 
-    Every method works with a loop running around it and without one. With a connection string all work is done in a
-    loop of the store's own; with a pool, the async methods use the pool, in the loop that opened it.
+    Every method works with a loop running around it and without one. With a connection string, `query` works in the
+    caller's thread and all else in a loop of the store's own; with a pool, the async methods use the pool, in the loop
+    that opened it.
     """
 
     stores_text: bool = True
@@ -55,6 +57,7 @@ class PgVectorStore(BasePydanticVectorStore):
     _options: Any = PrivateAttr(default=None)
     _theirs: AsyncConnectionPool | None = PrivateAttr(default=None)
     _ours: AsyncConnectionPool | None = PrivateAttr(default=None)
+    _readers: ConnectionPool = PrivateAttr()
     _known: Collection = PrivateAttr()
     _stores: dict[int, Chunks] = PrivateAttr(default_factory=dict)
 
@@ -80,6 +83,7 @@ class PgVectorStore(BasePydanticVectorStore):
         else:
             self._theirs = connection
             self._conninfo, self._options = connection.conninfo, connection.kwargs
+        self._readers = self._closed_readers()
         try:
             self._known = self._apart.wait(self._find())
         except BaseException:
@@ -99,6 +103,10 @@ class PgVectorStore(BasePydanticVectorStore):
             await pool.open()
             self._ours = pool
         return self._ours
+
+    def _closed_readers(self) -> ConnectionPool:
+        """Connections for `query` in its caller's thread, none of them open yet."""
+        return ConnectionPool(self._conninfo, kwargs={"autocommit": True}, min_size=0, max_size=4, open=False)
 
     def _chunks(self, pool: AsyncConnectionPool) -> Chunks:
         """The store on a pool, one for each."""
@@ -184,7 +192,13 @@ class PgVectorStore(BasePydanticVectorStore):
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The nodes that answer best, best first. Raises NotImplementedError for SVM, linear and logistic
         regression, StoreFault for a filter that means nothing or an embedding of another dimension."""
-        return self._sync(lambda chunks: self._query(chunks, query, kwargs))
+        if self._theirs is not None:
+            return self._sync(lambda chunks: self._query(chunks, query, kwargs))
+        asked = question(query, self._known.id, **kwargs)
+        chunks = self._chunks(self._ours or self._apart.wait(self._own_pool()))
+        self._readers.open()
+        with self._readers.connection() as connection:
+            return _result(ask(connection, chunks.searching([self._known], asked.search, asked.also, asked.weights)))
 
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """As `query`."""
@@ -192,9 +206,7 @@ class PgVectorStore(BasePydanticVectorStore):
 
     async def _query(self, chunks: Chunks, query: VectorStoreQuery, extra: dict[str, Any]) -> VectorStoreQueryResult:
         asked = question(query, self._known.id, **extra)
-        found = await chunks.search([self._known], asked.search, asked.also, asked.weights)
-        nodes = [as_node(one.chunk) for one in found]
-        return VectorStoreQueryResult(nodes, [one.score for one in found], [one.chunk.node_id for one in found])
+        return _result(await chunks.search([self._known], asked.search, asked.also, asked.weights))
 
     def tend(self) -> None:
         """Build the index of a collection that has grown large, after a bulk load; drop that of one that has shrunk.
@@ -223,7 +235,14 @@ class PgVectorStore(BasePydanticVectorStore):
         if self._ours is not None:
             self._apart.wait(self._ours.close())
             self._ours = None
+        self._readers.close()
+        self._readers = self._closed_readers()
         self._apart.close()
+
+
+def _result(found: Sequence[Found]) -> VectorStoreQueryResult:
+    nodes = [as_node(one.chunk) for one in found]
+    return VectorStoreQueryResult(nodes, [one.score for one in found], [one.chunk.node_id for one in found])
 
 
 def some(node_ids: list[str] | None, filters: MetadataFilters | None) -> Condition:
