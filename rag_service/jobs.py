@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Literal
 
 from rag_service import queue
+from rag_service.chunk import Status
 from rag_service.queue import Connection, one, rows
 
-Status = Literal["waiting", "working", "ready", "failed", "cancelled"]
 ENDED = frozenset({"ready", "failed", "cancelled"})
 #: How many attempts more a job gets when somebody asks for it.
 MORE = 12
