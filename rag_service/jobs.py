@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from rag_service import queue
 from rag_service.chunk import Status
-from rag_service.queue import Connection, one, rows
+from rag_service.database import Connection
+from rag_service.queue import one, rows
 
 ENDED = frozenset({"ready", "failed", "cancelled"})
 #: How many attempts more a job gets when somebody asks for it.
