@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway import identity, key_tokens, on_behalf
@@ -36,7 +37,7 @@ class Caller:
     mark: str = ""  # of the key's secret
     token: bool = False  # a token was shown, not the key itself
     groups: tuple[str, ...] = ()  # Open WebUI's of the user, where its connection tells them
-    arrived: Arrived | None = None  # the account, which was read with the key
+    arrived: Arrived | None = None  # the account, if finding out who calls has read it
     behalf: on_behalf.Behalf | None = None  # the house's RAG service asks, for the user
 
 
@@ -64,9 +65,8 @@ class Callers:
             return await self._on_behalf(exchange, welcomed=welcomed, served=served)
         if self.is_open_webui(exchange):
             user = self._vouched(exchange)
-            if not welcomed:
-                await self._engine.turns.reception.arrive(guest_of(user))
-            return Caller(user, None, groups=identity.groups(exchange.scope))
+            arrived = None if welcomed else await self._arrived(user)
+            return Caller(user, None, groups=identity.groups(exchange.scope), arrived=arrived)
         address = self._address(exchange.scope)
         if wait := self._engine.guesses.wait(address):
             raise _too_many(wait)
@@ -92,14 +92,18 @@ class Callers:
         if behalf is None:
             self._engine.diary.failed("auth.wrong", "", self._address(exchange.scope), door="rag")
             raise Problem(401, "The request does not say on whose behalf it is made, or too late.")
-        if not welcomed:
-            await self._engine.turns.reception.arrive(guest_of(behalf.user()))
+        arrived = None if welcomed else await self._arrived(behalf.user())
         key = None
         if behalf.key_id:
             key = await self._engine.keys.find(behalf.key_id)
             if key is None or key.user_id != behalf.user_id:
                 raise Problem(401, "The request is made on behalf of a key that there is not.")
-        return Caller(behalf.user(), key, behalf=behalf)
+        return Caller(behalf.user(), key, arrived=arrived, behalf=behalf)
+
+    async def _arrived(self, user: Mapping[str, str]) -> Arrived:
+        reception = self._engine.turns.reception
+        account, _ = await reception.arrive(guest_of(user))
+        return Arrived(account, reception.catalogue.version)
 
     def _vouched(self, exchange: Exchange) -> dict[str, str]:
         try:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from rag_service.queue import Connection, one
+from rag_service.database import Connection
+from rag_service.queue import one
 
 #: Seconds that a worker may hold a document and say nothing to Postgres. A machine that lost its power would else hold
 #: it for the two hours after which TCP notices.

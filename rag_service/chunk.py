@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Index = Literal["hnsw", "ivfflat", "exact"]
 Mode = Literal["hybrid", "dense", "text"]
+Status = Literal["waiting", "working", "ready", "failed", "cancelled"]  # of a document, and of its jobs
 
 
 @dataclass(frozen=True, slots=True)

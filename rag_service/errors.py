@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from maitre.errors import MaitreError
 
+#: How the process that reads files says that docling-serve is away: no fault of the file, which may be read later.
+DOCLING_DOWN = "docling_down"
+
 
 class Refused(MaitreError):
     """A request that is refused with one sentence. `code` is for programs, as in OpenAI's errors."""

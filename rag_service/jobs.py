@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Literal
 
 from rag_service import queue
-from rag_service.queue import Connection, one, rows
+from rag_service.chunk import Status
+from rag_service.database import Connection
+from rag_service.queue import one, rows
 
-Status = Literal["waiting", "working", "ready", "failed", "cancelled"]
 ENDED = frozenset({"ready", "failed", "cancelled"})
 #: How many attempts more a job gets when somebody asks for it.
 MORE = 12
@@ -71,10 +71,9 @@ async def job(connection: Connection, id: str) -> Job | None:
 async def cancel(connection: Connection, id: str) -> bool:
     """Put an end to a job that has not ended; False when it has. What answered goes on answering. In the caller's
     transaction."""
-    found = await job(connection, id)
-    if found is None:
+    document = await _held(connection, id)
+    if document is None:
         return False
-    await connection.execute("select from documents where id = %s for update", (found.document,))
     row = await one(
         connection,
         """
@@ -87,20 +86,19 @@ async def cancel(connection: Connection, id: str) -> bool:
         return False
     await connection.execute(
         "update documents set status = 'cancelled', fault = '', fault_code = '', changed_at = now() where id = %s",
-        (found.document,),
+        (document,),
     )
     await queue.take_back(connection, row[0])
-    await queue.put(connection, queue.TIDY, found.document, int(id))
+    await queue.put(connection, queue.TIDY, document, int(id))
     return True
 
 
 async def retry(connection: Connection, id: str) -> bool:
     """Try a failed or cancelled job again, on what it had staged; False when it is neither, or no longer the newest of
     its document. In the caller's transaction."""
-    found = await job(connection, id)
-    if found is None:
+    document = await _held(connection, id)
+    if document is None:
         return False
-    await connection.execute("select from documents where id = %s for update", (found.document,))
     row = await one(
         connection,
         """
@@ -113,8 +111,17 @@ async def retry(connection: Connection, id: str) -> bool:
     )
     if row is None:
         return False
-    await _queue_up(connection, found.document, row[0])
+    await _queue_up(connection, document, row[0])
     return True
+
+
+async def _held(connection: Connection, id: str) -> uuid.UUID | None:
+    """The job's document, locked: whatever changes its jobs waits. None when there is no such job."""
+    found = await job(connection, id)
+    if found is None:
+        return None
+    await connection.execute("select from documents where id = %s for update", (found.document,))
+    return found.document
 
 
 async def _supersede(connection: Connection, document: uuid.UUID) -> None:

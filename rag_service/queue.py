@@ -7,11 +7,10 @@ from typing import Any, LiteralString
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.schema import SchemaManager
-from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
-from psycopg_pool import AsyncConnectionPool
 
-Connection = AsyncConnection[Any]
+from rag_service.database import Connection, Pool
+
 Row = tuple[Any, ...]
 
 INDEX, TIDY, IMPORT = "index", "tidy", "import"
@@ -39,7 +38,7 @@ async def install(connection: Connection) -> None:
         await connection.execute(SchemaManager.get_schema())
 
 
-async def prepare(pool: AsyncConnectionPool[Connection]) -> None:
+async def prepare(pool: Pool) -> None:
     """Make the queue's tables, if they are missing; several processes may do it at once."""
     async with pool.connection() as connection:
         await connection.execute("select pg_advisory_xact_lock(hashtext('rag_service queue'))")

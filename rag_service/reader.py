@@ -14,9 +14,8 @@ from typing import Any
 
 from maitre.errors import MaitreError
 from rag_service.chunk import Piece
-from rag_service.errors import Unreadable
+from rag_service.errors import DOCLING_DOWN, Unreadable
 
-DOWN = "docling_down"  # as `reading` says it
 MEMORY = 2 * 2**30  # bytes of address space
 SECONDS = 120.0  # for a file
 DOCLING_SECONDS = 900.0  # for a file that a server elsewhere reads
@@ -71,7 +70,7 @@ class Reader:
             finally:
                 if not whole:
                     await self._end()
-        if told.get("code") == DOWN:
+        if told.get("code") == DOCLING_DOWN:
             raise ReaderDown(told["sentence"])
         if "code" in told:
             raise Unreadable(told["code"], told["sentence"])

@@ -17,12 +17,11 @@ import sys
 from typing import Any, BinaryIO
 
 from rag_service.chunking import pieces
-from rag_service.errors import Unreadable
+from rag_service.errors import DOCLING_DOWN, Unreadable
 from rag_service.parsing.docling_http import Docling, DoclingDown
 from rag_service.parsing.parse import parse
 from rag_service.parsing.parsed import Limits
 
-DOWN = "docling_down"
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
@@ -37,7 +36,7 @@ def answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
     except Unreadable as unreadable:
         return {"code": unreadable.code, "sentence": str(unreadable)}
     except DoclingDown as down:
-        return {"code": DOWN, "sentence": str(down)}
+        return {"code": DOCLING_DOWN, "sentence": str(down)}
     except MemoryError:
         return {"code": "too_large", "sentence": "Reading the file takes more memory than there is."}
     if not found:

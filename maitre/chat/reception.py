@@ -16,7 +16,7 @@ from maitre.chat.openai_wire import LONGEST_TOKEN, images_in
 from maitre.chat.prepared import Prepared
 from maitre.chat.recall import Recall
 from maitre.chat.resemblance import Resemblance
-from maitre.chat.route import crossing
+from maitre.chat.route import Crossing, crossing
 from maitre.chat.terms import Terms, strictest
 from maitre.chat.text import larger
 from maitre.errors import BadRequest, Forbidden, StoreDown, Told, Unavailable, UnknownModel
@@ -27,7 +27,6 @@ from maitre.providers.upstream import Upstream
 from maitre.quota.plan import Plan
 from maitre.quota.reservation import BACKGROUND
 from maitre.quota.subject import Subject
-from maitre.routing.routing import Way
 
 #: A request larger than this is refused before anything of it is copied; pictures count as they are. Characters.
 LARGEST_REQUEST = 16 * 1024 * 1024
@@ -92,7 +91,10 @@ class Reception:
         turn_id = stamp.turn_id if stamp else own_id
         if request.key is not None and not request.key.opens(request.model):  # before a router's embedding is paid for
             raise UnknownModel("unknown_model", model=request.model)
-        way = await self._way(request, account, plan, turn_id)
+        kind = stamp.kind if stamp else request.kind
+        groups = request.groups or self._terms.groups.get(account.email.lower(), ())
+        router = crossing(request, groups, account, plan, self.catalogue)
+        way = None if router is None else router.way(await self._like(router, request, kind, turn_id))
         assistant, (model, *others) = self._which(f"assistants.{way.assistant}" if way else request.model, plan)
         if model.embedding:
             raise BadRequest("only_embeddings", model=model.name)
@@ -102,7 +104,6 @@ class Reception:
             others = [one for one in others if one.tools]
         if assistant is not None:
             assistant = assistant.filled(request.variables)
-        kind = stamp.kind if stamp else request.kind
         body = prompt.build(assistant, model, request.messages, request.params, kind=kind)
         prepared = Prepared(
             request=request,
@@ -124,7 +125,7 @@ class Reception:
             streamed=streamed,
             others=tuple(others),
             variant=way.variant if way else "",
-            groups=tuple(request.groups or self._terms.groups.get(account.email.lower(), ())),
+            groups=groups,
         )
         try:
             prepared = await self.sized(prepared, prompt.wanted_tokens(assistant, request.params))
@@ -134,17 +135,12 @@ class Reception:
             prepared = await self.for_the_next(prepared)
         return prepared
 
-    async def _way(self, request: TurnRequest, account: Account, plan: Plan, turn_id: str) -> Way | None:
-        """Where a router sends the turn, if it was asked for."""
-        router = crossing(request, self._terms.groups, account, plan, self.catalogue)
-        if router is None:
+    async def _like(self, router: Crossing, request: TurnRequest, kind: str, turn_id: str) -> str | None:
+        """Whom the question is most like, where the router's way depends on it. A task's never does."""
+        if self.resemblance is None or kind == "task" or (similar := router.similar) is None:
             return None
-        like = None
-        task = (request.stamp.kind if request.stamp else request.kind) == "task"
-        if self.resemblance is not None and not task and (similar := router.similar) is not None:
-            asked = replace(request, record=strictest(request.record, router.record))
-            like = await self.resemblance.of(asked, router.facts.text, turn_id, similar, self.catalogue, router.open_to)
-        return router.way(like)
+        asked = replace(request, record=strictest(request.record, router.record))
+        return await self.resemblance.of(asked, router.facts.text, turn_id, similar, self.catalogue, router.open_to)
 
     async def for_the_next(self, prepared: Prepared) -> Prepared:
         """The same call for the first of its other models that it is not too long for, with as much of its passages and

@@ -17,7 +17,7 @@ from maitre.chat.message import TurnRequest
 from maitre.errors import KnowledgeDown, Refusal, StoreDown
 from maitre.routing.likenesses import Likenesses
 from maitre.routing.routing import Similar
-from maitre.routing.similar import mark, most_like
+from maitre.routing.similar import Vector, mark, most_like
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Resemblance:
 
     def __init__(self, embedder: Embedder, likenesses: Likenesses, model: str) -> None:
         self._embedder, self._likenesses, self._model = embedder, likenesses, model
-        self._known: Mapping[str, Sequence[float]] = {}
+        self._said: Mapping[str, Sequence[Vector]] = {}  # of the assistants that say something, as of `_version`
         self._version = 0
 
     async def of(
@@ -55,7 +55,8 @@ class Resemblance:
         """The assistant that the text is most like, among those that the guest may use; None when that is not sure."""
         try:
             async with asyncio.timeout(PATIENCE):
-                said = await self._said([name for name in similar.assistants if open_to(name)], catalogue)
+                all_said = await self._of_all(catalogue)
+                said = {name: all_said[name] for name in similar.assistants if name in all_said and open_to(name)}
                 if len(said) < 2 or not text.strip():
                     return None
                 question = await self._embedder.question(request, text[:COMPARED], turn_id)
@@ -66,15 +67,17 @@ class Resemblance:
             return None
         return most_like(question, said, similar.margin)
 
-    async def _said(self, names: Sequence[str], catalogue: Catalogue) -> dict[str, list[Sequence[float]]]:
+    async def _of_all(self, catalogue: Catalogue) -> Mapping[str, Sequence[Vector]]:
+        """The vectors of what each assistant says of itself, read and found once for a version of the catalogue."""
         if catalogue.version != self._version:
-            self._known, self._version = await self._likenesses.read(), catalogue.version
-        said = {}
-        for name in names:
-            marks = (mark(text, self._model) for text in texts_of(catalogue.assistants[name]))
-            if vectors := [self._known[one] for one in marks if one in self._known]:
-                said[name] = vectors
-        return said
+            known = await self._likenesses.read()
+            said = {}
+            for name, assistant in catalogue.assistants.items():
+                marks = [mark(text, self._model) for text in texts_of(assistant)]
+                if vectors := [known[one] for one in marks if one in known]:
+                    said[name] = vectors
+            self._said, self._version = said, catalogue.version
+        return self._said
 
 
 def texts_of(assistant: Assistant) -> list[str]:

@@ -57,13 +57,13 @@ class Crossing:
 
 def crossing(
     request: TurnRequest,
-    groups: Mapping[str, Sequence[str]],
+    groups: Sequence[str],
     account: Account,
     plan: Plan,
     catalogue: Catalogue,
 ) -> Crossing | None:
-    """The router that was asked for; None when it was none. `groups` are those of the house's users, by e-mail. Raises
-    UnknownModel when it is not in the plan."""
+    """The router that was asked for; None when it was none. `groups` are the guest's. Raises UnknownModel when it
+    is not in the plan."""
     slug = request.model.removeprefix("assistants.")
     router = catalogue.assistants.get(slug) if slug != request.model else None
     if router is None or router.routing is None or not router.enabled:
@@ -72,8 +72,7 @@ def crossing(
         raise UnknownModel("not_in_plan", model=router.name, plan=plan.name)
     stamp = request.stamp
     language = (stamp.language if stamp else "")[:2].lower()
-    theirs = request.groups or groups.get(account.email.lower(), ())
-    facts = Facts(account.user_id, plan.slug, theirs, last_words(request), language)
+    facts = Facts(account.user_id, plan.slug, groups, last_words(request), language)
     return Crossing(slug, router.name, router.routing, facts, plan, catalogue)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Query
 
 from rag_service import collections, documents
+from rag_service.chunk import Status
 from rag_service.filters import filters_of, refused
 from rag_service.forms import Line
 from rag_service.plain import parsed
@@ -14,8 +15,6 @@ from rag_service.routes.asked import Asked, Parts
 from rag_service.store.faults import FilterFault
 
 router = APIRouter(tags=["documents"])
-
-Status = Literal["waiting", "working", "ready", "failed", "cancelled"]
 
 
 @router.get("/collections/{name}/documents")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -92,6 +93,6 @@ async def _answer(
 ) -> dict[str, Any]:
     if not passages:
         return {"text": "", "citations": [], "model": model, "usage": None}
-    said = await service.chat.answer(model, answers.messages(question, passages), caller.token)
+    said = await service.chat.answer(model, answers.messages(question, passages, secrets.token_hex(6)), caller.token)
     cited = answers.citations(said.text, len(passages))
     return {"text": said.text, "citations": cited, "model": said.model, "usage": said.usage}

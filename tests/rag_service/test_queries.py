@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from rag_service import answers
 from rag_service.embedder_http import EmbedderDown, TooMany
 from tests.rag_service.desk import ANN, BOB, OPERATOR, Desk
 from tests.rag_service.doubles import embedding
@@ -160,7 +160,17 @@ async def test_an_answer_is_made_of_the_passages_and_cites_them(desk: Desk) -> N
     assert found["answer"] == expected
     ((model, messages, _),) = desk.chat.asked
     assert model == "models.x"
-    assert "[1] Dogs\ndogs bark loudly\n\n[2] Cats\ncats sleep long" in messages[1]["content"]
+    titles = re.findall(r'<passage mark="[0-9a-f]{12}" number="(\d)" title="(\w+)">\n(.+)', messages[1]["content"])
+    assert titles == [("1", "Dogs", "dogs bark loudly"), ("2", "Cats", "cats sleep long")]
+
+
+async def test_no_answer_shares_its_mark_with_another(desk: Desk) -> None:
+    """Whoever was told one, by a model's answer, writes no border into the next."""
+    await seeded(desk)
+    for _ in range(2):
+        await desk.ask(BOB, "POST", "/query", {"question": "dogs", "answer": True, "model": "models.x"})
+    first, second = (re.findall(r'mark="(\w+)"', messages[0]["content"])[0] for _, messages, _ in desk.chat.asked)
+    assert first != second
 
 
 async def test_nothing_found_is_answered_without_a_model(desk: Desk) -> None:
@@ -180,29 +190,3 @@ async def test_while_postgres_is_away_the_service_says_so(desk: Desk) -> None:
             assert (refused.status, refused.code) == (503, "unavailable")
             assert int(refused.headers["Retry-After"]) > 0
     assert (await desk.ask(ANN, "GET", "/collections")).status == 200
-
-
-def test_a_prompt_holds_so_many_characters_of_passages() -> None:
-    """The best come first, the last one that fits is cut, and the rest is left out."""
-    passage = {"title": "T", "heading": "H", "text": "x" * 5000}
-    said = answers.messages("Why?", [passage] * 5)[1]["content"]
-    assert said.count("x") == answers.LARGEST
-    assert said.endswith("Question: Why?")
-    assert "[3] T › H" in said
-    assert "[4]" not in said
-
-
-@pytest.mark.parametrize(
-    ("text", "cited"),
-    [
-        ("", []),
-        ("a [2] b [1][2]", [2, 1]),
-        ("[1, 3]", [1, 3]),
-        ("[0] [4] [x] [99999]", []),
-        ("[ 1 ]", []),
-        ("[1]", [1]),
-    ],
-)
-def test_citations_are_the_marks_of_passages_that_exist(text: str, cited: list[int]) -> None:
-    """Each once, in the order of the text."""
-    assert answers.citations(text, 3) == cited

@@ -14,7 +14,8 @@ import pytest
 
 from devstack.process import identify
 from rag_service.errors import Unreadable
-from rag_service.reader import Reader
+from rag_service.reader import Reader, ReaderDown
+from tests.rag_service.parsing.pdfs import pdf
 
 LARGEST = 5 * 2**20
 
@@ -102,3 +103,12 @@ async def test_the_process_sees_nothing_of_the_house(reader: Reader, monkeypatch
     monkeypatch.setenv("MAITRE_SECRET_RAG_KEY", "secret")
     await reader.read("a.md", b"# One\n\nFirst.", "")
     assert b"MAITRE" not in await asyncio.to_thread(Path(f"/proc/{child(reader)}/environ").read_bytes)
+
+
+async def test_a_docling_that_is_away_is_not_the_files_fault() -> None:
+    """Its process says so in a way of its own, and stays."""
+    reader = Reader(LARGEST, "http://127.0.0.1:9")
+    with pytest.raises(ReaderDown, match="cannot be reached"):
+        await reader.read("a.pdf", pdf([""], drawing=True), "application/pdf")
+    assert child(reader)
+    await reader.close()
