@@ -6,22 +6,19 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Chunk, Collection, Found, Search
 from rag_service.store.asking import Asking, ask_async
 from rag_service.store.filters import EVERYTHING, Condition
-from rag_service.store.indexes import Indexes, count, sort_in
+from rag_service.store.indexes import Connection, Indexes, settle
 from rag_service.store.searching import found_in
 from rag_service.store.tables import NO_DICTIONARY, Table, check_pgvector
 from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
 
-Connection = AsyncConnection[Any]
-
-#: So many rows at once change what the planner should know of a table.
-BULK = 500
+#: So many rows at once are much.
+MUCH = 500
 
 _COLUMNS = "collection, document, version, node_id, text, metadata, tokens, embedding"
 #: What is binary already is sent as it is.
@@ -96,10 +93,13 @@ class Chunks:
         """Write chunks that answer at once; one with a node id that the collection has replaces it."""
         async with self.pool.connection() as connection, connection.transaction():
             written = await self.write(connection, collection, chunks)
-        if written >= BULK:
-            async with self.pool.connection() as connection:
-                await sort_in(connection, self.table(collection.dimension))
-                await count(connection, self.table(collection.dimension))
+        if written >= MUCH:
+            await self.settle(collection, written)
+
+    async def settle(self, collection: Collection, written: int) -> None:
+        """After so much was written: what searches need until the next `tend`."""
+        async with self.pool.connection() as connection:
+            await settle(connection, self.table(collection.dimension), written)
 
     async def write(self, connection: Connection, collection: Collection, chunks: Iterable[Chunk]) -> int:
         """The same within the caller's transaction, once; how many they are."""

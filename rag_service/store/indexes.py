@@ -21,6 +21,9 @@ GOOD_FOR = 5.0
 #: A build in less memory than the graph needs takes many times as long (pgvector's documentation).
 BUILD_MEMORY = "512MB"
 
+#: The part of a table's rows that is new when the planner is told. In a long load it is told at every doubling.
+AFTER_WRITING, AFTER_TENDING = 0.5, 0.1
+
 
 class Indexes:
     """Which collections have an index of their own, and how they get it. One for a process."""
@@ -47,9 +50,7 @@ class Indexes:
             try:
                 if await self._locked(connection, table, collection):
                     await self._change(connection, table, collection)
-                    await sort_in(connection, table)
-                    if await _changed(connection, table):
-                        await count(connection, table)
+                    await settle(connection, table, part=AFTER_TENDING)
             finally:
                 await connection.execute("select pg_advisory_unlock_all()")
                 await connection.set_autocommit(False)
@@ -89,24 +90,19 @@ def _catalogue(table: Table) -> Asking[dict[int, tuple[Indexed, bool]]]:
     return found
 
 
-async def _changed(connection: Connection, table: Table) -> bool:
-    cursor = await connection.execute(
-        "select n_mod_since_analyze > 500 + n_live_tup / 10 from pg_stat_user_tables where relid = to_regclass(%s)",
-        [table.name],
-    )
-    row = await cursor.fetchone()
-    return bool(row and row[0])
-
-
-async def sort_in(connection: Connection, table: Table) -> None:
-    """Empty the lists of what waits to be sorted into the indexes of words and metadata."""
+async def settle(connection: Connection, table: Table, written: int = 0, part: float = AFTER_WRITING) -> None:
+    """Empty the lists of what waits to be sorted into the indexes of words and metadata. When more than this part of
+    the rows is new, tell the planner what the table is like now: it would read whole collections for a word until the
+    server does so by itself, a minute later. `written`: rows that the server may not have counted yet."""
     await connection.execute(f"set maintenance_work_mem = '{BUILD_MEMORY}'")
     for name in ("words", "metadata", "fuzzy"):
         await connection.execute("select gin_clean_pending_list(to_regclass(%s))", [f"{table.name}_{name}"])
     await connection.execute("reset maintenance_work_mem")
-
-
-async def count(connection: Connection, table: Table) -> None:
-    """Tell the planner what a table is like now, when much of it is new: it would read whole collections for a word
-    until the server does so by itself, a minute later."""
-    await connection.execute(f"analyze {table.name}")
+    cursor = await connection.execute(
+        "select greatest(n_mod_since_analyze, %s) > 500 + greatest(reltuples, 0) * %s::float8 "
+        "from pg_stat_user_tables join pg_class on oid = relid where relid = to_regclass(%s)",
+        [written, part, table.name],
+    )
+    row = await cursor.fetchone()
+    if row and row[0]:
+        await connection.execute(f"analyze {table.name}")

@@ -90,6 +90,13 @@ class Table:
                 fuzzy boolean not null,
                 primary key (collection, node_id)
             )""",
+            # Nothing that the planner could be told of them helps it, and to find it out is most of an `analyze`.
+            f"""do $$ begin
+                if exists (select from pg_attribute where attrelid = '{self.name}'::regclass
+                           and attname in ('embedding', 'text') and attstattarget is distinct from 0) then
+                    alter table {self.name} alter embedding set statistics 0, alter text set statistics 0;
+                end if;
+            end $$""",
             f"create index if not exists {self.name}_document on {self.name} (collection, document)",
             f"create index if not exists {self.name}_words on {self.name} using gin (words) {GIN}",
             f"create index if not exists {self.name}_metadata on {self.name} using gin (metadata jsonb_path_ops) {GIN}",

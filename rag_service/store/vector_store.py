@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from rag_service.chunk import Collection, Found, Index
 from rag_service.store.apart import Apart
 from rag_service.store.asking import ask
-from rag_service.store.chunks import Chunks
+from rag_service.store.chunks import MUCH, Chunks
 from rag_service.store.faults import StoreFault
 from rag_service.store.filters import EVERYTHING, Condition, condition, joined
 from rag_service.store.nodes import as_chunk, as_node
@@ -32,8 +33,9 @@ Work = Callable[[Chunks], Coroutine[Any, Any, T]]
 #: Before the names of the tables; the service's begin with `chunks`.
 PREFIX = "nodes"
 
-#: Nodes that are written in one transaction.
-BATCH = 5000
+#: Nodes that are written in one transaction, and how many transactions at once: one is made ready while the server is
+#: busy with another.
+BATCH, AT_ONCE = 2500, 2
 
 
 class PgVectorStore(BasePydanticVectorStore):
@@ -143,8 +145,21 @@ class PgVectorStore(BasePydanticVectorStore):
         return await self._async(lambda chunks: self._add(chunks, nodes))
 
     async def _add(self, chunks: Chunks, nodes: Sequence[BaseNode]) -> list[str]:
-        for start in range(0, len(nodes), BATCH):
-            await chunks.put(self._known, [as_chunk(node) for node in nodes[start : start + BATCH]])
+        last = list({node.node_id: node for node in nodes}.values())
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def write(start: int) -> None:
+            async with turn, chunks.pool.connection() as connection, connection.transaction():
+                await chunks.write(connection, self._known, map(as_chunk, last[start : start + BATCH]))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for start in range(0, len(last), BATCH):
+                    group.create_task(write(start))
+        except BaseExceptionGroup as faults:  # the first one; it ended the others
+            raise faults.exceptions[0] from None
+        if len(last) >= MUCH:
+            await chunks.settle(self._known, len(last))
         return [node.node_id for node in nodes]
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:

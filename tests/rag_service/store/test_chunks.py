@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from rag_service.chunk import Collection, Search
+from rag_service.chunk import Collection, Mode, Search
 from rag_service.store.chunks import Chunks
 from rag_service.store.faults import StoreFault
+from rag_service.store.filters import Condition
 from tests.rag_service.store.rows import chunk, collection, nearest, vector
 
 ONE = collection(1)
@@ -158,3 +160,28 @@ async def test_readers_see_the_old_or_the_new_version(chunks: Chunks, pool: Asyn
     await chunks.put(ONE, [chunk(f"v0-{n}", f"word {n}") for n in range(5)])
     results = await asyncio.gather(publish(), read(), read(), read())
     assert all(results[1:])
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+async def test_a_search_that_fails_leaves_its_connection_whole(database: str, mode: Mode) -> None:
+    """Whatever it had begun on the connection: the next one, and the next transaction, are as ever."""
+    async with AsyncConnectionPool(database, min_size=1, max_size=1, open=False) as pool:
+        chunks = Chunks(pool)
+        await chunks.prepare(8)
+        await chunks.put(ONE, [chunk("a")])
+        asked = Search((1,), embedding=vector("a"), text="text", mode=mode)
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await chunks.search([ONE], asked, Condition("1 / (collection - 1) = 1"))
+        assert [one.chunk.node_id for one in await chunks.search([ONE], asked)] == ["a"]
+        async with pool.connection() as connection:
+            assert not connection.autocommit
+
+
+async def test_the_planner_is_told_of_a_load(chunks: Chunks, pool: AsyncConnectionPool) -> None:
+    """At once, and of what helps it: not of vectors and texts."""
+    await chunks.put(ONE, [chunk(f"n{number}", text=f"word {number}") for number in range(600)])
+    async with pool.connection() as connection:
+        cursor = await connection.execute("select attname from pg_stats where tablename = 'chunks_8'")
+        known = {row[0] for row in await cursor.fetchall()}
+    assert {"collection", "document", "words"} <= known
+    assert not {"embedding", "text"} & known

@@ -190,6 +190,24 @@ def test_a_node_of_another_dimension_is_refused(make: Make) -> None:
     assert store.get_nodes() == []
 
 
+def test_a_load_of_many_transactions(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is there once, the last of a node id; what breaks one transaction is told as itself and leaves no
+    part of it."""
+    monkeypatch.setattr("rag_service.store.vector_store.BATCH", 10)
+    store = make()
+    assert len(store.add([*NODES, node(0, "again")])) == 61
+    assert {one.node_id for one in store.get_nodes()} == {one.node_id for one in NODES}
+    assert store.get_nodes(["n0"])[0].ref_doc_id == "again"
+    wrong = node(99)
+    wrong.embedding = [1.0] * 7
+    fresh = [node(100 + number) for number in range(34)]
+    with pytest.raises(StoreFault, match="7 dimensions"):
+        store.add([*fresh, wrong])
+    names = {one.node_id for one in store.get_nodes()}
+    assert not names & {one.node_id for one in fresh[30:]}
+    assert all(len(names & {one.node_id for one in fresh[at : at + 10]}) in (0, 10) for at in (0, 10, 20))
+
+
 def test_collections_do_not_see_each_other(make: Make) -> None:
     """The same node ids in two collections, also with vectors of full size, are different nodes."""
     stores = [make(), make(collection="two"), make(collection="three", halfvec=False)]
