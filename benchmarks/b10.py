@@ -67,7 +67,7 @@ def run(work: Work) -> list[Asked]:
     asked = {what: _questions(rows, what) for what in TITLES}
     with database(work.cpus) as url:
         stores = {
-            "maitre": load(url, "maitre", "many", rows.batches()),
+            "maitre": load(url, "maitre, words", "many", rows.batches()),
             "stock": load(url, "stock, index last", "many", rows.batches()),
         }
         for number in range(work.rounds + 1):

@@ -30,6 +30,6 @@ def stock(url: str, table: str, indexed: bool) -> Any:
     )
 
 
-def ours(url: str, collection: str) -> PgVectorStore:
-    """Our store; its index is built by `tend`."""
-    return PgVectorStore(url, collection=collection, dimension=DIMENSION, language="english")
+def ours(url: str, collection: str, words: bool = True) -> PgVectorStore:
+    """Our store, with an index of words or without; that of vectors is built by `tend`."""
+    return PgVectorStore(url, collection=collection, dimension=DIMENSION, language="english" if words else None)

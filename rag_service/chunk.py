@@ -19,7 +19,7 @@ class Collection:
     name: str
     title: str
     description: str
-    language: str  # a text search configuration of PostgreSQL; `simple` goes with trigrams
+    language: str  # a text search configuration of PostgreSQL; `simple` goes with trigrams, an empty one without words
     model: str
     dimension: int
     index: Index = "hnsw"

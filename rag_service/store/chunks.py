@@ -13,7 +13,7 @@ from rag_service.store.asking import Asking, ask_async
 from rag_service.store.filters import EVERYTHING, Condition
 from rag_service.store.indexes import Connection, Indexes, settle
 from rag_service.store.searching import found_in
-from rag_service.store.tables import NO_DICTIONARY, Table, check_pgvector
+from rag_service.store.tables import NO_WORDS, Table, check_pgvector
 from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
 
@@ -82,9 +82,10 @@ class Chunks:
         it has. A search sees either the old version or the new one."""
         table = self.table(collection.dimension)
         await self._delete(connection, table.name, collection, document)
+        sql, values = table.insert(table.staged, collection.language)
         cursor = await connection.execute(
-            table.insert(table.staged) + " where collection = %s and document = %s and version = %s",
-            [*_written_in(collection), collection.id, document, version],
+            sql + " where collection = %s and document = %s and version = %s",
+            [*values, collection.id, document, version],
         )
         await self._delete(connection, table.staged, collection, document)
         return cursor.rowcount
@@ -110,11 +111,12 @@ class Chunks:
             f"create temporary table if not exists {incoming} (like {table.staged}) on commit delete rows"
         )
         await _copy(connection, incoming, rows)
+        sql, values = table.insert(incoming, collection.language)
         await connection.execute(
-            table.insert(incoming) + " order by node_id on conflict (collection, node_id) do update set "
+            sql + " order by node_id on conflict (collection, node_id) do update set "
             "document = excluded.document, text = excluded.text, metadata = excluded.metadata, "
             "embedding = excluded.embedding, words = excluded.words, fuzzy = excluded.fuzzy",
-            _written_in(collection),
+            values,
         )
         return len(rows)
 
@@ -190,15 +192,12 @@ class Chunks:
         await self._indexes.tend(self.table(collection.dimension), collection)
 
 
-def _written_in(collection: Collection) -> list[Any]:
-    return [collection.language, collection.language, collection.language == NO_DICTIONARY]
-
-
 def _rows(
     table: Table, collection: Collection, chunks: Iterable[Chunk], version: int = 0, document: str | None = None
 ) -> list[tuple[Any, ...]]:
     """One row for each node id, the last one given; text without the one character that PostgreSQL has not."""
     found: dict[str, tuple[Any, ...]] = {}
+    literal = collection.language != NO_WORDS
     for chunk in chunks:
         text = chunk.text.replace("\0", "")
         metadata = json.dumps(dict(chunk.metadata), ensure_ascii=False, allow_nan=False)
@@ -207,7 +206,8 @@ def _rows(
         jsonb = b"\x01" + metadata.encode()  # its binary form: a version, then the text
         where = chunk.document if document is None else document
         vector = packed(chunk.embedding, table.dimension, table.halfvec)
-        found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, jsonb, tokens(text), vector)
+        exact = tokens(text) if literal else []
+        found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, jsonb, exact, vector)
     return list(found.values())
 
 

@@ -7,6 +7,7 @@ from psycopg_pool import AsyncConnectionPool
 from rag_service.chunk import Collection, Index
 from rag_service.store.chunks import Chunks
 from rag_service.store.faults import StoreFault
+from rag_service.store.tables import NO_WORDS
 
 _TABLE = """create table if not exists {prefix}_collections (
     id bigint generated always as identity primary key,
@@ -25,7 +26,8 @@ async def collection_of(
     await Chunks(pool, prefix=prefix, halfvec=halfvec).prepare(dimension)
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("select pg_advisory_xact_lock(hashtextextended('rag_service.store', 0))")
-        if not await (await connection.execute("select 1 from pg_ts_config where cfgname = %s", [language])).fetchone():
+        cursor = await connection.execute("select 1 from pg_ts_config where cfgname = %s", [language])
+        if language != NO_WORDS and not await cursor.fetchone():
             raise StoreFault(
                 f"PostgreSQL has no text search configuration {language!r}; `simple` works for any language."
             )
@@ -43,7 +45,7 @@ async def collection_of(
     assert row is not None
     for what, asked, has in (
         ("dimension", dimension, row[1]),
-        ("language", language, row[2]),
+        ("language", language or None, row[2] or None),
         ("halfvec", halfvec, row[3]),
     ):
         if asked != has:

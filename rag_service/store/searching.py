@@ -14,7 +14,7 @@ from rag_service.store.indexes import Indexes
 from rag_service.store.legs import Legs, Row
 from rag_service.store.mmr import differing
 from rag_service.store.plan import alone
-from rag_service.store.tables import Table
+from rag_service.store.tables import NO_WORDS, Table
 from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
 
@@ -36,6 +36,8 @@ def found_in(
         return []
     if len({one.dimension for one in asked}) > 1:
         raise StoreFault("Collections of different embedding models cannot be searched at once.")
+    if search.mode != "dense" and (mute := [one.name for one in asked if one.language == NO_WORDS]):
+        raise StoreFault(f"The collection {mute[0]!r} was made without a language: it is searched by meaning alone.")
     table = table_of(asked[0].dimension)
     where = joined("and", [condition(search.filters), also])
     legs = Legs(table, where, embeddings=search.mmr is not None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from rag_service.chunk import Index
 from rag_service.store.faults import StoreFault
@@ -24,6 +25,9 @@ GIN = "with (gin_pending_list_limit = 16384)"
 
 #: The language of collections that PostgreSQL has no dictionary for.
 NO_DICTIONARY = "simple"
+
+#: Instead of the language of collections that are searched by meaning alone.
+NO_WORDS = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +119,21 @@ class Table:
             )""",
         ]
 
-    def insert(self, source: str) -> str:
-        """Rows from the staged form into the searched one; parameters: language twice, `fuzzy`."""
-        return f"""insert into {self.name} (collection, node_id, document, text, metadata, embedding, words, fuzzy)
-            select collection, node_id, document, text, metadata, embedding,
-                setweight(to_tsvector(%s::regconfig, concat_ws(' ', metadata ->> 'title', metadata ->> 'heading')), 'A')
-                || to_tsvector(%s::regconfig, text) || array_to_tsvector(tokens), %s
-            from {source}"""
+    def insert(self, source: str, language: str) -> tuple[str, list[Any]]:
+        """Rows from the staged form into the searched one: the statement and its parameters."""
+        words, values = "''::tsvector", []
+        if language != NO_WORDS:
+            title = "concat_ws(' ', metadata ->> 'title', metadata ->> 'heading')"
+            words = (
+                f"setweight(to_tsvector(%s::regconfig, {title}), 'A') "
+                "|| to_tsvector(%s::regconfig, text) || array_to_tsvector(tokens)"
+            )
+            values = [language, language]
+        return (
+            f"insert into {self.name} (collection, node_id, document, text, metadata, embedding, words, fuzzy) "
+            f"select collection, node_id, document, text, metadata, embedding, {words}, %s from {source}",
+            [*values, language == NO_DICTIONARY],
+        )
 
 
 def lists(rows: int) -> int:

@@ -26,6 +26,7 @@ from rag_service.store.nodes import as_chunk, as_node
 from rag_service.store.questions import named, question
 from rag_service.store.registry import collection_of
 from rag_service.store.stock import stock_table
+from rag_service.store.tables import NO_WORDS
 
 T = TypeVar("T")
 Work = Callable[[Chunks], Coroutine[Any, Any, T]]
@@ -50,7 +51,7 @@ class PgVectorStore(BasePydanticVectorStore):
     flat_metadata: bool = False
     collection: str
     dimension: int
-    language: str = "simple"
+    language: str | None = "simple"
     halfvec: bool = True
     index: Index = "hnsw"
 
@@ -69,14 +70,14 @@ class PgVectorStore(BasePydanticVectorStore):
         *,
         collection: str,
         dimension: int,
-        language: str = "simple",
+        language: str | None = "simple",
         halfvec: bool = True,
         index: Index = "hnsw",
     ) -> None:
         """The collection is made when it is not there. `language` is a text search configuration of PostgreSQL,
-        `simple` for a language that it has no dictionary for; `halfvec` halves the room of a vector; `index` is what
-        a large collection gets. Raises StoreFault when the collection was made with another dimension, language or
-        kind of vector, and when pgvector is too old."""
+        `simple` for a language that it has no dictionary for, None for searches by meaning alone; `halfvec` halves the
+        room of a vector; `index` is what a large collection gets. Raises StoreFault when the collection was made with
+        another dimension, language or kind of vector, and when pgvector is too old."""
         super().__init__(  # type: ignore[call-arg]
             collection=collection, dimension=dimension, language=language, halfvec=halfvec, index=index
         )
@@ -94,9 +95,8 @@ class PgVectorStore(BasePydanticVectorStore):
 
     async def _find(self) -> Collection:
         pool = await self._own_pool()
-        return await collection_of(
-            pool, PREFIX, self.collection, self.dimension, self.language, self.halfvec, self.index
-        )
+        language = self.language or NO_WORDS
+        return await collection_of(pool, PREFIX, self.collection, self.dimension, language, self.halfvec, self.index)
 
     async def _own_pool(self) -> AsyncConnectionPool:
         """The pool of the store's own loop, opened with the first call."""

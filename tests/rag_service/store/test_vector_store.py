@@ -190,6 +190,19 @@ def test_a_node_of_another_dimension_is_refused(make: Make) -> None:
     assert store.get_nodes() == []
 
 
+def test_a_collection_without_words(make: Make) -> None:
+    """It answers by meaning and refuses to be asked by words, also by those who open it again as it was made."""
+    make(language=None).add(NODES)
+    store = make(language=None)
+    near = store.query(VectorStoreQuery(vector("n7"), 3))
+    assert near.ids == brute(NODES, vector("n7"), 3)
+    for mode in (VectorStoreQueryMode.HYBRID, VectorStoreQueryMode.TEXT_SEARCH):
+        with pytest.raises(StoreFault, match="by meaning alone"):
+            store.query(VectorStoreQuery(vector("n7"), 3, query_str="AB-1007", mode=mode))
+    with pytest.raises(StoreFault, match="language None, not english"):
+        make()
+
+
 def test_a_load_of_many_transactions(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is there once, the last of a node id; what breaks one transaction is told as itself and leaves no
     part of it."""
