@@ -124,7 +124,7 @@ class Engine:
         self._rag: RagClient | None = None
         index, knowledge = None, None
         if house.rag is not None:
-            self._rag = RagClient(partial(house.endpoint, "rag"), house.secret("rag_key"), time.time)
+            self._rag = RagClient(partial(house.endpoint, "rag"), house.secret("rag_key"), time.time, time.monotonic)
             index, knowledge = HttpTurnIndex(self._rag), HttpKnowledge(self._rag)
         self._tools = HttpTools(house.tools)
         searching = [] if knowledge is None else [(search.TOOL, Searching(knowledge))]

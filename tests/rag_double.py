@@ -32,6 +32,7 @@ class RagDouble:
     library: MemoryKnowledge = field(default_factory=MemoryKnowledge)
     asked: list[dict[str, Any]] = field(default_factory=list)
     fault: str = ""
+    came: asyncio.Event = field(default_factory=asyncio.Event)  # a question that is met with silence
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -51,6 +52,7 @@ class RagDouble:
                 assert request.transport is not None
                 request.transport.close()
             case "silent":
+                self.came.set()
                 await self.stalled.wait()
             case "nonsense":
                 return web.json_response(

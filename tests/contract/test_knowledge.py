@@ -38,7 +38,7 @@ async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
         yield Shelf(library, library)
         return
     async with rag_double() as double:
-        client = RagClient(lambda: double.url, double.key, time.time)
+        client = RagClient(lambda: double.url, double.key, time.time, time.monotonic)
         yield Shelf(double.library, HttpKnowledge(client))
         await client.close()
 

@@ -32,7 +32,7 @@ async def service() -> AsyncIterator[TurnService]:
 @pytest.fixture
 async def over_http(service: TurnService) -> AsyncIterator[HttpTurnIndex]:
     """The index over HTTP."""
-    client = RagClient(lambda: service.url, "k" * 32, time.time)
+    client = RagClient(lambda: service.url, "k" * 32, time.time, time.monotonic)
     yield HttpTurnIndex(client)
     await client.close()
 
@@ -133,7 +133,7 @@ async def test_what_will_never_be_taken_is_not_told_again(service: TurnService, 
 
 async def test_a_service_that_is_nowhere_is_down() -> None:
     """No connection is no fault of the turn."""
-    index = HttpTurnIndex(RagClient(lambda: "http://127.0.0.1:9", "k" * 32, time.time))
+    index = HttpTurnIndex(RagClient(lambda: "http://127.0.0.1:9", "k" * 32, time.time, time.monotonic))
     with pytest.raises(KnowledgeDown, match="not reached"):
         await index.find("u1", DESK, "cat", 5)
 

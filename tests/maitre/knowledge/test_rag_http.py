@@ -28,7 +28,7 @@ async def double() -> AsyncIterator[RagDouble]:
 @pytest.fixture
 async def knowledge(double: RagDouble) -> AsyncIterator[HttpKnowledge]:
     """A client of it."""
-    client = RagClient(lambda: double.url, double.key, time.time)
+    client = RagClient(lambda: double.url, double.key, time.time, time.monotonic)
     yield HttpKnowledge(client)
     await client.close()
 
@@ -90,14 +90,15 @@ async def test_what_is_no_passage_is_left_out(double: RagDouble, knowledge: Http
 
 async def test_a_wrong_key_opens_nothing(double: RagDouble) -> None:
     """It is a fault as any other."""
-    knowledge = HttpKnowledge(RagClient(lambda: double.url, "another-key-of-the-same-length-xx", time.time))
+    key = "another-key-of-the-same-length-xx"
+    knowledge = HttpKnowledge(RagClient(lambda: double.url, key, time.time, time.monotonic))
     with pytest.raises(KnowledgeDown, match="401"):
         await find(knowledge)
 
 
 async def test_an_old_token_opens_nothing(double: RagDouble) -> None:
     """Its minute is over."""
-    knowledge = HttpKnowledge(RagClient(lambda: double.url, double.key, lambda: time.time() - 120))
+    knowledge = HttpKnowledge(RagClient(lambda: double.url, double.key, lambda: time.time() - 120, time.monotonic))
     with pytest.raises(KnowledgeDown, match="401"):
         await find(knowledge)
 
@@ -110,4 +111,4 @@ async def test_nobody_there() -> None:
 
     for url in (lambda: "http://127.0.0.1:9", nowhere):
         with pytest.raises(KnowledgeDown, match="is not reached"):
-            await find(HttpKnowledge(RagClient(url, "k" * 32, time.time)))
+            await find(HttpKnowledge(RagClient(url, "k" * 32, time.time, time.monotonic)))
