@@ -34,6 +34,7 @@ from maitre.keys.guesses import Guesses
 from maitre.keys.keys import Keys
 from maitre.keys.keys_postgres import PostgresKeys
 from maitre.keys.redis_guesses import RedisFailures
+from maitre.knowledge.rag_client_http import RagClient
 from maitre.knowledge.rag_http import HttpKnowledge
 from maitre.memory.indexing_postgres import PostgresIndexing
 from maitre.memory.sessions_postgres import PostgresSessions
@@ -120,14 +121,13 @@ class Engine:
         line = RedisLine(self._valkey)
         queues = {name: one.queue for name, one in house.providers.items() if one.queue is not None}
         self.sessions = PostgresSessions(self._database)
-        self._index = None
+        self._rag: RagClient | None = None
+        index, knowledge = None, None
         if house.rag is not None:
-            self._index = HttpTurnIndex(partial(house.endpoint, "rag"), house.secret("rag_key"), time.time)
+            self._rag = RagClient(partial(house.endpoint, "rag"), house.secret("rag_key"), time.time, time.monotonic)
+            index, knowledge = HttpTurnIndex(self._rag), HttpKnowledge(self._rag)
         self._tools = HttpTools(house.tools)
-        self._knowledge: HttpKnowledge | None = None
-        if house.rag is not None:
-            self._knowledge = HttpKnowledge(lambda: house.endpoint("rag"), house.secret("rag_key"), time.time)
-        searching = [] if self._knowledge is None else [(search.TOOL, Searching(self._knowledge))]
+        searching = [] if knowledge is None else [(search.TOOL, Searching(knowledge))]
         self.turns = Turns(
             terms=terms_of(house),
             accounts=self.accounts,
@@ -138,7 +138,7 @@ class Engine:
             sessions=self.sessions,
             summaries=PostgresSummaries(self._database),
             indexing=PostgresIndexing(self._database),
-            index=self._index,
+            index=index,
             budgets=house.budgets,
             queues=queues,
             upstreams=self._upstreams,
@@ -148,7 +148,7 @@ class Engine:
             prices=house.prices,
             check=answer_jsonschema.problem,
             tools=Toolbox(arguments_jsonschema.problem, [*searching, *self._tools.tools()]),
-            knowledge=self._knowledge,
+            knowledge=knowledge,
             tracer=self._tracer,
             clock=self._clock,
             new_id=new_id,
@@ -255,10 +255,8 @@ class Engine:
         for upstream in self._upstreams.values():
             await upstream.close()
         await self._tools.close()
-        if self._knowledge is not None:
-            await self._knowledge.close()
-        if self._index is not None:
-            await self._index.close()
+        if self._rag is not None:
+            await self._rag.close()
         await self._journals.close()
         await self._valkey.close()
         await self._database.close()

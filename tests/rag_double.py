@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from aiohttp import web
 from maitre.knowledge.knowledge_memory import MemoryKnowledge
 from maitre.knowledge.passage import Reader
 from maitre.settings import House
+from tests.loopback import in_a_thread, served
 
 KEY = "the-key-of-the-rag-service-in-tests"
 
@@ -28,16 +28,12 @@ class RagDouble:
     `nonsense`, or an HTTP status."""
 
     key: str = KEY
-    port: int = 0
+    url: str = ""
     library: MemoryKnowledge = field(default_factory=MemoryKnowledge)
     asked: list[dict[str, Any]] = field(default_factory=list)
     fault: str = ""
+    came: asyncio.Event = field(default_factory=asyncio.Event)  # a question that is met with silence
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
 
     async def query(self, request: web.Request) -> web.StreamResponse:
         """Answer a question, or do what the fault says."""
@@ -51,6 +47,7 @@ class RagDouble:
                 assert request.transport is not None
                 request.transport.close()
             case "silent":
+                self.came.set()
                 await self.stalled.wait()
             case "nonsense":
                 return web.json_response(
@@ -90,37 +87,16 @@ def _error(status: int, message: str, code: str = "x") -> web.Response:
 async def rag_double(key: str = KEY) -> AsyncIterator[RagDouble]:
     """The double while the block runs."""
     double = RagDouble(key)
-    app = web.Application()
-    app.router.add_post("/query", double.query)
-    runner = web.AppRunner(app, handler_cancellation=True, keepalive_timeout=5)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    double.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    try:
-        yield double
-    finally:
-        double.stalled.set()
-        await runner.cleanup()
-
-
-@contextmanager
-def running_rag_double(key: str = KEY) -> Iterator[RagDouble]:
-    """The same for a synchronous test: on an event loop in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="rag-double", daemon=True)
-    thread.start()
-    holding = rag_double(key)
-    try:
-        double = asyncio.run_coroutine_threadsafe(holding.__aenter__(), loop).result(timeout=10)
+    async with served(double.query, "/query", "POST", handler_cancellation=True, keepalive_timeout=5) as double.url:
         try:
             yield double
         finally:
-            asyncio.run_coroutine_threadsafe(holding.__aexit__(None, None, None), loop).result(timeout=10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
-        loop.close()
+            double.stalled.set()
+
+
+def running_rag_double(key: str = KEY) -> AbstractContextManager[RagDouble]:
+    """The same for a synchronous test."""
+    return in_a_thread(rag_double(key), "rag-double")
 
 
 def put_up(house: House, double: RagDouble) -> None:

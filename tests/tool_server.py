@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
+
+from tests.loopback import in_a_thread, served
 
 
 @dataclass
@@ -25,14 +26,14 @@ class Seen:
 class ToolServer:
     """What it was asked, and where it is."""
 
-    port: int = 0
+    url: str = ""
     seen: list[Seen] = field(default_factory=list)
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+    def port(self) -> int:
+        """Its port."""
+        return int(self.url.rpartition(":")[2])
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Do what the last part of the path says."""
@@ -85,34 +86,13 @@ class ToolServer:
 async def tool_server() -> AsyncIterator[ToolServer]:
     """The server while the block runs."""
     server = ToolServer()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    try:
-        yield server
-    finally:
-        server.stalled.set()
-        await runner.cleanup()
-
-
-@contextmanager
-def running_tool_server() -> Iterator[ToolServer]:
-    """The same for a synchronous test: on an event loop in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="tool-server", daemon=True)
-    thread.start()
-    holding = tool_server()
-    try:
-        server = asyncio.run_coroutine_threadsafe(holding.__aenter__(), loop).result(timeout=10)
+    async with served(server.answer, handler_cancellation=True) as server.url:
         try:
             yield server
         finally:
-            asyncio.run_coroutine_threadsafe(holding.__aexit__(None, None, None), loop).result(timeout=10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
-        loop.close()
+            server.stalled.set()
+
+
+def running_tool_server() -> AbstractContextManager[ToolServer]:
+    """The same for a synchronous test."""
+    return in_a_thread(tool_server(), "tool-server")

@@ -8,18 +8,18 @@ of its own for the owner.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
 from aiohttp import ClientSession, web
+
+from tests.loopback import in_a_thread, served
 
 
 @dataclass
@@ -123,33 +123,10 @@ def _refusal(status: int, code: str) -> web.Response:
 async def turn_service(key: str) -> AsyncIterator[TurnService]:
     """The service while the block runs."""
     service = TurnService(key)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", service.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    service.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
-    try:
+    async with served(service.answer) as service.url:
         yield service
-    finally:
-        await runner.cleanup()
 
 
-@contextmanager
-def running_turn_service(key: str) -> Iterator[TurnService]:
-    """The same for a synchronous test: on an event loop in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="turn-service", daemon=True)
-    thread.start()
-    holding = turn_service(key)
-    try:
-        service = asyncio.run_coroutine_threadsafe(holding.__aenter__(), loop).result(timeout=10)
-        try:
-            yield service
-        finally:
-            asyncio.run_coroutine_threadsafe(holding.__aexit__(None, None, None), loop).result(timeout=10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
-        loop.close()
+def running_turn_service(key: str) -> AbstractContextManager[TurnService]:
+    """The same for a synchronous test."""
+    return in_a_thread(turn_service(key), "turn-service")

@@ -78,7 +78,7 @@ class Looking:
         session: Session,
         finding: asyncio.Task[list[str]] | None,
     ) -> None:
-        self._likeness, self._prepared, self._memory, self._session = relevance, prepared, memory, session
+        self._relevance, self._prepared, self._memory, self._session = relevance, prepared, memory, session
         self._finding = finding
 
     async def beyond(self, newest: Sequence[SessionTurn], there: bool, until: float) -> list[SessionTurn]:
@@ -87,13 +87,13 @@ class Looking:
         user_id, ids = self._prepared.account.user_id, {turn.id for turn in newest}
         short = len(newest) < self._memory.load
         if not self._session.browser:  # there the other chats may grow meanwhile
-            self._likeness.note(user_id, self._session, short=short)
+            self._relevance.note(user_id, self._session, short=short)
         if self._finding is None or not there or (short and not self._session.browser):
             return []
         try:
             async with asyncio.timeout_at(until):
                 found = [id for id in await self._finding if id not in ids]
-                turns = await self._likeness.sessions.those(user_id, self._session, found) if found else []
+                turns = await self._relevance.sessions.those(user_id, self._session, found) if found else []
         except (KnowledgeDown, StoreDown, TimeoutError) as down:
             log.warning("A turn goes on without its older turns: %s", str(down) or "they are not found in time")
             self._prepared.request.notes["X-Memory"] = "partial"

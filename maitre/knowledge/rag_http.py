@@ -1,97 +1,43 @@
-"""Knowledge of the RAG service, over HTTP. On whose behalf it is asked stands in a signed token that lives a minute."""
+"""Knowledge of the RAG service, over HTTP."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maitre.chat.text import clean
-from maitre.errors import HouseError, KnowledgeDown
-from maitre.http.http_client import HttpClient, Unreachable
-from maitre.http.http_connection import Broken
-from maitre.knowledge import on_behalf_http
+from maitre.errors import KnowledgeDown
 from maitre.knowledge.passage import Passage, Reader
-
-#: Of connecting, and of keeping an idle connection: the service's server keeps it for five. Seconds.
-CONNECT, KEEP = 2.0, 4.0
+from maitre.knowledge.rag_client_http import RagClient, problem
 
 #: The service's word for collections that are not there, or not for this reader: then there is nothing to find.
 UNKNOWN = "unknown_collection"
 
-#: An answer that is longer is none. Bytes.
-LARGEST = 4 * 1024 * 1024
-
 
 class HttpKnowledge:
-    """Asks the service at `url`, with the house's secret `rag_key`. `now`: the machine's time, in seconds since the
-    epoch. Used from one event loop."""
+    """Asks the service through the house's client of it, which whoever made it closes."""
 
-    def __init__(self, url: Callable[[], str], key: str, now: Callable[[], float]) -> None:
-        self._url, self._key, self._now = url, key, now
-        self._http = HttpClient(connect=CONNECT, keep=KEEP)
+    def __init__(self, client: RagClient) -> None:
+        self._client = client
 
     async def find(
         self, reader: Reader, question: str, collections: Sequence[str], limit: int, seconds: float
     ) -> list[Passage]:
         body = {"question": question, "collections": list(collections), "limit": limit}
-        try:
-            async with asyncio.timeout(seconds):
-                answer = await self._posted("/query", body, reader)
-        except TimeoutError:
-            raise KnowledgeDown(f"the RAG service does not answer within {seconds:g} seconds") from None
-        passages = answer.get("passages")
+        status, told = await self._client.query(body, reader, seconds)
+        if status == 404 and _code(told) == UNKNOWN:
+            return []
+        if status != 200:
+            raise KnowledgeDown(f"the RAG service answers with {status}{problem(told)}")
+        passages = told.get("passages")
         if not isinstance(passages, list):
             raise KnowledgeDown("the RAG service's answer holds no passages")
         return [found for one in passages[:limit] if (found := _passage(one)) is not None]
 
-    async def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
-    async def _posted(self, path: str, body: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
-        headers = on_behalf_http.headers(
-            self._key,
-            self._now(),
-            reader.user_id,
-            email=reader.email,
-            groups=reader.groups,
-            assistant=reader.assistant,
-            turn_id=reader.turn_id,
-            key_id=reader.key_id,
-            record=reader.record,
-        )
-        said, data = json.dumps(body).encode(), bytearray()
-        try:
-            async with self._http.post(self._url() + path, said, headers) as answer:
-                status = answer.status
-                while piece := await answer.read():
-                    data += piece
-                    if len(data) > LARGEST:
-                        raise KnowledgeDown("the RAG service's answer is too long")
-        except (Unreachable, Broken, ValueError, HouseError) as fault:
-            raise KnowledgeDown(f"the RAG service is not reached: {fault}") from fault
-        try:
-            told = json.loads(data)
-        except (ValueError, RecursionError):
-            told = None
-        if status == 404 and _code(told) == UNKNOWN:
-            return {"passages": []}
-        if status != 200 or not isinstance(told, dict):
-            raise KnowledgeDown(f"the RAG service answers with {status}{_problem(told)}")
-        return told
-
-
-def _code(told: object) -> object:
-    error = told.get("error") if isinstance(told, dict) else None
+def _code(told: Mapping[str, Any]) -> object:
+    error = told.get("error")
     return error.get("code") if isinstance(error, dict) else None
-
-
-def _problem(told: object) -> str:
-    error = told.get("error") if isinstance(told, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
-    return f": {message[:200]}" if isinstance(message, str) else ""
 
 
 def _passage(told: object) -> Passage | None:

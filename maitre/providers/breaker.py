@@ -27,8 +27,9 @@ LONGEST_REST = 600.0
 
 @dataclass(slots=True)
 class Breaker:
-    """One address's."""
+    """One address's. `failures`: how many opened it, and have kept it open since."""
 
+    failures: int = 0
     _in_a_row: int = 0
     _ends: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=2 * AT_LEAST))  # when, failed
     _opened: bool = False
@@ -75,8 +76,10 @@ class Breaker:
         match self.state(now):
             case "half-open":
                 self._period = min(LONGEST, 2 * self._period)
+                self.failures += 1
                 self._open(now)
             case "closed" if self._in_a_row >= IN_A_ROW or self._half(now):
+                self.failures = max(self._in_a_row, sum(self._recent(now)))
                 self._open(now)
 
     def rest(self, now: float, seconds: float) -> None:
@@ -86,6 +89,9 @@ class Breaker:
     def _open(self, now: float) -> None:
         self._opened, self._until, self._probe_until = True, max(self._until, now + self._period), float("-inf")
 
+    def _recent(self, now: float) -> list[bool]:
+        return [failed for at, failed in self._ends if at > now - RECENT]
+
     def _half(self, now: float) -> bool:
-        recent = [failed for at, failed in self._ends if at > now - RECENT]
+        recent = self._recent(now)
         return len(recent) >= AT_LEAST and 2 * sum(recent) >= len(recent)

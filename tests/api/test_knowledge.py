@@ -134,7 +134,8 @@ def test_an_invocation_has_sources_too(client: Client) -> None:
 def test_a_service_in_trouble_costs_the_guest_nothing(
     client: Client, upstream: ScriptedUpstream, double: RagDouble, eventually: Callable[..., Any], fault: str
 ) -> None:
-    """An answer without passages, which says so in a header; the row is as any other."""
+    """An answer without passages, which says so in a header; the row is as any other. When the service is well it is
+    asked again, if not at once."""
     double.fault = fault
     for streamed in (False, True):
         answer = client.chat("Where are the keys?", model="assistants.reader", stream=streamed)
@@ -142,6 +143,8 @@ def test_a_service_in_trouble_costs_the_guest_nothing(
         assert answer.headers.get("x-knowledge") == (None if fault == "nonsense" else "unavailable")
         assert KEYS.text not in answer.text
     assert all(KEYS.text not in prompt for prompt in prompts(client, upstream, eventually, 2))
+    double.fault = ""
+    eventually(lambda: KEYS.text in client.chat("Where are the keys?", model="assistants.reader").text)
 
 
 def test_a_question_rewritten_is_two_rows_and_one_request(

@@ -11,6 +11,7 @@ import pytest
 from maitre.knowledge.collection import Readers
 from maitre.knowledge.knowledge_memory import MemoryKnowledge
 from maitre.knowledge.passage import Knowledge, Passage, Reader
+from maitre.knowledge.rag_client_http import RagClient
 from maitre.knowledge.rag_http import HttpKnowledge
 from tests.rag_double import rag_double
 
@@ -37,9 +38,9 @@ async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
         yield Shelf(library, library)
         return
     async with rag_double() as double:
-        knowledge = HttpKnowledge(lambda: double.url, double.key, time.time)
-        yield Shelf(double.library, knowledge)
-        await knowledge.close()
+        client = RagClient(lambda: double.url, double.key, time.time, time.monotonic)
+        yield Shelf(double.library, HttpKnowledge(client))
+        await client.close()
 
 
 async def found(shelf: Shelf, reader: Reader = FRAN, names: tuple[str, ...] = ("a",), limit: int = 5) -> list[str]:

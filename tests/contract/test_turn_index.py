@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from maitre.errors import KnowledgeDown
+from maitre.knowledge.rag_client_http import RagClient
 from maitre.memory.session import Session, SessionTurn
 from maitre.memory.turn_index import LONGEST, TurnIndex, collection_of
 from maitre.memory.turn_index_http import HttpTurnIndex
@@ -31,9 +32,9 @@ async def service() -> AsyncIterator[TurnService]:
 @pytest.fixture
 async def over_http(service: TurnService) -> AsyncIterator[HttpTurnIndex]:
     """The index over HTTP."""
-    index = HttpTurnIndex(lambda: service.url, "k" * 32, time.time)
-    yield index
-    await index.close()
+    client = RagClient(lambda: service.url, "k" * 32, time.time, time.monotonic)
+    yield HttpTurnIndex(client)
+    await client.close()
 
 
 @pytest.fixture(params=["memory", "http"])
@@ -132,10 +133,9 @@ async def test_what_will_never_be_taken_is_not_told_again(service: TurnService, 
 
 async def test_a_service_that_is_nowhere_is_down() -> None:
     """No connection is no fault of the turn."""
-    index = HttpTurnIndex(lambda: "http://127.0.0.1:9", "k" * 32, time.time)
+    index = HttpTurnIndex(RagClient(lambda: "http://127.0.0.1:9", "k" * 32, time.time, time.monotonic))
     with pytest.raises(KnowledgeDown, match="not reached"):
         await index.find("u1", DESK, "cat", 5)
-    await index.close()
 
 
 async def test_long_turns_are_looked_through_at_their_ends(service: TurnService, over_http: HttpTurnIndex) -> None:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
+from tests.loopback import in_a_thread
 from tests.upstream.server import ScriptedUpstream
 
 
-@contextmanager
-def running_upstream(kind: type[ScriptedUpstream] = ScriptedUpstream, **options: Any) -> Iterator[ScriptedUpstream]:
+def running_upstream(
+    kind: type[ScriptedUpstream] = ScriptedUpstream, **options: Any
+) -> AbstractContextManager[ScriptedUpstream]:
     """A started upstream; `options` are those of ScriptedUpstream. Read its `calls` from any thread."""
-    upstream = kind(**options)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="scripted-upstream", daemon=True)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(upstream.start(), loop).result(timeout=10)
-        try:
-            yield upstream
-        finally:
-            asyncio.run_coroutine_threadsafe(upstream.stop(), loop).result(timeout=10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
-        loop.close()
+    return in_a_thread(kind(**options), "scripted-upstream")

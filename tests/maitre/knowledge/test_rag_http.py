@@ -10,6 +10,7 @@ import pytest
 from maitre.errors import HouseError, KnowledgeDown
 from maitre.knowledge.collection import Readers
 from maitre.knowledge.passage import Passage, Reader
+from maitre.knowledge.rag_client_http import RagClient
 from maitre.knowledge.rag_http import HttpKnowledge
 from tests.rag_double import RagDouble, rag_double
 
@@ -27,9 +28,9 @@ async def double() -> AsyncIterator[RagDouble]:
 @pytest.fixture
 async def knowledge(double: RagDouble) -> AsyncIterator[HttpKnowledge]:
     """A client of it."""
-    made = HttpKnowledge(lambda: double.url, double.key, time.time)
-    yield made
-    await made.close()
+    client = RagClient(lambda: double.url, double.key, time.time, time.monotonic)
+    yield HttpKnowledge(client)
+    await client.close()
 
 
 async def find(knowledge: HttpKnowledge, seconds: float = 10) -> list[Passage]:
@@ -89,14 +90,15 @@ async def test_what_is_no_passage_is_left_out(double: RagDouble, knowledge: Http
 
 async def test_a_wrong_key_opens_nothing(double: RagDouble) -> None:
     """It is a fault as any other."""
-    knowledge = HttpKnowledge(lambda: double.url, "another-key-of-the-same-length-xx", time.time)
+    key = "another-key-of-the-same-length-xx"
+    knowledge = HttpKnowledge(RagClient(lambda: double.url, key, time.time, time.monotonic))
     with pytest.raises(KnowledgeDown, match="401"):
         await find(knowledge)
 
 
 async def test_an_old_token_opens_nothing(double: RagDouble) -> None:
     """Its minute is over."""
-    knowledge = HttpKnowledge(lambda: double.url, double.key, lambda: time.time() - 120)
+    knowledge = HttpKnowledge(RagClient(lambda: double.url, double.key, lambda: time.time() - 120, time.monotonic))
     with pytest.raises(KnowledgeDown, match="401"):
         await find(knowledge)
 
@@ -109,4 +111,4 @@ async def test_nobody_there() -> None:
 
     for url in (lambda: "http://127.0.0.1:9", nowhere):
         with pytest.raises(KnowledgeDown, match="is not reached"):
-            await find(HttpKnowledge(url, "k" * 32, time.time))
+            await find(HttpKnowledge(RagClient(url, "k" * 32, time.time, time.monotonic)))

@@ -94,3 +94,17 @@ def test_a_failure_is_remembered_for_a_moment() -> None:
     breaker.failed(0)
     assert breaker.shy(SHY - 0.1)
     assert not breaker.shy(SHY)
+
+
+def test_it_knows_how_many_failures_opened_it() -> None:
+    """In a row, or among the calls of the last minute; each try that fails is one more."""
+    breaker = opened()
+    assert breaker.failures == IN_A_ROW
+    breaker.failed(1)
+    assert breaker.failures == IN_A_ROW, "a call from before is no try"
+    breaker.failed(FIRST)
+    assert breaker.failures == IN_A_ROW + 1
+    breaker = Breaker()
+    for number in range(AT_LEAST):
+        breaker.succeeded(0) if number % 2 == 0 else breaker.failed(0)
+    assert breaker.failures == AT_LEAST // 2

@@ -12,6 +12,7 @@ from maitre.providers.keyring import Keyring
 from maitre.providers.kinds_http import upstream_of
 from maitre.providers.provider import Provider
 from maitre.providers.upstream_error import Told, told
+from tests.loopback import served
 
 
 class Elsewhere:
@@ -36,16 +37,8 @@ class Elsewhere:
 async def elsewhere() -> AsyncIterator[Elsewhere]:
     """The server, running."""
     server = Elsewhere()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    server.url = f"http://{host}:{port}"
-    yield server
-    await runner.cleanup()
+    async with served(server.answer) as server.url:
+        yield server
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "ollama", "vllm", "llama_cpp"])
