@@ -18,6 +18,7 @@ from rag_service.database import Connection, Pool
 from rag_service.errors import Refused
 from rag_service.imports import Import
 from rag_service.ingest import DOWN, Again
+from rag_service.seal_aesgcm import Seal
 from rag_service.store.chunks import Chunks
 from rag_service.store.faults import StoreFault
 from rag_service.store.stock import stock_table
@@ -32,6 +33,7 @@ class Importer:
 
     pool: Pool
     chunks: Chunks
+    seal: Seal
 
     async def run(self, number: int) -> None:
         """Work on the import until it has ended. Raises Again when Postgres is away."""
@@ -71,8 +73,9 @@ class Importer:
 
     async def _batches(self, attempt: Import) -> AsyncGenerator[tuple[int, list[Chunk]]]:
         """The rows that are still to come. Raises Refused when the table cannot be read, or does not fit."""
+        dsn = self.seal.open(attempt.collection.id, attempt.source, attempt.sealed)
         try:
-            async with _reading(attempt.dsn) as source:
+            async with _reading(dsn) as source:
                 table = await stock_table(source, attempt.source)
                 if table.dimension != attempt.collection.dimension:
                     raise Refused(
@@ -87,9 +90,7 @@ class Importer:
                 async for batch in table.rows(attempt.last):
                     yield batch
         except psycopg.Error as unreadable:
-            raise Refused(
-                400, "unreadable", f"“{attempt.source}” cannot be read: {_told(unreadable, attempt.dsn)}"
-            ) from None
+            raise Refused(400, "unreadable", f"“{attempt.source}” cannot be read: {_told(unreadable, dsn)}") from None
 
     async def _take(self, attempt: Import, last: int, chunks: list[Chunk]) -> None:
         """Take a batch over, all of it or nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rag_service import queue
 from rag_service.attempts import SILENCE, Lost
@@ -11,6 +11,7 @@ from rag_service.chunk import Collection
 from rag_service.collections import collection_of
 from rag_service.database import Connection, row
 from rag_service.jobs import ENDED
+from rag_service.seal_aesgcm import Seal
 
 PREFIX = "import-"
 _ID = re.compile(rf"{PREFIX}([0-9]{{1,18}})", re.ASCII)
@@ -43,14 +44,14 @@ class ImportJob:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One worker's attempt at an import: the rows after `last` of the table that `dsn` leads to are still to come."""
+    """One worker's attempt at an import: the rows after `last` are still to come. `sealed`: where the table is."""
 
     number: int
     collection: Collection
     source: str
     last: int
     attempt: int
-    dsn: str = field(repr=False)
+    sealed: bytes
 
 
 def is_import(id: str) -> bool:
@@ -58,12 +59,13 @@ def is_import(id: str) -> bool:
     return id.startswith(PREFIX)
 
 
-async def enqueue(connection: Connection, collection: Collection, source: str, dsn: str) -> str:
-    """Have a table taken over into the collection; the job's id. In the caller's transaction."""
+async def enqueue(connection: Connection, collection: Collection, source: str, dsn: str, seal: Seal) -> str:
+    """Have a table taken over into the collection; the job's id. Its address is sealed until the job has ended. In the
+    caller's transaction."""
     made = await queue.one(
         connection,
-        "insert into imports (collection, source, dsn) values (%s, %s, %s) returning id",
-        (collection.id, source, dsn),
+        "insert into imports (collection, source, sealed_dsn) values (%s, %s, %s) returning id",
+        (collection.id, source, seal.close(collection.id, source, dsn)),
     )
     assert made is not None
     ticket = await queue.put_import(connection, collection.id, made[0])
@@ -90,7 +92,7 @@ async def cancel(connection: Connection, id: str) -> bool:
         return False
     ended = await queue.one(
         connection,
-        """update imports set status = 'cancelled', dsn = '', fault = '', fault_code = '', changed_at = now()
+        """update imports set status = 'cancelled', sealed_dsn = null, fault = '', fault_code = '', changed_at = now()
         where id = %s and status in ('waiting', 'working') returning ticket""",
         (int(found[1]),),
     )
@@ -105,14 +107,13 @@ async def begin(connection: Connection, number: int) -> Import:
         connection,
         """update imports i set status = 'working', attempts = attempts + 1, changed_at = now() from collections c
         where i.id = %s and i.status in ('waiting', 'working') and c.id = i.collection
-        returning to_jsonb(c) as collection, i.source, i.last, i.attempts, i.dsn""",
+        returning to_jsonb(c) as collection, i.source, i.last, i.attempts, i.sealed_dsn""",
         [number],
     )
     if found is None:
         raise Lost
-    return Import(
-        number, collection_of(found["collection"]), found["source"], found["last"], found["attempts"], found["dsn"]
-    )
+    collection, sealed = collection_of(found["collection"]), bytes(found["sealed_dsn"])
+    return Import(number, collection, found["source"], found["last"], found["attempts"], sealed)
 
 
 async def measure(connection: Connection, attempt: Import, left: int) -> None:
@@ -136,7 +137,8 @@ async def end(connection: Connection, attempt: Import, code: str = "", sentence:
     """The import is done, or has failed with a sentence; where its table was is forgotten. Raises Lost."""
     await _still(connection, attempt)
     await connection.execute(
-        """update imports set status = %s, fault = %s, fault_code = %s, dsn = '', changed_at = now() where id = %s""",
+        """update imports set status = %s, fault = %s, fault_code = %s, sealed_dsn = null, changed_at = now()
+        where id = %s""",
         ["failed" if code else "ready", sentence, code, attempt.number],
     )
 

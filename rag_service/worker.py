@@ -27,6 +27,7 @@ from rag_service.health_http import listening
 from rag_service.importing import Importer
 from rag_service.ingest import DOWN, Again, Ingest
 from rag_service.reader import Reader
+from rag_service.seal_aesgcm import Seal
 from rag_service.store.chunks import Chunks
 
 LEASE = 30.0  # seconds after which a silent worker's jobs are given to others
@@ -140,7 +141,7 @@ async def _shift(house: House, concurrency: int, lease: float) -> AsyncIterator[
         key = house.secret("rag_key")
         chunks = Chunks(pool)
         ingest = Ingest(pool, chunks, embedder, reader, house.rag.embedding, key)
-        yield Shift(ingest, Importer(pool, chunks), lease)
+        yield Shift(ingest, Importer(pool, chunks, Seal(key)), lease)
     finally:
         await reader.close()
         await embedder.close()

@@ -385,6 +385,20 @@ def test_the_glossary_has_the_word(word: str) -> None:
     assert len(re.findall(rf"^\| \*\*{word}\*\* \| \S", text("glossary.md"), re.MULTILINE)) == 1
 
 
+@pytest.mark.parametrize(
+    ("folder", "title"),
+    [("maitre/sql/migrations", "What is kept where"), ("rag_service/sql", "The RAG service")],
+    ids=["maitre", "rag"],
+)
+def test_every_table_stands_in_architecture_md(folder: str, title: str) -> None:
+    """Whoever looks into a database finds each table that the migrations make, and none that they do not."""
+    listed = section(text("architecture.md"), title).partition("| table | what |\n|---|---|\n")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`[a-z_`, ]+`) \|", listed, re.MULTILINE)
+    told = {table for cell in cells for table in re.findall(r"`(\w+)`", cell)}
+    files = "".join(file.read_text("utf-8") for file in (ROOT / folder).glob("*.sql"))
+    assert told == {"migrations", *re.findall(r"^create table (\w+)", files, re.MULTILINE)}
+
+
 def test_the_pictures_are_pictures() -> None:
     """A picture that a page shows is a real PNG."""
     for picture in (DOCS / "images").glob("*"):

@@ -8,6 +8,7 @@ from rag_service import collections, imports
 from rag_service.errors import Refused
 from rag_service.forms import ImportForm
 from rag_service.routes.asked import Asked, Parts
+from rag_service.seal_aesgcm import Seal
 
 router = APIRouter(tags=["imports"])
 
@@ -22,5 +23,5 @@ async def take_over(name: str, form: ImportForm, caller: Asked, service: Parts) 
     async with service.pool.connection() as connection:
         collection = (await collections.find(connection, caller, name)).collection
         service.same_model(collection)
-        job = await imports.enqueue(connection, collection, form.table.lower(), form.dsn)
+        job = await imports.enqueue(connection, collection, form.table.lower(), form.dsn, Seal(service.key))
     return {"job": job, "status": "waiting"}

@@ -54,6 +54,14 @@ ASSISTANTS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "You read.",
     ),
+    "scripted-minding": (
+        {
+            "name": "Scripted minding",
+            "model": "scripted",
+            "memory": {"load": 2, "relevant": 1, "summary": True, "summary_tokens": 100},
+        },
+        "You remember.",
+    ),
     "scripted-off": ({"name": "Scripted off", "model": "scripted", "enabled": False}, "You are switched off."),
 }
 PLANS: dict[str, dict[str, Any]] = {

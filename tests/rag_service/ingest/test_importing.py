@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from maitre.settings import House
+from rag_service import imports
 from rag_service.database import rows
+from rag_service.seal_aesgcm import Seal
 from tests.rag_service.embedder import DIMENSION, EmbedderDouble
 from tests.rag_service.ingest.desk import Desk
 from tests.rag_service.ingest.processes import serving, working
@@ -27,6 +29,16 @@ async def chunks_of(desk: Desk) -> list[str]:
             connection, f"select node_id from {table} where collection = %s order by 1", [desk.collection.id]
         )
     return [one["node_id"] for one in found]
+
+
+async def everything(desk: Desk) -> str:
+    """What all tables of the service's database hold, the queue's among them."""
+    async with desk.pool.connection() as connection:
+        tables = await rows(
+            connection, "select quote_ident(tablename) as name from pg_tables where schemaname = 'public'"
+        )
+        held = [await rows(connection, f"select one::text as told from {table['name']} one") for table in tables]
+    return "\n".join(one["told"] for table in held for one in table)
 
 
 async def test_a_table_answers_with_titles_and_pages(
@@ -66,10 +78,46 @@ async def test_a_table_answers_with_titles_and_pages(
             assert (await client.ask("DELETE", f"/documents/{listed[1]['id']}"))[0] == 204
             assert len(await chunks_of(desk)) < ROWS
             async with desk.pool.connection() as connection:
-                assert {one["dsn"] for one in await rows(connection, "select dsn from imports")} == {""}
+                assert {one["sealed_dsn"] for one in await rows(connection, "select sealed_dsn from imports")} == {None}
             assert stores.secret("postgres_password") not in "".join(
                 [*client.heard, *(log.read_text() for log in logs)]
             )
+
+
+async def test_no_table_has_the_password(stores: House, desk: Desk, embedder: EmbedderDouble, tmp_path: Path) -> None:
+    """The address of an import that waits or runs is sealed, the queue does not have it, and at the end it is gone."""
+    password = stores.secret("postgres_password")
+    async with old_store(stores) as old:
+        assert password in old.dsn
+        await old.add(nodes(ROWS))
+        with serving(stores, embedder.url) as (_, url):
+            client = Client(stores, url, [])
+            body = {"dsn": old.dsn, "table": "old"}
+            job = (await client.ask("POST", f"/collections/{desk.collection.name}/import", body))[1]["job"]
+            waiting = await everything(desk)
+            with working(stores, embedder.url, "opened", tmp_path / "worker.log") as worker:
+                assert worker.stands() == "opened"
+                running = await everything(desk)
+                worker.go_on()
+                assert (await client.ended(job))["status"] == "ready"
+    for told in (waiting, running, await everything(desk)):
+        assert "old" in told
+        assert not [word for word in (password, password.encode().hex()) if word in told]
+
+
+async def test_an_address_that_was_sealed_with_another_key_is_asked_for_again(
+    stores: House, desk: Desk, embedder: EmbedderDouble
+) -> None:
+    """The job fails at once, in one sentence that says what to do."""
+    async with desk.pool.connection() as connection:
+        seal = Seal(f"not {stores.secret('rag_key')}")
+        job = await imports.enqueue(connection, desk.collection, "old", "postgresql://db.example/old", seal)
+    with serving(stores, embedder.url) as (_, url), working(stores, embedder.url):
+        done = await Client(stores, url, []).ended(job)
+    assert (done["status"], done["fault_code"], done["attempts"]) == ("failed", "changed_key", 1)
+    assert done["fault"] == (
+        "The address of “old” does not open with this house's secret “rag_key”. Ask for the import again."
+    )
 
 
 @pytest.mark.parametrize("step", IMPORT_STEPS)
