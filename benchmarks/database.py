@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -14,6 +15,10 @@ from benchmarks.servers import free_port, running
 from devstack import postgres, scaffold
 from devstack.places import folder
 from maitre.settings import load_house
+
+#: Of the server's memory: what the stack gives its Postgres. The embedded house has so little that it would be measured
+#: how the machine copies pages.
+BUFFERS = "2GB"
 
 
 @contextmanager
@@ -29,7 +34,8 @@ def database(cpus: Sequence[int] = ()) -> Iterator[str]:
         part = postgres.part(house, free_port("postgres"))
         part.prepare()
         log = folder(house.state / "logs") / "postgres.log"
-        with running(part.title, part.command, log, part.healthy, part.port, stop_signal=part.stop_signal) as server:
+        command = replace(part.command, argv=(*part.command.argv, "-c", f"shared_buffers={BUFFERS}"))
+        with running(part.title, command, log, part.healthy, part.port, stop_signal=part.stop_signal) as server:
             if cpus:
                 os.sched_setaffinity(server.pid, cpus)
             with psycopg.connect(part.url, autocommit=True) as connection:

@@ -8,6 +8,11 @@ from typing import Any, Literal
 
 Index = Literal["hnsw", "ivfflat", "exact"]
 Mode = Literal["hybrid", "dense", "text"]
+
+#: Where LlamaIndex keeps all of a node among its metadata. It would be read and passed over for every row that a filter
+#: looks at, so it is kept beside them.
+NODE = "_node_content"
+
 Status = Literal["waiting", "working", "ready", "failed", "cancelled"]  # of a document, and of its jobs
 
 
@@ -44,6 +49,7 @@ class Chunk:
     text: str
     embedding: Sequence[float]
     metadata: Mapping[str, Any] = field(default_factory=dict)  # title, page, heading, url, and the owner's own
+    node: str | None = None  # how LlamaIndex writes the node that it was, apart from the text
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def ask(connection: Connection[Any], asking: Asking[T]) -> T:
         statement = next(asking)
         while True:
             cursor.execute(statement.sql, statement.parameters)
-            statement = asking.send(cursor.fetchall() if cursor.description else [])
+            statement = asking.send(cursor.fetchall() if cursor.rownumber is not None else [])
     except StopIteration as end:
         told: T = end.value
         return told
@@ -46,7 +46,7 @@ async def ask_async(connection: AsyncConnection[Any], asking: Asking[T]) -> T:
         statement = next(asking)
         while True:
             await cursor.execute(statement.sql, statement.parameters)
-            statement = asking.send(await cursor.fetchall() if cursor.description else [])
+            statement = asking.send(await cursor.fetchall() if cursor.rownumber is not None else [])
     except StopIteration as end:
         told: T = end.value
         return told

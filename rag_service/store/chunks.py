@@ -20,9 +20,9 @@ from rag_service.store.words import tokens
 #: So many rows at once are much.
 MUCH = 500
 
-_COLUMNS = "collection, document, version, node_id, text, metadata, tokens, embedding"
+_COLUMNS = "collection, document, version, node_id, text, metadata, tokens, embedding, node"
 #: What is binary already is sent as it is.
-_TYPES = ["int8", "text", "int4", "text", "text", "bytea", "text[]", "bytea"]
+_TYPES = ["int8", "text", "int4", "text", "text", "bytea", "text[]", "bytea", "text"]
 
 
 class Chunks:
@@ -115,7 +115,7 @@ class Chunks:
         await connection.execute(
             sql + " order by node_id on conflict (collection, node_id) do update set "
             "document = excluded.document, text = excluded.text, metadata = excluded.metadata, "
-            "embedding = excluded.embedding, words = excluded.words, fuzzy = excluded.fuzzy",
+            "embedding = excluded.embedding, words = excluded.words, fuzzy = excluded.fuzzy, node = excluded.node",
             values,
         )
         return len(rows)
@@ -152,13 +152,13 @@ class Chunks:
         async with self.pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(
-                "select node_id, document, text, embedding, metadata "
+                "select node_id, document, text, embedding, metadata, node "
                 f"from {self.table(collection.dimension).name} where collection = %s and {where.sql} order by node_id",
                 [collection.id, *where.parameters],
             )
             return [
-                Chunk(name, document, text, unpacked(embedding, self._halfvec), metadata)
-                for name, document, text, embedding, metadata in await cursor.fetchall()
+                Chunk(name, document, text, unpacked(embedding, self._halfvec), metadata, node)
+                for name, document, text, embedding, metadata, node in await cursor.fetchall()
             ]
 
     async def search(
@@ -206,8 +206,9 @@ def _rows(
         jsonb = b"\x01" + metadata.encode()  # its binary form: a version, then the text
         where = chunk.document if document is None else document
         vector = packed(chunk.embedding, table.dimension, table.halfvec)
+        node = chunk.node.replace("\0", "") if chunk.node is not None else None
         exact = tokens(text) if literal else []
-        found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, jsonb, exact, vector)
+        found[chunk.node_id] = (collection.id, where, version, chunk.node_id, text, jsonb, exact, vector, node)
     return list(found.values())
 
 

@@ -14,8 +14,8 @@ from rag_service.store.plan import EXACT, Exact, Indexed, Step, steps
 from rag_service.store.tables import NO_DICTIONARY, Table
 from rag_service.store.vectors import Packed
 
-#: One row of an answer: collection, node id, document, text, metadata, embedding (empty unless asked for), score.
-Row = tuple[int, str, str, str, dict[str, Any], bytes, float]
+#: One row of an answer: collection, node id, document, text, metadata, node, embedding (empty unless asked for), score.
+Row = tuple[int, str, str, str, dict[str, Any], str | None, bytes, float]
 
 #: What a word in the text, in small print, and in the title or a heading counts (D, C, B, A).
 WEIGHTS = "{0.6, 0.6, 0.6, 1}"
@@ -34,7 +34,7 @@ class Legs:
 
     @property
     def _columns(self) -> str:
-        return f"collection, node_id, document, text, metadata, {'embedding' if self.embeddings else repr('')}"
+        return f"collection, node_id, document, text, metadata, node, {'embedding' if self.embeddings else repr('')}"
 
     def steps(
         self, collections: Sequence[int], indexes: dict[int, Indexed], limit: int, many: int | None = None
@@ -56,7 +56,7 @@ class Legs:
             if not isinstance(step, Exact) and len(rows) < limit:  # what no index holds, such as a vector of zeros
                 rows = yield from self._step(Exact((step.collection,)), embedding, limit)
             found += rows
-        return sorted(found, key=lambda row: (-row[6], row[1]))[:limit]
+        return sorted(found, key=lambda row: (-row[7], row[1]))[:limit]
 
     def few(self, collection: int, embedding: bytes, limit: int) -> Asking[list[Row] | None]:
         """The nearest chunks of a collection of which the condition leaves few; None: it leaves many. In one statement,
@@ -70,7 +70,7 @@ class Legs:
             f"join {self.table.name} on ctid = place order by far, name"
         )
         found = yield Statement(sql, [Packed(embedding), *self.where.parameters, limit])
-        return [row[:7] for row in found] if not found or found[0][7] <= EXACT else None
+        return [row[:8] for row in found] if not found or found[0][8] <= EXACT else None
 
     def _left(self, collection: int) -> Asking[int]:
         return (
@@ -88,7 +88,8 @@ class Legs:
         if isinstance(step, Exact):
             # `+ 0` keeps the planner from an index that a filter would empty; named, it is computed once for a row.
             sql = (
-                "select collection, node_id, document, text, metadata, vector, coalesce(nullif(1 - far, 'nan'), -1) "
+                "select collection, node_id, document, text, metadata, node, vector, "
+                "coalesce(nullif(1 - far, 'nan'), -1) "
                 f"from (select {self._columns} as vector, ({near}) + 0 as far from {self.table.name} "
                 f"where collection = any(%s) and {self.where.sql} order by far, node_id limit %s) nearest"
             )
@@ -110,7 +111,7 @@ class Legs:
         for language in languages:
             ids = [one.id for one in collections if one.language == language]
             found += yield from self._text(ids, language, question, limit)
-        return sorted(found, key=lambda row: (-row[6], row[1]))[:limit]
+        return sorted(found, key=lambda row: (-row[7], row[1]))[:limit]
 
     def _text(self, ids: list[int], language: str, question: str, limit: int) -> Asking[list[Row]]:
         question = question.replace("\0", " ")

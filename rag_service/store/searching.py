@@ -74,18 +74,18 @@ def _vector(search: Search, table: Table) -> bytes:
 def _chosen(lists: list[list[Row]], search: Search, weights: tuple[float, float], halfvec: bool) -> list[Found]:
     rows = {(row[0], row[1]): row for one in lists for row in one}
     if len(lists) == 1:
-        ranked = [((row[0], row[1]), row[6]) for row in lists[0]]
+        ranked = [((row[0], row[1]), row[7]) for row in lists[0]]
     else:
         near, said = lists
         ranked = fused(
             [
                 [((row[0], row[1]), weights[0]) for row in near],
-                [((row[0], row[1]), weights[1] * trust(row[6])) for row in said],
+                [((row[0], row[1]), weights[1] * trust(row[7])) for row in said],
                 [((row[0], row[1]), weights[1]) for row in _literal(said, search.text)],
             ]
         )
     if search.mmr is not None and search.embedding is not None:
-        vectors = [unpacked(rows[key][5], halfvec) for key, _ in ranked]
+        vectors = [unpacked(rows[key][6], halfvec) for key, _ in ranked]
         order = differing(search.embedding, vectors, search.limit, search.mmr)
         ranked = [(ranked[place][0], score) for place, score in order]
     return [_as_found(rows[key], score) for key, score in ranked[: search.limit]]
@@ -100,4 +100,4 @@ def _literal(rows: list[Row], text: str) -> list[Row]:
 
 
 def _as_found(row: Row, score: float) -> Found:
-    return Found(row[0], Chunk(row[1], row[2], row[3], (), row[4]), score)
+    return Found(row[0], Chunk(row[1], row[2], row[3], (), row[4], row[5]), score)

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
-from rag_service.chunk import Chunk, Collection, Found
+from rag_service.chunk import NODE, Chunk, Collection, Found
 from rag_service.store.chunks import Chunks
 from rag_service.store.faults import StoreFault
 from rag_service.store.filters import condition
@@ -116,7 +116,8 @@ class StockTable:
         metadata = metadata or {}
         document = metadata.get("ref_doc_id") or metadata.get("doc_id")
         document = "" if document in (None, "None") else str(document)
-        return Chunk(node_id or f"row-{number}", document, text, unpacked(embedding, self.halfvec), metadata)
+        content = metadata.pop(NODE, None)
+        return Chunk(node_id or f"row-{number}", document, text, unpacked(embedding, self.halfvec), metadata, content)
 
 
 async def stock_table(pool: AsyncConnectionPool, name: str, schema: str = "public") -> StockTable:

@@ -92,15 +92,9 @@ class Table:
                 embedding {self.type} not null,
                 words tsvector not null,
                 fuzzy boolean not null,
+                node text,
                 primary key (collection, node_id)
             )""",
-            # Nothing that the planner could be told of them helps it, and to find it out is most of an `analyze`.
-            f"""do $$ begin
-                if exists (select from pg_attribute where attrelid = '{self.name}'::regclass
-                           and attname in ('embedding', 'text') and attstattarget is distinct from 0) then
-                    alter table {self.name} alter embedding set statistics 0, alter text set statistics 0;
-                end if;
-            end $$""",
             f"create index if not exists {self.name}_document on {self.name} (collection, document)",
             f"create index if not exists {self.name}_words on {self.name} using gin (words) {GIN}",
             f"create index if not exists {self.name}_metadata on {self.name} using gin (metadata jsonb_path_ops) {GIN}",
@@ -115,8 +109,24 @@ class Table:
                 metadata jsonb not null,
                 tokens text[] not null,
                 embedding {self.type} not null,
+                node text,
                 primary key (collection, document, version, node_id)
             )""",
+            # What a table of an earlier version lacks; changing nothing would still wait for locks. Vectors stay in
+            # their rows, for a sorted search would fetch each of them from elsewhere. Nothing that the planner could be
+            # told of them and of texts helps it, and to find it out is most of an `analyze`.
+            f"""do $$ begin
+                if exists (select from pg_attribute where attrelid = '{self.name}'::regclass
+                           and attname = 'embedding' and (attstorage <> 'm' or attstattarget is distinct from 0)) then
+                    alter table {self.name} alter embedding set storage main,
+                        alter embedding set statistics 0, alter text set statistics 0;
+                end if;
+                if not exists (select from pg_attribute where attrelid = '{self.name}'::regclass
+                               and attname = 'node') then
+                    alter table {self.name} add column node text;
+                    alter table {self.staged} add column node text;
+                end if;
+            end $$""",
         ]
 
     def insert(self, source: str, language: str) -> tuple[str, list[Any]]:
@@ -130,8 +140,8 @@ class Table:
             )
             values = [language, language]
         return (
-            f"insert into {self.name} (collection, node_id, document, text, metadata, embedding, words, fuzzy) "
-            f"select collection, node_id, document, text, metadata, embedding, {words}, %s from {source}",
+            f"insert into {self.name} (collection, node_id, document, text, metadata, embedding, node, words, fuzzy) "
+            f"select collection, node_id, document, text, metadata, embedding, node, {words}, %s from {source}",
             [*values, language == NO_DICTIONARY],
         )
 
