@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [b1] [b2] … [b10] [b12] [quality]`, all of them unless some are named.
+"""Run the benchmarks: `python -m benchmarks [b1] [b2] … [b12] [kinds] [quality]`, all of them unless some are named.
 
 Exit code 0: measured, and every target holds; 1: one was missed; 2: nothing could be measured, or an answer was wrong.
 """
@@ -34,6 +34,7 @@ from benchmarks import (
     b9,
     b10,
     b12,
+    kinds,
     quality,
     quality_report,
     report,
@@ -182,6 +183,7 @@ BENCHES: dict[str, Callable[[Console, Asked], tuple[bool, dict[str, Any]]]] = {
     "b9": partial(_passages, b9),
     "b10": partial(_passages, b10),
     "b12": _b12,
+    "kinds": partial(_passages, kinds),
     "quality": _quality,
 }
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from llama_index.vector_stores.postgres import PGVectorStore
 
 from benchmarks.rows import DIMENSION
+from rag_service.chunk import Index
 from rag_service.store.vector_store import PgVectorStore
 
 #: What the stock store's documentation says.
@@ -30,6 +31,7 @@ def stock(url: str, table: str, indexed: bool) -> Any:
     )
 
 
-def ours(url: str, collection: str, words: bool = True) -> PgVectorStore:
+def ours(url: str, collection: str, words: bool = True, index: Index = "hnsw") -> PgVectorStore:
     """Our store, with an index of words or without; that of vectors is built by `tend`."""
-    return PgVectorStore(url, collection=collection, dimension=DIMENSION, language="english" if words else None)
+    language = "english" if words else None
+    return PgVectorStore(url, collection=collection, dimension=DIMENSION, language=language, index=index)
