@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -50,21 +51,26 @@ def import_table(
         str, typer.Argument(metavar="TABLE", help="Its `table_name`, which PostgreSQL has as data_TABLE.")
     ],
     collection: Annotated[str, typer.Option("--collection", metavar="NAME", help="Where its chunks go.")],
-    dsn: Annotated[str, typer.Option("--dsn", metavar="URL", help="The database that it is in.")],
+    dsn: Annotated[
+        str | None,
+        typer.Option("--dsn", metavar="URL", help="The database that it is in; without it, it is asked for."),
+    ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is done.")] = False,
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Take over a table of llama-index-vector-stores-postgres, embeddings and all.
 
-    The table is only read; the same command again brings what is missing or has come since, and nothing twice.
+    The table is only read; the same command again brings what is missing or has come since, and nothing twice. A URL
+    with a password does not belong in the shell's history: it is asked for, or read from a pipe.
     """
     from provisioning.indexing import Outcome, wait
 
     with one_sentence(verbose):
         checked = knowing(house)
         service = operators(checked)
-        begun = service.post("collections", collection, "import", body={"dsn": dsn, "table": table})
+        body = {"dsn": dsn or _asked(), "table": table}
+        begun = service.post("collections", collection, "import", body=body)
         noted(checked, "collection.import", collection, table=table)
         done = Outcome(table, begun["status"], job=begun["job"])
         if no_wait:
@@ -75,3 +81,12 @@ def import_table(
         if done.failed:
             raise HouseError(done.fault or "The import was cancelled.")
     console.print(f"{told(done.done, 'chunk')} imported into {collection}.", markup=False, highlight=False)
+
+
+def _asked() -> str:
+    """The database's URL, from a hidden prompt or standard input. Raises HouseError when there is none."""
+    prompted = sys.stdin.isatty()
+    dsn = str(typer.prompt("URL of the database", hide_input=True) if prompted else sys.stdin.readline()).strip()
+    if not dsn:
+        raise HouseError("Say which database the table is in: --dsn URL, or the URL on standard input.")
+    return dsn

@@ -70,7 +70,8 @@ class HttpTurnIndex:
         passages = told.get("passages")
         if status != 200 or not isinstance(passages, list):
             raise KnowledgeDown(f"the RAG service's answer of {status} holds no passages")
-        found = [one["metadata"].get("turn") for one in passages if isinstance(one.get("metadata"), dict)]
+        said = [one.get("metadata") for one in passages if isinstance(one, dict)]
+        found = [metadata.get("turn") for metadata in said if isinstance(metadata, dict)]
         return list(dict.fromkeys(id for id in found if isinstance(id, str)))
 
     async def forget(self, user_id: str, turns: Collection[str]) -> None:

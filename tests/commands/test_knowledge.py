@@ -251,15 +251,25 @@ def test_readers_are_added_and_taken_away(scene: Scene) -> None:
     assert nobody.exit_code == 1
 
 
-def test_a_table_is_imported(scene: Scene) -> None:
-    """The service is told where it is, and its job is waited for; a password is in no sentence."""
-    result = scene.run(
-        "collections", "import", "chunks", "--collection", "handbook", "--dsn", "postgresql://a:pa55@db/x"
-    )
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_table_is_imported(scene: Scene, piped: bool) -> None:
+    """The service is told where it is, by an option or a pipe, and its job is waited for; a password is in no
+    sentence."""
+    url = "postgresql://a:pa55@db/x"
+    words = ["collections", "import", "chunks", "--collection", "handbook"]
+    result = scene.run(*words, input=f"{url}\n") if piped else scene.run(*words, "--dsn", url)
 
     assert "2 chunks imported into handbook." in result.output
     assert "pa55" not in result.output
     assert ("POST", "/collections/handbook/import") in scene.service.written
+
+
+def test_an_import_without_a_database_is_refused(scene: Scene) -> None:
+    """One sentence says what is missing, and the service is not asked."""
+    result = scene.run("collections", "import", "chunks", "--collection", "handbook", input="")
+
+    assert (result.exit_code, scene.service.written) == (1, [])
+    assert "--dsn URL" in result.output
 
 
 def test_a_refusal_of_the_service_is_one_sentence(scene: Scene) -> None:
