@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from maitre.errors import HouseError, KnowledgeDown
 from maitre.http.http_client import HttpClient, Unreachable
@@ -24,6 +24,11 @@ LARGEST = 4 * 1024 * 1024
 #: A question that nobody waited for so long says nothing of the service when it has no answer. Seconds.
 FAIR = 0.5
 
+#: Guests of whom is known that their questions failed.
+MOST_BREAKERS = 1000
+
+Kind = Literal["knowledge", "memory"]
+
 
 class Late(KnowledgeDown):
     """No answer came in the time that there was for it."""
@@ -36,33 +41,38 @@ class RagClient:
     def __init__(self, url: Callable[[], str], key: str, now: Callable[[], float], clock: Callable[[], float]) -> None:
         self._url, self._key, self._now, self._clock = url, key, now, clock
         self._http = HttpClient(connect=CONNECT, keep=KEEP)
-        self._breaker = Breaker()
-        self._answered = float("-inf")  # when a question was, last
+        self._breakers: dict[tuple[str, str], Breaker] = {}  # of those whose last question failed
 
-    async def query(self, body: Mapping[str, Any], reader: Reader, seconds: float) -> tuple[int, Mapping[str, Any]]:
-        """The answer to a question that a turn waits for, as of `ask`; but a service that failed again and again just
-        now is left alone for a while, and KnowledgeDown raised at once."""
-        began = self._clock()
-        if self._breaker.state(began) != "closed" and not self._breaker.probe(began):
-            why = f"it was not asked, because it failed {self._breaker.failures} times just now"
+    async def query(
+        self, body: Mapping[str, Any], reader: Reader, seconds: float, kind: Kind
+    ) -> tuple[int, Mapping[str, Any]]:
+        """The answer to a question that a turn waits for, as of `ask`; but a service that failed this guest again and
+        again just now, with questions of this kind, is left alone for a while, and KnowledgeDown raised at once. Each
+        guest has a breaker, because one with many calls waits in the embedder's line alone; and each kind, because one
+        may have less time than the service needs."""
+        asks, began = (reader.user_id, kind), self._clock()
+        breaker = self._breakers.get(asks, Breaker())
+        if breaker.state(began) != "closed" and not breaker.probe(began):
+            why = f"it was not asked, because it failed {breaker.failures} times just now"
             raise KnowledgeDown(f"the RAG service is not reached: {why}")
         try:
             answer = await self.ask("POST", "/query", body, reader, seconds)
         except (Late, asyncio.CancelledError):  # a turn that has no more time cancels, and so does a guest who leaves
-            if self._hangs(began):
-                self._breaker.failed(self._clock())
+            if self._clock() - began >= FAIR:
+                self._failed(asks)
             raise
         except KnowledgeDown:
-            self._breaker.failed(self._clock())
+            self._failed(asks)
             raise
-        self._answered = self._clock()
-        self._breaker.succeeded(self._answered)
+        self._breakers.pop(asks, None)
         return answer
 
-    def _hangs(self, began: float) -> bool:
-        """Whether a question without an answer is the service's fault. Where others were answered meanwhile it is not:
-        a guest with many calls waits in the embedder's line alone."""
-        return self._clock() - began >= FAIR and self._answered < began
+    def _failed(self, asks: tuple[str, str]) -> None:
+        breaker = self._breakers.pop(asks, None) or Breaker()
+        breaker.failed(self._clock())
+        self._breakers[asks] = breaker
+        if len(self._breakers) > MOST_BREAKERS:
+            del self._breakers[next(iter(self._breakers))]  # whose failure is the longest ago
 
     async def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None, reader: Reader, seconds: float

@@ -24,7 +24,7 @@ class HttpKnowledge:
         self, reader: Reader, question: str, collections: Sequence[str], limit: int, seconds: float
     ) -> list[Passage]:
         body = {"question": question, "collections": list(collections), "limit": limit}
-        status, told = await self._client.query(body, reader, seconds)
+        status, told = await self._client.query(body, reader, seconds, "knowledge")
         if status == 404 and _code(told) == UNKNOWN:
             return []
         if status != 200:

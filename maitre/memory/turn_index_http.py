@@ -63,7 +63,7 @@ class HttpTurnIndex:
             "filters": _filters(session),
         }
         owner = Reader(user_id, turn_id=turn_id, key_id=key_id)
-        status, told = await self._client.query(body, owner, LONGEST)
+        status, told = await self._client.query(body, owner, LONGEST, "memory")
         if status == 404:
             return []  # nothing was kept of this account yet
         _taken(status, told)

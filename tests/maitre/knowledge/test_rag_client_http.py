@@ -12,12 +12,12 @@ import pytest
 
 from maitre.errors import HouseError, KnowledgeDown
 from maitre.knowledge.passage import Reader
-from maitre.knowledge.rag_client_http import FAIR, RagClient
+from maitre.knowledge.rag_client_http import FAIR, MOST_BREAKERS, Kind, RagClient
 from maitre.providers.breaker import AT_LEAST, FIRST, IN_A_ROW
 from tests.rag_double import RagDouble, rag_double
 
 BODY = {"question": "keys", "collections": ["a"], "limit": 3}
-FRAN = Reader("u1", "fran@x.io")
+FRAN, BOB = Reader("u1", "fran@x.io"), Reader("u2", "bob@x.io")
 
 
 @dataclass
@@ -50,11 +50,11 @@ class Way:
             raise HouseError("The house is not running (rag is unknown).")
         return self.double.url
 
-    async def asked(self, seconds: float = 10) -> bool:
+    async def asked(self, seconds: float = 10, reader: Reader = FRAN, kind: Kind = "knowledge") -> bool:
         """Whether the service was asked: it fails or not."""
         before = self.looked
         with suppress(KnowledgeDown):
-            await self.client.query(BODY, FRAN, seconds)
+            await self.client.query(BODY, reader, seconds, kind)
         return self.looked > before
 
     async def hanging(self) -> asyncio.Task[bool]:
@@ -97,7 +97,7 @@ async def test_a_service_that_failed_again_and_again_is_not_asked() -> None:
     way = await opened()
     looked = way.looked
     with pytest.raises(KnowledgeDown, match=f"is not reached: it was not asked, because it failed {IN_A_ROW} times"):
-        await way.client.query(BODY, FRAN, 10)
+        await way.client.query(BODY, FRAN, 10, "knowledge")
     assert way.looked == looked
 
 
@@ -155,11 +155,17 @@ async def test_a_silent_service_is_left_alone(way: Way, how: str, lasts: float, 
     assert await way.asked() is closed
 
 
-async def test_a_service_that_answers_others_does_not_hang(way: Way) -> None:
-    """However many questions of one guest come to nothing."""
-    way.clock.step = FAIR
-    for _ in range(2 * AT_LEAST):
-        asking = await way.hanging()
-        assert await way.asked()
-        await given_up(asking)
+async def test_one_guests_failures_keep_nobody_else_away() -> None:
+    """Nor the same guest's questions of another kind; an answer forgets all failures."""
+    way = await opened()
+    assert not await way.asked()
+    assert await way.asked(reader=BOB)
+    assert await way.asked(kind="memory")
+
+
+async def test_failures_of_guests_without_end_are_forgotten() -> None:
+    """Those of the guest whose last one is the longest ago first."""
+    way = await opened()
+    for number in range(MOST_BREAKERS):
+        await way.asked(reader=Reader(f"g{number}"))
     assert await way.asked()
