@@ -54,7 +54,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Service]]) -> FastAP
 async def opened() -> AsyncIterator[Service]:
     """The service of the house in MAITRE_HOUSE."""
     # What the house is made of is imported when it starts: LlamaIndex alone takes seconds.
-    from rag_service import jobs, queue
+    from rag_service import collections, jobs, queue
     from rag_service.chat_http import Chat
     from rag_service.embedder_http import Embedder
     from rag_service.store.chunks import Chunks
@@ -68,7 +68,9 @@ async def opened() -> AsyncIterator[Service]:
         stack.push_async_callback(pool.close)
         await migrate(pool)
         await queue.prepare(pool)
-        yield Service.of(house, pool, Chunks(pool), embedder, jobs, chat)
+        chunks = Chunks(pool)
+        await collections.prepare(pool, chunks)
+        yield Service.of(house, pool, chunks, embedder, jobs, chat)
 
 
 async def _pool(house: House) -> Pool:

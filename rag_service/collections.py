@@ -10,7 +10,7 @@ from typing import Any
 from rag_service.access import Grant, Owner, Readers, grants_of, marks, may_manage, owner_of, readers_of
 from rag_service.callers import Caller
 from rag_service.chunk import Collection
-from rag_service.database import Connection, row, rows
+from rag_service.database import Connection, Pool, row, rows
 from rag_service.errors import Refused
 from rag_service.languages import configuration
 from rag_service.names import MEMORY, NAME
@@ -106,6 +106,14 @@ def collection_of(found: Mapping[str, Any]) -> Collection:
         found["dimension"],
         found["index"],
     )
+
+
+async def prepare(pool: Pool, chunks: Chunks) -> None:
+    """Bring the tables of chunks of all collections up to date, as an earlier version may have made them."""
+    async with pool.connection() as connection:
+        found = await rows(connection, "select distinct dimension from collections order by dimension", [])
+    for one in found:
+        await chunks.prepare(one["dimension"])
 
 
 async def readable(connection: Connection, caller: Caller, names: Sequence[str] | None = None) -> list[Collection]:

@@ -15,7 +15,7 @@ class Chunks(Protocol):
     """Where chunks are kept and searched."""
 
     async def prepare(self, dimension: int) -> None:
-        """Make the table for embeddings of that dimension, if it is missing."""
+        """Make the table for embeddings of that dimension if it is missing, and give an old one what it lacks."""
 
     async def drop(self, connection: Connection, collection: Collection, document: str) -> None:
         """Forget a document's chunks, with the connection's transaction."""

@@ -21,7 +21,7 @@ from procrastinate.worker import Worker
 
 from maitre.errors import MaitreError
 from maitre.settings import House, find_house, load_house
-from rag_service import database, queue
+from rag_service import collections, database, queue
 from rag_service.embedder_http import Embedder
 from rag_service.health_http import listening
 from rag_service.importing import Importer
@@ -140,6 +140,7 @@ async def _shift(house: House, concurrency: int, lease: float) -> AsyncIterator[
         await queue.prepare(pool)
         key = house.secret("rag_key")
         chunks = Chunks(pool)
+        await collections.prepare(pool, chunks)
         ingest = Ingest(pool, chunks, embedder, reader, house.rag.embedding, key)
         yield Shift(ingest, Importer(pool, chunks, Seal(key)), lease)
     finally:

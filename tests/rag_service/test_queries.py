@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from rag_service.collections import prepare
 from rag_service.embedder_http import EmbedderDown, TooMany
 from tests.rag_service.desk import ANN, BOB, OPERATOR, Desk
-from tests.rag_service.doubles import embedding
+from tests.rag_service.doubles import DIMENSION, embedding
 
 
 async def seeded(desk: Desk) -> None:
@@ -39,6 +40,21 @@ async def test_a_question_finds_the_passages_that_the_caller_may_read(desk: Desk
     assert first | expected | {"url": "https://x.example/d", "metadata": {"n": 1}} == first
     assert "dogs will be sold" not in texts(found)
     assert "dogs will be sold" in texts(await desk.ask(ANN, "POST", "/query", {**body, "collections": ["plans"]}))
+
+
+async def test_tables_of_an_earlier_version_answer(desk: Desk) -> None:
+    """Whoever starts on them first gives them what they lack; nothing that they hold is lost."""
+    await seeded(desk)
+    table = f"chunks_{DIMENSION}"
+    async with desk.service.pool.connection() as connection:
+        for name in (table, f"{table}_staged"):
+            await connection.execute(f"alter table {name} drop column node")
+        await connection.execute(f"alter table {table} alter embedding set storage external")
+    await prepare(desk.service.pool, desk.service.chunks)
+    found = await desk.ask(ANN, "POST", "/query", {"question": "dogs bark"})
+    assert texts(found)[0] == "dogs bark loudly"
+    await desk.text(ANN, "pets", "birds", "birds sing early")
+    assert texts(await desk.ask(ANN, "POST", "/query", {"question": "birds sing"}))[0] == "birds sing early"
 
 
 async def test_a_collection_that_may_not_be_read_is_unknown_by_name(desk: Desk) -> None:
