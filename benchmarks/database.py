@@ -16,8 +16,8 @@ from devstack import postgres, scaffold
 from devstack.places import folder
 from maitre.settings import load_house
 
-#: Of the server's memory: what the stack gives its Postgres. The embedded house has so little that it would be measured
-#: how the machine copies pages.
+#: More than all that is asked, where the embedded house has 64 MB: else it would be measured how the machine copies
+#: pages.
 BUFFERS = "2GB"
 
 

@@ -15,8 +15,8 @@ from rag_service.store.chunks import Chunks
 
 LONGEST = 500  # characters of a document's key, title or address
 
-#: LlamaIndex's own keys: a node as JSON, with all its text once more, and the names of its document.
-_INTERNAL = {"_node_content", "_node_type", "document_id", "doc_id", "ref_doc_id"}
+#: LlamaIndex's own keys: the kind of a node and the names of its document.
+_INTERNAL = {"_node_type", "document_id", "doc_id", "ref_doc_id"}
 #: What a passage shows beside its text.
 _SHOWN = {"title", "page", "heading", "url"}
 
@@ -50,7 +50,7 @@ async def documents(
     )
     ours = {found["id"] for found in known}
     return [
-        replace(chunk, document=str(ids[key]), metadata=metadata)
+        replace(chunk, document=str(ids[key]), metadata=metadata, node=None)
         for chunk, key, metadata in zip(chunks, keys, shown, strict=True)
         if ids[key] in ours
     ]

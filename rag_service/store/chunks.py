@@ -172,13 +172,14 @@ class Chunks:
         and given here are looked at; they are of one dimension. Raises StoreFault, also for a senseless filter.
         `weights`: what places by meaning and by words count in a hybrid search."""
         async with self.pool.connection() as connection:
+            before = connection.autocommit
             await connection.set_autocommit(True)
             try:
                 return await ask_async(connection, self.searching(collections, search, also, weights))
             finally:
                 if not connection.closed:
                     await connection.rollback()  # nothing is sent for what has ended
-                    await connection.set_autocommit(False)
+                    await connection.set_autocommit(before)
 
     def searching(
         self, collections: Sequence[Collection], search: Search, also: Condition, weights: tuple[float, float]

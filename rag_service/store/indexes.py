@@ -46,6 +46,7 @@ class Indexes:
         """Build the collection's index, or drop it, as its size asks for. One process does it at a time; another that
         comes meanwhile does nothing."""
         async with self._pool.connection() as connection:
+            before = connection.autocommit
             await connection.set_autocommit(True)  # `concurrently` works in no transaction
             try:
                 if await self._locked(connection, table, collection):
@@ -53,7 +54,7 @@ class Indexes:
                     await settle(connection, table, part=AFTER_TENDING)
             finally:
                 await connection.execute("select pg_advisory_unlock_all()")
-                await connection.set_autocommit(False)
+                await connection.set_autocommit(before)
         self._known.pop(table.name, None)
 
     async def _locked(self, connection: Connection, table: Table, collection: Collection) -> bool:

