@@ -10,6 +10,7 @@ from aiohttp import web
 
 from maitre.settings import House
 from rag_service.chat_http import Chat, ChatDown, ChatRefused
+from tests.loopback import served
 
 RIGHT = {"model": "models.x", "choices": [{"message": {"content": "Yes [1]."}}], "usage": {"total_tokens": 3}}
 FULL = {"error": {"message": "Wait.", "code": "rate_limit_exceeded"}}
@@ -27,16 +28,11 @@ async def gateway(stores: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             return web.Response(status=status, headers=headers, body=body)
         return web.json_response(body, status=status, headers=headers)
 
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", chat)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    monkeypatch.setenv("MAITRE_GATEWAY_URL", f"http://127.0.0.1:{runner.addresses[0][1]}")
-    told["chat"] = Chat(stores)
-    yield told
-    await told["chat"].close()
-    await runner.cleanup()
+    async with served(chat, "/v1/chat/completions", "POST") as url:
+        monkeypatch.setenv("MAITRE_GATEWAY_URL", url)
+        told["chat"] = Chat(stores)
+        yield told
+        await told["chat"].close()
 
 
 async def test_an_answer_comes_with_its_model_and_usage(gateway: dict[str, Any], stores: House) -> None:
