@@ -3,12 +3,14 @@ or without: in a loop of another thread a sync caller would pay as much for the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import tuple_row
+from psycopg_pool import AsyncConnectionPool
 
 T = TypeVar("T")
 
@@ -37,6 +39,20 @@ def ask(connection: Connection[Any], asking: Asking[T]) -> T:
     except StopIteration as end:
         told: T = end.value
         return told
+
+
+@asynccontextmanager
+async def autocommitting(pool: AsyncConnectionPool) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection in autocommit, which goes back to the pool as it came."""
+    async with pool.connection() as connection:
+        before = connection.autocommit
+        await connection.set_autocommit(True)
+        try:
+            yield connection
+        finally:
+            if not connection.closed:
+                await connection.rollback()  # nothing is sent for what has ended
+                await connection.set_autocommit(before)
 
 
 async def ask_async(connection: AsyncConnection[Any], asking: Asking[T]) -> T:

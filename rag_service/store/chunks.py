@@ -9,7 +9,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Chunk, Collection, Found, Search
-from rag_service.store.asking import Asking, ask_async
+from rag_service.store.asking import Asking, ask_async, autocommitting
 from rag_service.store.filters import EVERYTHING, Condition
 from rag_service.store.indexes import Connection, Indexes, settle
 from rag_service.store.searching import found_in
@@ -18,7 +18,7 @@ from rag_service.store.vectors import packed, unpacked
 from rag_service.store.words import tokens
 
 #: So many rows at once are much.
-MUCH = 500
+_MUCH = 500
 
 _COLUMNS = "collection, document, version, node_id, text, metadata, tokens, embedding, node"
 #: What is binary already is sent as it is.
@@ -94,13 +94,13 @@ class Chunks:
         """Write chunks that answer at once; one with a node id that the collection has replaces it."""
         async with self.pool.connection() as connection, connection.transaction():
             written = await self.write(connection, collection, chunks)
-        if written >= MUCH:
-            await self.settle(collection, written)
+        await self.settle(collection, written)
 
     async def settle(self, collection: Collection, written: int) -> None:
-        """After so much was written: what searches need until the next `tend`."""
-        async with self.pool.connection() as connection:
-            await settle(connection, self.table(collection.dimension), written)
+        """After so many chunks were written: if they are much, what searches need until the next `tend`."""
+        if written >= _MUCH:
+            async with self.pool.connection() as connection:
+                await settle(connection, self.table(collection.dimension), written)
 
     async def write(self, connection: Connection, collection: Collection, chunks: Iterable[Chunk]) -> int:
         """The same within the caller's transaction, once; how many they are."""
@@ -171,15 +171,8 @@ class Chunks:
         """The chunks that answer best, best first, as of one moment. Only collections that are among the search's ids
         and given here are looked at; they are of one dimension. Raises StoreFault, also for a senseless filter.
         `weights`: what places by meaning and by words count in a hybrid search."""
-        async with self.pool.connection() as connection:
-            before = connection.autocommit
-            await connection.set_autocommit(True)
-            try:
-                return await ask_async(connection, self.searching(collections, search, also, weights))
-            finally:
-                if not connection.closed:
-                    await connection.rollback()  # nothing is sent for what has ended
-                    await connection.set_autocommit(before)
+        async with autocommitting(self.pool) as connection:
+            return await ask_async(connection, self.searching(collections, search, also, weights))
 
     def searching(
         self, collections: Sequence[Collection], search: Search, also: Condition, weights: tuple[float, float]

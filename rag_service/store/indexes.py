@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from rag_service.chunk import Collection
-from rag_service.store.asking import Asking, Statement, ask_async
+from rag_service.store.asking import Asking, Statement, ask_async, autocommitting
 from rag_service.store.plan import Indexed, wanted
 from rag_service.store.tables import Table
 
@@ -45,16 +45,13 @@ class Indexes:
     async def tend(self, table: Table, collection: Collection) -> None:
         """Build the collection's index, or drop it, as its size asks for. One process does it at a time; another that
         comes meanwhile does nothing."""
-        async with self._pool.connection() as connection:
-            before = connection.autocommit
-            await connection.set_autocommit(True)  # `concurrently` works in no transaction
+        async with autocommitting(self._pool) as connection:  # `concurrently` works in no transaction
             try:
                 if await self._locked(connection, table, collection):
                     await self._change(connection, table, collection)
                     await settle(connection, table, part=AFTER_TENDING)
             finally:
                 await connection.execute("select pg_advisory_unlock_all()")
-                await connection.set_autocommit(before)
         self._known.pop(table.name, None)
 
     async def _locked(self, connection: Connection, table: Table, collection: Collection) -> bool:

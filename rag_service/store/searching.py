@@ -42,7 +42,7 @@ def found_in(
     where = joined("and", [condition(search.filters), also])
     legs = Legs(table, where, embeddings=search.mmr is not None)
     wide = max(search.limit * TIMES, LEAST) if search.mode == "hybrid" or search.mmr is not None else search.limit
-    known = yield from indexes.of(table)
+    known = (yield from indexes.of(table)) if search.mode != "text" else {}
     many = None
     if search.mode == "dense" and where and len(asked) == 1 and asked[0].id in known:
         rows = yield from legs.few(asked[0].id, _vector(search, table), wide)

@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from rag_service.chunk import Collection, Found, Index
 from rag_service.store.apart import Apart
 from rag_service.store.asking import ask
-from rag_service.store.chunks import MUCH, Chunks
+from rag_service.store.chunks import Chunks
 from rag_service.store.faults import StoreFault
 from rag_service.store.filters import EVERYTHING, Condition, condition, joined
 from rag_service.store.nodes import as_chunk, as_node
@@ -167,8 +167,7 @@ class PgVectorStore(BasePydanticVectorStore):
                     group.create_task(write(start))
         except BaseExceptionGroup as faults:  # the first one; it ended the others
             raise faults.exceptions[0] from None
-        if len(last) >= MUCH:
-            await chunks.settle(self._known, len(last))
+        await chunks.settle(self._known, len(last))
         return [node.node_id for node in nodes]
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
