@@ -1,9 +1,11 @@
 -- One step of a provider's line: enter, look, leave or read. Atomic, and the same when repeated.
--- Bound to maitre/queue/redis_line.py (keys, arguments, answer) and to fair.py (the same rules, explained there).
+-- Bound to maitre/queue/redis_line.py (keys, arguments, answer; it puts epoch.lua before this) and to fair.py (the same
+-- rules, explained there).
 --
--- KEYS  1 house hash: name, born, lost, virtual, clock, slots    2 waiting zset: id by arrival    3 seated zset: id by time, ms
+-- KEYS  1 house hash: name, run, born, lost, virtual, clock, slots    2 waiting zset: id by arrival    3 seated zset: id by time, ms
 --       4 leases zset: id by expiry, ms    5 tickets hash: id -> JSON [tokens, user, background, ...]
 --       6 guests hash: user -> "weight finish start since newest", start "-" without a next turn    7 paces hash
+--       8 what epoch.lua knows
 -- ARGV  1 step  2 now ms  3 max concurrent  4 max tokens in flight or -1  5 max waiting per user  6 max waiting
 --       7 lease ms  8 grace ms  9 lives s  10 the version that the caller knows  11 a name for the line, should it be new
 --       look, leave: 12.. ids    enter: 12 id  13 ticket  14 weight  15 arrival or -1  16 seated since or -1
@@ -11,7 +13,7 @@
 --         leave: {newly seated ids, paces}
 --         look, read: {version, paces, and unless the version is the caller's: virtual, clock, born, slots, waiting,
 --                      seated, tickets, guests, and to one who only reads: leases}
-local HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS, PACES = unpack(KEYS)
+local HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS, PACES, ALL = unpack(KEYS)
 local step, now = ARGV[1], tonumber(ARGV[2])
 local slots, most_tokens = tonumber(ARGV[3]), tonumber(ARGV[4])
 local most_waiting, longest = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -19,14 +21,21 @@ local lease, grace, lives, known = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local FIRST = 12 -- of the step's own arguments
 local ROUNDING = 1e-9
 
--- A line of which a part was evicted is begun again, as one that was lost whole.
+-- A line of which a part was evicted, or that an earlier run of the server kept, is begun again: calls may be running
+-- that it does not know. So may they where there is none, while the server's memory is younger than the grace.
 local sitting, queued = redis.call('ZCARD', SEATED), redis.call('ZCARD', WAITING)
 local torn = redis.call('ZCARD', LEASES) ~= sitting + queued or redis.call('HLEN', TICKETS) ~= sitting + queued
   or (queued > 0 and redis.call('HLEN', GUESTS) == 0) or (sitting + queued > 0 and redis.call('EXISTS', HOUSE) == 0)
-if torn and step ~= 'read' then redis.call('DEL', HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS) end
+local epoch, run = epoch_at(ALL)
+local known_run = redis.call('HGET', HOUSE, 'run')
+local gone = torn or known_run and known_run ~= run
+if gone and step ~= 'read' then redis.call('DEL', HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS) end
+local time = redis.call('TIME')
+local young = time[1] * 1000000 + time[2] < tonumber(epoch) + grace * 1000
 
 local house = redis.call('HMGET', HOUSE, 'born', 'lost', 'virtual', 'clock', 'name')
 local born, lost = tonumber(house[1] or now), house[2] == '1'
+if not house[1] and (gone or young) then lost = true end
 local virtual, clock, name = tonumber(house[3] or 0), tonumber(house[4] or 0), house[5] or ARGV[11]
 
 local function whole(number) return string.format('%.0f', number) end
@@ -257,7 +266,7 @@ end
 
 if step ~= 'read' then
   write_guests()
-  redis.call('HSET', HOUSE, 'name', name, 'born', whole(born), 'lost', lost and '1' or '0', 'virtual', exact(virtual),
+  redis.call('HSET', HOUSE, 'name', name, 'run', run, 'born', whole(born), 'lost', lost and '1' or '0', 'virtual', exact(virtual),
     'clock', whole(clock), 'slots', whole(slots))
   for i = 1, 6 do redis.call('EXPIRE', KEYS[i], lives) end
 end

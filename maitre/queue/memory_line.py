@@ -19,6 +19,7 @@ class MemoryLine:
         self._states: dict[str, State] = {}
         self._paces: dict[str, dict[str, Pace]] = {}
         self._boards: dict[str, Board] = {}
+        self._lost = False
 
     async def enter(
         self,
@@ -70,9 +71,10 @@ class MemoryLine:
         """Forget everything, as a Valkey that came back empty has."""
         self._states.clear()
         self._paces.clear()
+        self._lost = True
 
     def _state(self, capacity: Capacity, now: int) -> State:
-        return self._states.setdefault(capacity.provider, State(born=now))
+        return self._states.setdefault(capacity.provider, State(born=now, lost=self._lost))
 
     def _learned(self, provider: str) -> dict[str, Pace]:
         return self._paces.setdefault(provider, {})

@@ -58,7 +58,8 @@ class RedisLine:
 
     def __init__(self, valkey: Valkey, *, prefix: str = "maitre") -> None:
         self._valkey, self._prefix = valkey, prefix
-        self._script = Script((files("maitre.queue") / "line.lua").read_text("utf-8"))
+        parts = (files("maitre.valkey") / "epoch.lua", files("maitre.queue") / "line.lua")
+        self._script = Script("\n".join(part.read_text("utf-8") for part in parts))
         self._copies: dict[str, _Copy] = {}
 
     async def enter(
@@ -98,7 +99,7 @@ class RedisLine:
 
     async def _learn(self, provider: str, known: Pace, spent: Spent) -> None:
         """Two calls that end in the same moment in two processes may teach as one; a mean does not miss it."""
-        key = self._keys(provider)[-1]
+        key = self._keys(provider)[PARTS.index("paces")]
         await self._valkey.call("HSET", key, spent.model, json.dumps(astuple(known.learn(spent))))
         await self._valkey.call("EXPIRE", key, LEARNED_LIVES)
 
@@ -111,7 +112,8 @@ class RedisLine:
         return await self._valkey.run(self._script, self._keys(provider), words)
 
     def _keys(self, provider: str) -> list[str]:
-        return [f"{self._prefix}:{{house}}:queue:{provider}:{part}" for part in PARTS]
+        house = f"{self._prefix}:{{house}}"
+        return [*(f"{house}:queue:{provider}:{part}" for part in PARTS), f"{house}:all"]
 
 
 def _text(ticket: Ticket) -> str:

@@ -1,4 +1,4 @@
--- What all scripts of the live windows share; redis_store.py puts it before each of them.
+-- What all scripts of the live windows share; redis_store.py puts it before each of them, after epoch.lua.
 --
 -- KEYS[1] is the beginning of every key, with the hash tag that keeps them together: a script finds the subjects of a
 -- hold by itself. Times are in milliseconds of the callers' clocks, but for generations. Numbers are doubles here:
@@ -24,26 +24,7 @@ local SECOND = 'tokens:second:' -- see window.py
 local function key(kind, name) return base .. ':' .. kind .. ':' .. name end
 local function turn_key(life, account, turn) return key('t', life .. ':' .. account .. ':' .. turn) end
 
--- A generation later than this one: the time, so that one which got lost never comes again.
-local function generation_after(old)
-  local time = call('TIME')
-  return string.format('%d', math.max(time[1] * 1000000 + time[2], (tonumber(old) or 0) + 1))
-end
-
--- A Valkey that was started anew may have an old state from its disk: then nothing is believed. A start sets LASTSAVE
--- to its second, so the dearer INFO is needed only after a start or a save, and until no other start can be of that
--- second (which the server takes from a coarser clock than TIME).
-local epoch
-do
-  local saved, known = call('LASTSAVE'), call('HMGET', base .. ':all', 'epoch', 'saved', 'run')
-  epoch = known[1]
-  if not epoch or tonumber(known[2]) ~= saved then
-    local run = call('INFO', 'server'):match('run_id:(%x+)')
-    if run ~= known[3] then epoch = generation_after(epoch) end
-    if tonumber(call('TIME')[1]) < saved + 2 then saved = -1 end
-    call('HSET', base .. ':all', 'epoch', epoch, 'saved', saved, 'run', run)
-  end
-end
+local epoch = epoch_at(base .. ':all')
 
 local function generation(subject)
   local own = call('GET', key('g', subject))

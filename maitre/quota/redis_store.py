@@ -32,7 +32,8 @@ from maitre.valkey.redis_wire import Script, Valkey, Word
 
 def _script(name: str) -> Script:
     folder = files("maitre.quota")
-    return Script("\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name)))
+    parts = (files("maitre.valkey") / "epoch.lua", folder / "common.lua", folder / f"{name}.lua")
+    return Script("\n".join(part.read_text("utf-8") for part in parts))
 
 
 _RESERVE, _KNOWS, _SETTLE, _RELEASE, _BEAT, _LOAD, _GENERATION, _UNLOAD, _LIVE = (

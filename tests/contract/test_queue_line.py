@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -30,6 +31,8 @@ from maitre.queue.line import (
 from maitre.queue.memory_line import MemoryLine
 from maitre.queue.redis_line import RedisLine
 from maitre.valkey.redis_wire import Valkey
+from tests.contract.valkey.own_valkey import OwnValkey
+from tests.contract.valkey.remembers import remembers
 from tests.maitre.queue.people import NOON, after, capacity, ticket
 
 pytestmark = pytest.mark.contract
@@ -44,8 +47,15 @@ async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
         yield MemoryLine()
         return
     valkey = Valkey(request.getfixturevalue("valkey_url"))
-    yield RedisLine(valkey, prefix=f"t-{uuid.uuid4().hex[:12]}")
+    yield await redis_line(valkey)
     await valkey.close()
+
+
+async def redis_line(valkey: Valkey) -> RedisLine:
+    """An empty line in a Valkey that has lost nothing."""
+    prefix = f"t-{uuid.uuid4().hex[:12]}"
+    await remembers(valkey, prefix)
+    return RedisLine(valkey, prefix=prefix)
 
 
 async def names(line: Line, provider: str = "gpu", now: float = 0) -> tuple[str, str]:
@@ -178,24 +188,53 @@ async def test_a_line_that_was_lost_is_entered_again_in_its_order(line: Line) ->
     are known again; those are seated even where there are more than seats."""
     standings = await come(line, "a", "b", "c", "d", places=capacity(2))
     arrivals = {one.position: one.arrival for one in standings if isinstance(one, Waiting)}
-    new: Line = MemoryLine() if isinstance(line, MemoryLine) else line
-    if isinstance(line, RedisLine):
-        await lose(line)
-    assert await new.look(ONE, ["a", "b", "c", "d"], after(1)) == dict.fromkeys("abcd")
-    assert place(await stand(new, ONE, ticket("d", "d"), 1, arrival=arrivals[2])) == 1
-    assert place(await stand(new, ONE, ticket("c", "c"), 1, arrival=arrivals[1])) == 1
+    await lose(line)
+    assert await line.look(ONE, ["a", "b", "c", "d"], after(1)) == dict.fromkeys("abcd")
+    assert place(await stand(line, ONE, ticket("d", "d"), 1, arrival=arrivals[2])) == 1
+    assert place(await stand(line, ONE, ticket("c", "c"), 1, arrival=arrivals[1])) == 1
     for id in "ab":
-        again = await new.enter(ONE, ticket(id, id), after(1), seated_since=NOON)
+        again = await line.enter(ONE, ticket(id, id), after(1), seated_since=NOON)
         assert again == Seated(NOON)
-    assert await names(new, now=1) == ("a b", "c d")
-    assert await new.leave(ONE, "a", after(1 + GRACE), None) == ()
-    assert await new.leave(ONE, "b", after(1 + GRACE), None) == ("c",)
+    assert await names(line, now=1) == ("a b", "c d")
+    assert await line.leave(ONE, "a", after(1 + GRACE), None) == ()
+    assert await line.leave(ONE, "b", after(1 + GRACE), None) == ("c",)
 
 
-async def lose(line: RedisLine) -> None:
-    """Valkey forgets this line."""
-    keys = await line._valkey.call("KEYS", f"{line._prefix}:*")
-    await line._valkey.call("DEL", *keys)
+async def lose(line: Line) -> None:
+    """The store forgets everything."""
+    if isinstance(line, MemoryLine):
+        line.lose()
+    if isinstance(line, RedisLine):
+        await line._valkey.call("DEL", *await line._valkey.call("KEYS", f"{line._prefix}:*"))
+
+
+async def test_a_newcomer_to_a_lost_line_waits_for_those_who_are_served(line: Line) -> None:
+    """Nobody knows yet whose calls are running, so the first who comes takes no seat, and no second one is made."""
+    await come(line, "a")
+    await lose(line)
+    assert place(await stand(line, ONE, ticket("new", "new"), 1)) == 1
+    assert await line.enter(ONE, ticket("a", "a"), after(2), seated_since=NOON) == Seated(NOON)
+    assert await names(line, now=1 + GRACE) == ("a", "new")
+    assert await line.leave(ONE, "a", after(1 + GRACE), None) == ("new",)
+
+
+async def test_what_a_line_was_before_a_restart_is_not_believed(tmp_path: Path) -> None:
+    """A disk may have an older line, in which a seat is free that was taken since."""
+    server = OwnValkey(tmp_path)
+    server.start()
+    valkey = Valkey(server.url)
+    await remembers(valkey, "maitre")
+    line = RedisLine(valkey)
+    await come(line, "a", "b")
+    server.kill()
+    server.start()
+    assert place(await stand(line, ONE, ticket("new", "new"), 1)) == 1
+    assert await line.look(ONE, ["a", "b"], after(1)) == dict.fromkeys("ab")
+    await line.enter(ONE, ticket("a", "a"), after(1), seated_since=NOON)
+    await line.enter(ONE, ticket("b", "b"), after(1), arrival=1)
+    assert await names(line, now=1 + GRACE) == ("a", "b new")
+    await valkey.close()
+    server.kill()
 
 
 async def test_a_lost_line_that_nobody_served_goes_on_after_a_moment(line: Line) -> None:
@@ -238,7 +277,7 @@ async def test_a_part_that_was_evicted_does_not_break_the_line(valkey_url: str) 
     """Valkey may drop single keys when its memory is full; the line is then begun again."""
     valkey = Valkey(valkey_url)
     for part in ("line", "waiting", "seated", "leases", "tickets", "guests"):
-        line = RedisLine(valkey, prefix=f"t-{uuid.uuid4().hex[:12]}")
+        line = await redis_line(valkey)
         await come(line, "a", "b", "c")
         await valkey.call("DEL", f"{line._prefix}:{{house}}:queue:gpu:{part}")
         assert await line.look(ONE, ["a", "b", "c"], NOON) == dict.fromkeys("abc")
@@ -259,7 +298,7 @@ class Pair(RuleBasedStateMachine):
     def open(self, slots: int, tokens: int | None, waiting: int, longest: int) -> None:
         self.runner = asyncio.Runner()
         self.valkey = Valkey(self.url)
-        self.twin, self.real = MemoryLine(), RedisLine(self.valkey, prefix=f"m-{uuid.uuid4().hex[:12]}")
+        self.twin, self.real = MemoryLine(), self.run(redis_line(self.valkey))
         self.places = capacity(slots, max_tokens_in_flight=tokens, max_waiting_per_user=waiting, max_waiting=longest)
         self.now = 0.0
         self.tickets: list[Ticket] = []
@@ -311,12 +350,8 @@ class Pair(RuleBasedStateMachine):
 
     @rule()
     def lose(self) -> None:
-        self.twin.lose()
-        self.run(self._lose())
-
-    async def _lose(self) -> None:
-        if await self.valkey.call("KEYS", f"{self.real._prefix}:*"):
-            await lose(self.real)
+        for line in (self.twin, self.real):
+            self.run(lose(line))
 
     @invariant()
     def both_know_the_same(self) -> None:

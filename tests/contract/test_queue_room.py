@@ -17,6 +17,7 @@ from maitre.queue.memory_line import MemoryLine
 from maitre.queue.redis_line import RedisLine
 from maitre.queue.room import Seat, WaitingRoom
 from maitre.valkey.redis_wire import Valkey
+from tests.contract.valkey.remembers import remembers
 from tests.maitre.queue.people import capacity, ticket
 
 pytestmark = pytest.mark.contract
@@ -87,6 +88,8 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
     """A house without rooms yet."""
     house = House(None if request.param == "memory" else request.getfixturevalue("valkey_url"))
+    if house.valkeys:
+        await remembers(house.valkeys[0], house.prefix)
     yield house
     for room in house.rooms:
         await room.close()

@@ -26,6 +26,7 @@ class Call:
     usage_sent: bool = False
     ended: Ended = "open"
     ended_at: float | None = None
+    told_at: float | None = None  # a moment before the caller could know of the end
 
     def to_json(self, brief: bool) -> dict[str, Any]:
         """For GET /_log; `brief` leaves out the bodies and the bytes."""

@@ -206,6 +206,7 @@ class ScriptedUpstream:
             raise
         finally:
             call.ended_at = time.time()
+            call.told_at = call.ended_at if call.ended == "client gone" else connection.wrote_at
 
     def script_for(self, body: dict[str, Any], messages: list[Any]) -> tuple[Script, str]:
         """What to do with a call, and the key that its `texts` are remembered under. Raises ScriptMistake."""

@@ -14,6 +14,7 @@ from tests.engine.crash.traffic import engine_of
 from tests.upstream import Call
 
 Row = Mapping[str, Any]
+Span = tuple[float, float, Call]  # from when until when, in Unix time
 
 #: A checkpoint is at most a second old; and so long may an event travel through a busy machine. Seconds.
 CHECKPOINT, TRAVEL = 1.0, 1.5
@@ -21,8 +22,11 @@ CHECKPOINT, TRAVEL = 1.0, 1.5
 #: Where the engine and Postgres live on for so long after an answer's end, its row is settled. Seconds.
 SETTLED = 6.0
 
-#: Two calls that follow one another may seem to overlap by so much: an end is noted after it was read. Seconds.
-OVERLAP = 0.05
+#: A caller that left is noticed a little later, when the next call may have begun already. Seconds.
+OVERLAP = 0.25
+
+#: A row is dated a little before or after its process says so. Seconds.
+DATED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def _named(row: Row) -> str:
 
 def _uncalled(row: Row, diary: Diary) -> Iterator[str]:
     """A row may be there without its call only if its host died between the two."""
-    begun, ended = row["at"].timestamp() - OVERLAP, row["expires_at"].timestamp()
+    begun, ended = row["at"].timestamp() - DATED, row["expires_at"].timestamp()
     if row["status"] != "lost" or row["relayed"]:
         yield f"something was relayed of it: {row['relayed']}"
     if not any(begun <= at <= ended and kill.victim == "engine" for at, kill in diary.kills):
@@ -139,24 +143,27 @@ def _over_granted(rows: Iterable[Row]) -> Iterator[str]:
 def _too_many_at_once(rows: Iterable[Row], calls: Iterable[Call]) -> Iterator[str]:
     """More calls at once than a plan or a provider allows; a plan that is served unchecked passes its line."""
     known = {str(row["request_id"]): row for row in rows}
-    spans: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+    spans: dict[tuple[str, int], list[Span]] = defaultdict(list)
     for call in calls:
         row = known.get(str(call.request_id))
-        if row is None or call.ended_at is None:
+        if row is None or call.told_at is None:
             continue
-        span = (call.at, call.ended_at - OVERLAP)
+        span = (call.at, call.told_at - (OVERLAP if call.ended == "client gone" else 0.0), call)
         if row["plan"] == "small" and row["kind"] != "task":
             spans[f"the account {row['user_id']}", CALLS].append(span)
         if row["provider"] == "narrow" and row["plan"] != "open":
             spans["the provider narrow", SEATS].append(span)
     for (whose, most), taken in spans.items():
-        if (found := _most_at_once(taken)) > most:
-            yield f"{whose} had {found} calls at once of {most}"
+        if len(found := _most_at_once(taken)) > most:
+            told = "; ".join(f"{_named(known[str(call.request_id)])} at {at:.3f}..{end:.3f}" for at, end, call in found)
+            yield f"{whose} had {len(found)} calls at once of {most}: {told}"
 
 
-def _most_at_once(spans: Iterable[tuple[float, float]]) -> int:
-    now = most = 0
-    for _, step in sorted([(begun, 1) for begun, _ in spans] + [(max(begun, ended), -1) for begun, ended in spans]):
-        now += step
-        most = max(most, now)
+def _most_at_once(spans: Iterable[Span]) -> list[Span]:
+    """The calls of the moment in which there were most."""
+    most: list[Span] = []
+    running: list[Span] = []
+    for span in sorted(spans, key=lambda span: span[0]):
+        running = [*(one for one in running if one[1] > span[0]), span]
+        most = max(most, running, key=len)
     return most
