@@ -7,102 +7,57 @@ from typing import Any
 
 from compose.stack import Stack
 from maitre.errors import HouseError
-from traefik.access import guards
-from traefik.middlewares import THROUGH_CLOUDFLARE, middlewares
+from traefik.middlewares import middlewares
 from traefik.places import CONTAINER, Places
 from traefik.routed import Routed
-from traefik.rules import BEFORE, PRIORITY, below, host, sent_from
+from traefik.routers import SEEN, public, routers
+from traefik.rules import host
 from traefik.services import TRANSPORTS, service
-from traefik.static import public_entry_point
 
-#: Those of the middlewares that look at the guest's address.
-_BY_ADDRESS = ("limit", "limit-files", "allow")
-
-_LAST = ("headers", "compress")
+#: The key of Traefik's own pages in `stack.hosts` and `stack.access`.
+DASHBOARD = "dashboard"
 
 
 def dynamic(routes: Sequence[Routed], stack: Stack, places: Places = CONTAINER) -> dict[str, dict[str, Any]]:
     """The files of a stack by their names. Raises HouseError when a service cannot be reached as it is wished."""
-    names = [route.host for route in routes if route.host] + [_dashboard_host(stack)]
+    names = [name for name in (*(route.host for route in routes), stack.hosts.get(DASHBOARD)) if name]
     for name in names:
-        if name and names.count(name) > 1:
+        if names.count(name) > 1:
             raise HouseError(f"Two services have the host name “{name}” (stack.hosts).")
     return {
-        **{f"{route.service}.yaml": _file_of(route, stack, places) for route in routes},
+        **{f"{route.service}.yaml": _own(route, stack, places) for route in routes},
         "shared.yaml": _shared(stack, places),
     }
 
 
-def _file_of(route: Routed, stack: Stack, places: Places) -> dict[str, Any]:
-    return {"http": {"routers": _routers(route, stack, places), "services": {route.service: service(route)}}}
-
-
-def _routers(route: Routed, stack: Stack, places: Places) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if route.host:
-        here, guarded, name = host(route.host), guards(route, stack), route.service
-        found |= _twins(name, here, "", ("limit", *guarded, *_LAST), name, stack, places)
-        if route.files:
-            files = f"{here} && {below(route.files, exact=True)}"
-            found |= _twins(f"{name}-files", files, "files", ("limit-files", *guarded, *_LAST), name, stack, places)
-        if route.closed:
-            # Whoever comes through Cloudflare is nobody, too.
-            rule = f"{here} && {below(route.closed, exact=False)}"
-            found[f"{name}-closed"] = _router(rule, ("closed",), "noop@internal", PRIORITY["closed"], stack)
-    if route.entry_point:
-        found[f"{route.service}-internal"] = {
-            "entryPoints": [route.entry_point],
-            "rule": "PathPrefix(`/`)",
-            "service": route.service,
-        }
-    return found
-
-
-def _twins(
-    name: str, rule: str, kind: str, chain: tuple[str, ...], served: str, stack: Stack, places: Places
-) -> dict[str, Any]:
-    """A router, and, with Cloudflare before the house, the one for what comes through it."""
-    found = {name: _router(rule, chain, served, PRIORITY[kind], stack)}
-    if stack.cloudflare:
-        through = tuple(f"{one}{THROUGH_CLOUDFLARE}" if one in _BY_ADDRESS else one for one in chain)
-        found[f"{name}{THROUGH_CLOUDFLARE}"] = _router(
-            f"{rule} && {sent_from(places.cloudflare)}", through, served, PRIORITY[kind] + BEFORE, stack
-        )
-    return found
-
-
-def _router(rule: str, chain: tuple[str, ...], served: str, priority: int, stack: Stack) -> dict[str, Any]:
-    return {
-        "entryPoints": [public_entry_point(stack)],
-        "middlewares": list(chain),
-        "priority": priority,
-        "rule": rule,
-        "service": served,
-    }
-
-
-def _dashboard_host(stack: Stack) -> str | None:
-    return stack.hosts.get("dashboard")
+def _own(route: Routed, stack: Stack, places: Places) -> dict[str, Any]:
+    return {"http": {"routers": routers(route, stack, places), "services": {route.service: service(route)}}}
 
 
 def _shared(stack: Stack, places: Places) -> dict[str, Any]:
-    # Neighbours read which servers are there; the dashboard's pages are for people, who have a login.
-    routers: dict[str, Any] = {
+    http = {
+        "middlewares": middlewares(stack, places),
+        "routers": _of_traefik(stack, places),
+        "serversTransports": TRANSPORTS,
+    }
+    return {"http": http, **({} if stack.tls.kind == "none" else {"tls": _tls(stack, places)})}
+
+
+def _of_traefik(stack: Stack, places: Places) -> dict[str, Any]:
+    """Its API for a deploy, which asks inside; its pages for people from the networks of the list with a login."""
+    found: dict[str, Any] = {
         "api": {"entryPoints": ["traefik"], "rule": "PathPrefix(`/api`)", "service": "api@internal"}
     }
-    if name := _dashboard_host(stack):
-        chain = ("limit", "allow", "login", *_LAST)
-        routers |= _twins("dashboard", host(name), "", chain, "api@internal", stack, places)
-    made: dict[str, Any] = {
-        "http": {
-            "middlewares": middlewares(stack, places),
-            "routers": routers,
-            "serversTransports": TRANSPORTS,
-        }
-    }
-    if stack.tls.kind != "none":
-        made["tls"] = {"options": {"default": {"minVersion": "VersionTLS12"}}}
+    if name := stack.hosts.get(DASHBOARD):
+        if stack.access.get(DASHBOARD) == "public":
+            raise HouseError("The dashboard cannot be public (stack.access): it shows how the whole house is reached.")
+        found |= public(DASHBOARD, host(name), "", ("limit", "allow", "login", *SEEN), "api@internal", stack, places)
+    return found
+
+
+def _tls(stack: Stack, places: Places) -> dict[str, Any]:
+    found: dict[str, Any] = {"options": {"default": {"minVersion": "VersionTLS12"}}}
     if stack.tls.kind == "files":
-        certificate = {"certFile": places.certificate, "keyFile": places.key}
-        made["tls"] |= {"certificates": [certificate], "stores": {"default": {"defaultCertificate": certificate}}}
-    return made
+        own = {"certFile": places.certificate, "keyFile": places.key}
+        found |= {"certificates": [own], "stores": {"default": {"defaultCertificate": own}}}
+    return found

@@ -17,6 +17,9 @@ AVERAGE, BURST, FILES_BURST = 100, 50, 1000
 #: Whoever comes through Cloudflare has a twin of each middleware that looks at addresses.
 THROUGH_CLOUDFLARE = "-cloudflare"
 
+#: Those that look at the guest's address.
+BY_ADDRESS = ("allow", "limit", "limit-files")
+
 #: Whoever gets IPv6 gets at least so many bits of it: all of them are one guest.
 IPV6_SITE = 64
 
@@ -28,6 +31,8 @@ def middlewares(stack: Stack, places: Places) -> dict[str, Any]:
         "compress": {"compress": {"excludedContentTypes": ["text/event-stream", "application/x-ndjson"]}},
         "headers": {"headers": headers(stack.tls.kind != "none")},
         "login": {"basicAuth": login(places)},
+        # Only what was never sent is sent again, a POST too: once a byte of it is on its way, an end is an answer.
+        "retry": {"retry": {"attempts": 4, "initialInterval": "100ms"}},
         **_by_address(stack, "", {}),
     }
     if stack.cloudflare:
