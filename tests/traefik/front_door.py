@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import yaml
+from yarl import URL
 
 from compose.stack import Stack
 from traefik.dynamic import dynamic
@@ -22,9 +24,6 @@ from traefik.routed import Routed
 from traefik.static import static
 
 BINARY = Path(sys.executable).parent / "traefik"
-
-#: The stack of most tests: nothing of TLS, one host name for each door.
-STACK = Stack(hosts={"dashboard": "traefik.example", "open_webui": "chat.example", "gateway": "api.example"})
 
 
 def free_port() -> int:
@@ -83,17 +82,29 @@ class Door:
                 return set()
             return {one["url"] for one in (await answer.json())["loadBalancer"]["servers"]}
 
+    async def answers(self, url: str) -> int:
+        """The status of an answer at an entry point for neighbours."""
+        async with self.session.get(url) as answer:
+            return answer.status
+
     @asynccontextmanager
     async def get(
-        self, host: str, path: str, *, method: str = "GET", tls: bool = False, source: str = "", **options: Any
+        self,
+        host: str,
+        path: str,
+        *,
+        method: str = "GET",
+        tls: ssl.SSLContext | None = None,
+        source: str = "",
+        **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask by a public name for a path, spelled exactly so. `source`: the address of loopback to ask from."""
-        from yarl import URL
-
         address = self.places.websecure if tls else self.places.web
         url = URL(f"{'https' if tls else 'http'}://{address}{path}", encoded=True)
-        headers = {"Host": host, **options.pop("headers", {})}
-        connector = aiohttp.TCPConnector(ssl=False, local_addr=(source, 0) if source else None)
+        headers = {"Host": host, "Accept-Encoding": "identity", **options.pop("headers", {})}
+        if tls:
+            options |= {"ssl": tls, "server_hostname": host}
+        connector = aiohttp.TCPConnector(local_addr=(source, 0) if source else None)
         async with (
             aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
             session.request(method, url, headers=headers, allow_redirects=False, **options) as answer,
@@ -105,14 +116,20 @@ class Door:
         async with self.get(host, path, **options) as answer:
             return answer.status
 
-    def accesses(self) -> list[Mapping[str, Any]]:
-        """The lines of the access log."""
-        return [line for text in self.lines if "DownstreamStatus" in (line := json.loads(text))]
+    async def accessed(self, count: int) -> list[Mapping[str, Any]]:
+        """The lines of the access log of so many requests by public names, once all are written."""
+
+        def found() -> list[Mapping[str, Any]]:
+            lines = [line for text in self.lines if "DownstreamStatus" in (line := json.loads(text))]
+            return [line for line in lines if line["entryPointName"] in ("web", "websecure")]
+
+        await until(lambda: len(found()) >= count, "the access log is written")
+        return found()
 
 
 @asynccontextmanager
 async def front_door(
-    folder: Path, routes: Sequence[Routed], stack: Stack = STACK, places: Places | None = None, **changes: Any
+    folder: Path, routes: Sequence[Routed], stack: Stack, places: Places | None = None, **changes: Any
 ) -> AsyncIterator[Door]:
     """A Traefik that has loaded its files. `changes`: of the static file, for limits that a test cannot wait for."""
     places = places or places_in(folder)
