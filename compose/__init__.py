@@ -1,0 +1,1 @@
+"""The stack in containers: what is rendered, and how it is deployed."""
