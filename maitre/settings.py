@@ -129,6 +129,7 @@ class House:
     tools: tuple[Source, ...] = ()
     rag: Rag | None = None  # None: a house without knowledge
     knowledge: Mapping[str, Collection] = field(default_factory=dict)  # collections that `cli seed` keeps, by name
+    asked_secrets: tuple[str, ...] = ()  # names of the secrets that maitre.yaml names
 
     @property
     def state(self) -> Path:
@@ -239,4 +240,5 @@ def load_house(directory: Path) -> House:
         tools=tuple(nouns.source(directory, name, form, files.operations[name]) for name, form in house.tools.items()),
         rag=nouns.rag(house.rag),
         knowledge={name: nouns.collection(name, form) for name, form in house.knowledge.items()},
+        asked_secrets=nouns.asked_secrets(house),
     )

@@ -140,6 +140,7 @@ def test_secrets_come_from_the_environment_or_from_files(tmp_path: Path, monkeyp
     house = load_house(write(tmp_path, spoilt))
     assert (house.provider("local").api_key, house.secret("local")) == ("from-file", "from-file")
     assert "from-file" not in repr(house)
+    assert house.asked_secrets == ("local",)
     monkeypatch.setenv("MAITRE_SECRET_LOCAL", "from-environment")
     assert house.secret("local") == "from-environment"
     with pytest.raises(HouseError, match="The secret “stamp” is missing"):
@@ -309,6 +310,7 @@ def test_a_tool_is_read_whole(tmp_path: Path) -> None:
         ["find"],
     )
     assert (crm.headers, crm.secrets) == ({"Authorization": "Bearer s3cret", "X-Tenant": "demo"}, ("s3cret",))
+    assert house.asked_secrets == ("crm",)
     assert (crm.timeout_seconds, crm.max_bytes, crm.private) == (2, 500, True)
     assert "s3cret" not in repr(house)
     coach = house.assistants["coach"]
