@@ -13,12 +13,25 @@ from pathlib import Path
 from devstack.places import EXAMPLE_HOUSE, folder, state_folder, write_private
 from maitre.errors import HouseError
 from maitre.house.secrets import find_secret
-from maitre.settings import GENERATED_SECRETS, House
+from maitre.settings import GENERATED_SECRETS, STACK_SECRETS, House
 
 #: Secrets that an older house lacks and that `cli up` may make for it.
-NEW_SECRETS = ("user_jwt", "key_tokens", "gateway_key", "metrics_key", "rag_key", "sealing_key")
+NEW_SECRETS = (
+    *("user_jwt", "key_tokens", "gateway_key", "metrics_key", "rag_key", "sealing_key"),
+    *STACK_SECRETS,
+)
 
-PREFIXES = {"langfuse_public_key": "pk-lf-", "langfuse_secret_key": "sk-lf-"}
+PREFIXES = {"langfuse_public_key": "pk-lf-", "langfuse_secret_key": "sk-lf-", "litellm_master_key": "sk-"}
+
+#: Langfuse takes nothing else for it: 32 bytes in hexadecimal digits.
+HEXADECIMAL = ("langfuse_encryption_key",)
+
+
+def fresh(name: str) -> str:
+    """A new value of a secret, of 256 random bits; none holds a sign that means something in a URL or to a shell."""
+    if name in HEXADECIMAL:
+        return secrets.token_hex(32)
+    return PREFIXES.get(name, "") + secrets.token_urlsafe(32)
 
 
 def copy_example(directory: Path) -> list[str]:
@@ -48,7 +61,7 @@ def make_secrets(directory: Path) -> list[str]:
     home, made = folder(state / "secrets"), []
     for name in GENERATED_SECRETS:
         if not (home / name).exists():
-            write_private(home / name, PREFIXES.get(name, "") + secrets.token_urlsafe(32) + "\n")
+            write_private(home / name, fresh(name) + "\n")
             made.append(name)
     return made
 
@@ -59,7 +72,7 @@ def add_new_secrets(house: House) -> list[str]:
     home, made = house.state / "secrets", []
     for name in NEW_SECRETS:
         if home.is_dir() and find_secret(house.directory, name) is None:
-            write_private(home / name, secrets.token_urlsafe(32) + "\n")
+            write_private(home / name, fresh(name) + "\n")
             made.append(name)
     return made
 

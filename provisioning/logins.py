@@ -23,11 +23,17 @@ def passwords_of(house: House) -> dict[str, str]:
     return {user.email: known[user.email] for user in house.users if user.demo and user.email in known}
 
 
-def administrator_of(house: House, passwords: dict[str, str]) -> tuple[str, str]:
-    """The e-mail and password with which to sign in: the first user of maitre.yaml with the role admin."""
-    admin: User | None = next((user for user in house.users if user.role == "admin"), None)
+def administrator(house: House) -> User:
+    """The first user of maitre.yaml with the role admin. Raises HouseError when there is none."""
+    admin = next((user for user in house.users if user.role == "admin"), None)
     if admin is None:
         raise HouseError("maitre.yaml names no user with the role admin; `cli seed` signs in as the first one.")
+    return admin
+
+
+def administrator_of(house: House, passwords: dict[str, str]) -> tuple[str, str]:
+    """The administrator's e-mail and password, with which to sign in."""
+    admin = administrator(house)
     return admin.email, passwords.get(admin.email) or house.secret("webui_admin_password")
 
 

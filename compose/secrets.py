@@ -1,0 +1,90 @@
+"""Which secret each service of the stack reads, and in which form. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from compose.consumers import Consumer, passwords
+from provisioning.open_webui_env import SECRET
+
+#: As it is; percent-encoded for a URL; what Postgres keeps of a password; `name:bcrypt` for Traefik.
+Form = Literal["plain", "url", "scram", "users"]
+
+#: Names under which a service reads a form of another secret.
+USERS = {"traefik_users": "dashboard_password"}
+URL = "_url"
+
+#: Postgres's service, and the folder among its copies that the script of compose/postgres_init.py reads.
+POSTGRES, ROLES = "postgres", "roles"
+
+
+class Reader(Protocol):
+    """What of a service tells which secrets it reads."""
+
+    @property
+    def user(self) -> str | None:
+        """Its number, as `10001:10001`; None: root."""
+
+    @property
+    def secrets(self) -> Collection[str]:
+        """Those that it reads as files."""
+
+    @property
+    def secret_env(self) -> Mapping[str, str]:
+        """Its variables that are made of secrets, as templates."""
+
+    @property
+    def house(self) -> object:
+        """None if it does not read maitre.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One service's copy of a secret. `owner`: the number of the user that may read it."""
+
+    source: str
+    form: Form
+    owner: int
+
+
+def names(service: Reader, asked: Iterable[str]) -> tuple[str, ...]:
+    """What lies in the service's /run/secrets. `asked`: the secrets that maitre.yaml names (providers' keys and the
+    like), which every process needs that reads it."""
+    templates = (name for template in service.secret_env.values() for name in SECRET.findall(template))
+    return tuple(sorted({*service.secrets, *templates, *(asked if service.house is not None else ())}))
+
+
+def copies(services: Mapping[str, Reader], asked: Collection[str], consumers: Collection[Consumer]) -> dict[str, Copy]:
+    """Every copy that there must be, by its path `<service>/<name>`; Postgres's roles are `postgres/roles/<role>`."""
+    found = {
+        f"{name}/{one}": Copy(*_source(one), owner_of(service))
+        for name, service in services.items()
+        for one in names(service, asked)
+    }
+    if POSTGRES in services:
+        owner = owner_of(services[POSTGRES])
+        roles = passwords(consumers).items()
+        found |= {f"{POSTGRES}/{ROLES}/{role}": Copy(source, "scram", owner) for role, source in roles}
+    return dict(sorted(found.items()))
+
+
+def readers(copies: Mapping[str, Copy]) -> dict[str, tuple[str, ...]]:
+    """Which services must be started anew when a secret changes; Postgres hears of its roles without that."""
+    found: dict[str, set[str]] = {}
+    for path, copy in copies.items():
+        service, _, name = path.partition("/")
+        found.setdefault(copy.source, set()).update(() if name.startswith(f"{ROLES}/") else (service,))
+    return {source: tuple(sorted(services)) for source, services in sorted(found.items())}
+
+
+def owner_of(service: Reader) -> int:
+    """The number of the service's user."""
+    return int((service.user or "0").partition(":")[0])
+
+
+def _source(name: str) -> tuple[str, Form]:
+    if name in USERS:
+        return USERS[name], "users"
+    return (name.removesuffix(URL), "url") if name.endswith(URL) else (name, "plain")
