@@ -44,12 +44,15 @@ soak: install ## half an hour of mixed traffic at a real gateway: nothing grows,
 lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=--upgrade: newer ones too)
 	@echo uv | $(UV) $(COMPILE) -o requirements/uv.txt -
 	@$(UV) $(COMPILE) --all-extras --overrides requirements/dev-overrides.txt -o requirements/dev.txt pyproject.toml
+	@$(UV) $(COMPILE) --extra pipelines --extra gateway --extra ops -c requirements/dev.txt -o requirements/engine.txt \
+		pyproject.toml
+	@$(UV) $(COMPILE) --extra rag -c requirements/dev.txt -o requirements/rag.txt pyproject.toml
 	@echo open-webui==0.12.4 | $(UV) $(COMPILE) --overrides requirements/open-webui-overrides.txt \
 		-o requirements/open-webui.txt -
 	@echo 'litellm[proxy]==1.98.0' | $(UV) $(COMPILE) -o requirements/litellm.txt -
 	@! grep -n '://\|^--' requirements/*.txt || { echo "A lock file names a place; it must not."; exit 1; }
 
-# Nothing younger than a week: time for a bad release to be withdrawn.
+# The images hold the very versions that the tests run with (-c). Nothing younger than a week: time for a bad release to be withdrawn.
 COMPILE = pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--exclude-newer '1 week' $(UPGRADE)
 

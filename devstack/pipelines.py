@@ -1,12 +1,8 @@
-"""The upstream Pipelines server, unmodified, serving a copy of `pipelines/`: in our hardened host, or bare.
-
-A copy, because the server writes beside the plugins and moves one that does not load into `failed/`.
-"""
+"""The upstream Pipelines server, unmodified, serving a copy of `pipelines/`: in our hardened host, or bare."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +12,7 @@ from devstack.places import PLUGINS, ROOT, environment, folder
 from devstack.probe import http_json
 from devstack.process import Command
 from maitre.errors import HouseError
-from maitre.pipelines_server import server_folder
+from maitre.pipelines_server import copy_plugins, server_folder
 from maitre.settings import Endpoint, House
 
 
@@ -78,14 +74,6 @@ def uvicorn(port: int, *app: str) -> tuple[str, ...]:
         # server, whose own idea is 5 s, sends now and then into one that is just being closed.
         *("--timeout-keep-alive", "75"),
     )
-
-
-def copy_plugins(plugins: Path, served: Path) -> None:
-    """Make `served` hold exactly the plugins, but keep the folders in which the server keeps their valves."""
-    for old in (*served.glob("*.py"), *served.glob("failed/*")):
-        old.unlink()
-    for plugin in plugins.glob("*.py"):
-        shutil.copy(plugin, served)
 
 
 def digest(files: Iterable[Path]) -> str:
