@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import collections, importing, key, provider, quota
+from commands import collections, importing, key, provider, quota, secrets
 from commands.audit import audit
 from commands.closing import close, open_again
 from commands.credit import credit
@@ -70,6 +70,7 @@ for command in COMMANDS:
 app.add_typer(quota.app, name="quota")
 app.add_typer(key.app, name="key")
 app.add_typer(provider.app, name="provider")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(collections.app, name="collections")
 app.add_typer(importing.app, name="import")
 

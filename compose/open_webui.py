@@ -8,7 +8,8 @@ from provisioning.open_webui_env import Environment, wanted
 #: Traefik's internal entry points: our own parts behind them are replaced without a dropped request.
 PIPELINES, GATEWAY = "http://traefik:9099", "http://traefik:8000/v1"
 
-DATABASE = "postgresql://open_webui:{secret.open_webui_db_password_url}@postgres:5432/open_webui"
+#: By the driver that its package brings along; the one that a bare `postgresql://` means is in its official image only.
+DATABASE = "postgresql+psycopg://open_webui:{secret.open_webui_db_password_url}@postgres:5432/open_webui"
 
 
 def environment(house: House, url: str) -> Environment:

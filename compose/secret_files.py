@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
 
-from compose.derived import percent_encoded, scram_verifier, verifies
-from compose.secrets import Copy
+from compose.consumers import consumers
+from compose.secrets import Copy, Reader, copies
 from maitre.errors import HouseError
 from maitre.settings import GENERATED_SECRETS, House
+from provisioning.derived import percent_encoded, scram_verifier, verifies
 from provisioning.logins import administrator_of, passwords_of
+
+#: Below the rendered folder.
+FOLDER = "secrets"
 
 #: Who signs in to the dashboard.
 USER = "admin"
@@ -62,6 +66,17 @@ def write_copies(folder: Path, wanted: Mapping[str, Copy], value: Callable[[str]
     _folder(folder, 0o700)
     written = tuple(path for path, copy in wanted.items() if _put(folder, path, texts[path], copy.owner))
     return Written(written, _remove_others(folder, wanted))
+
+
+def write_copy(folder: Path, path: str, copy: Copy, value: str) -> bool:
+    """Write one copy, unless it is right already; whether it was written. Raises HouseError."""
+    return _put(folder, path, _text(folder / path, path, copy, value), copy.owner)
+
+
+def write_secrets(house: House, stack: Path, services: Mapping[str, Reader], profiles: Collection[str]) -> Written:
+    """Write every service's copies into the rendered folder `stack`. Raises HouseError."""
+    wanted = copies(services, consumers(profiles))
+    return write_copies(stack / FOLDER, wanted, lambda name: value_of(house, name))
 
 
 def marks(folder: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -35,10 +35,6 @@ class Reader(Protocol):
     def secret_env(self) -> Mapping[str, str]:
         """Its variables that are made of secrets, as templates."""
 
-    @property
-    def house(self) -> object:
-        """None if it does not read maitre.yaml."""
-
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -49,19 +45,18 @@ class Copy:
     owner: int
 
 
-def names(service: Reader, asked: Iterable[str]) -> tuple[str, ...]:
-    """What lies in the service's /run/secrets. `asked`: the secrets that maitre.yaml names (providers' keys and the
-    like), which every process needs that reads it."""
-    templates = (name for template in service.secret_env.values() for name in SECRET.findall(template))
-    return tuple(sorted({*service.secrets, *templates, *(asked if service.house is not None else ())}))
+def names(service: Reader) -> tuple[str, ...]:
+    """What lies in the service's /run/secrets."""
+    templates = {name for template in service.secret_env.values() for name in SECRET.findall(template)}
+    return tuple(sorted({*service.secrets, *templates}))
 
 
-def copies(services: Mapping[str, Reader], asked: Collection[str], consumers: Collection[Consumer]) -> dict[str, Copy]:
+def copies(services: Mapping[str, Reader], consumers: Collection[Consumer]) -> dict[str, Copy]:
     """Every copy that there must be, by its path `<service>/<name>`; Postgres's roles are `postgres/roles/<role>`."""
     found = {
-        f"{name}/{one}": Copy(*_source(one), owner_of(service))
+        f"{name}/{one}": Copy(*source(one), owner_of(service))
         for name, service in services.items()
-        for one in names(service, asked)
+        for one in names(service)
     }
     if POSTGRES in services:
         owner = owner_of(services[POSTGRES])
@@ -84,7 +79,8 @@ def owner_of(service: Reader) -> int:
     return int((service.user or "0").partition(":")[0])
 
 
-def _source(name: str) -> tuple[str, Form]:
+def source(name: str) -> tuple[str, Form]:
+    """The secret of the house that a service reads under this name, and its form."""
     if name in USERS:
         return USERS[name], "users"
     return (name.removesuffix(URL), "url") if name.endswith(URL) else (name, "plain")

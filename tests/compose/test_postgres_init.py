@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from compose.consumers import EVERY, Consumer, consumers, passwords
-from compose.derived import percent_encoded, scram_verifier, verifies
 from compose.postgres_init import SCRIPT, postgres_init
 from maitre.errors import HouseError
+from provisioning.derived import percent_encoded, scram_verifier, verifies
 
 from .cluster import FIRST, Cluster, running_cluster
 

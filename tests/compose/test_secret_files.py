@@ -12,12 +12,12 @@ import bcrypt
 import pytest
 
 from compose.consumers import consumers
-from compose.derived import verifies
-from compose.secret_files import Written, marks, value_of, write_copies
+from compose.secret_files import Written, marks, value_of, write_copies, write_secrets
 from compose.secrets import Copy, Form, copies, names, readers
 from devstack import scaffold
 from maitre.errors import HouseError
 from maitre.settings import House, load_house
+from provisioning.derived import verifies
 from provisioning.logins import administrator_of, passwords_of
 
 ME = os.geteuid()
@@ -30,11 +30,10 @@ class Service:
     secrets: tuple[str, ...] = ()
     secret_env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = f"{ME}:{ME}"
-    house: object = None
 
 
 SERVICES = {
-    "gateway": Service(("stamp", "postgres_password"), user="10001:10001", house="engine"),
+    "gateway": Service(("openai", "stamp", "postgres_password"), user="10001:10001"),
     "open_webui": Service(secret_env={"A": "x{secret.stamp}", "B": "{secret.open_webui_db_password_url}"}, user=None),
     "postgres": Service(("postgres_superuser_password",), user="999:999"),
     "traefik": Service(("traefik_users",), user="65532"),
@@ -42,8 +41,8 @@ SERVICES = {
 
 
 def test_each_service_has_what_it_reads_and_nothing_more() -> None:
-    """Files, what variables are made of, keys that maitre.yaml names for those that read it, and Postgres's roles."""
-    found = copies(SERVICES, ("openai",), consumers(()))
+    """Files, what variables are made of, and what Postgres keeps of its roles' passwords."""
+    found = copies(SERVICES, consumers(()))
     assert {path: (copy.source, copy.form, copy.owner) for path, copy in found.items()} == {
         "gateway/openai": ("openai", "plain", 10001),
         "gateway/postgres_password": ("postgres_password", "plain", 10001),
@@ -57,12 +56,12 @@ def test_each_service_has_what_it_reads_and_nothing_more() -> None:
         "postgres/roles/rag": ("rag_db_password", "scram", 999),
         "traefik/traefik_users": ("dashboard_password", "users", 65532),
     }
-    assert names(SERVICES["open_webui"], ("openai",)) == ("open_webui_db_password_url", "stamp")
+    assert names(SERVICES["open_webui"]) == ("open_webui_db_password_url", "stamp")
 
 
 def test_a_changed_password_of_a_role_does_not_restart_postgres() -> None:
     """Who is started anew is who has the secret itself, in whatever form."""
-    found = readers(copies(SERVICES, ("openai",), consumers(())))
+    found = readers(copies(SERVICES, consumers(())))
     assert found["postgres_password"] == ("gateway",)
     assert found["open_webui_db_password"] == ("open_webui",)
     assert found["rag_db_password"] == ()
@@ -196,6 +195,18 @@ def house(tmp_path: Path) -> House:
     made = load_house(tmp_path)
     scaffold.make_logins(made)
     return made
+
+
+def test_a_house_gives_its_services_their_secrets(house: House, tmp_path: Path) -> None:
+    """From the house's own secrets, into the rendered folder; whoever has no service there gets nothing."""
+    services = {name: Service(one.secrets, one.secret_env) for name, one in SERVICES.items()}
+    (house.state / "secrets" / "openai").write_text("sk-1")
+    (house.state / "secrets" / "openai").chmod(0o600)
+    stack = house.state / "stack"
+    assert "postgres/roles/litellm" in write_secrets(house, stack, services, ("litellm",)).written
+    assert (stack / "secrets/gateway/openai").read_text() == "sk-1\n"
+    assert verifies((stack / "secrets/postgres/roles/rag").read_text().strip(), house.secret("rag_db_password"))
+    assert write_secrets(house, stack, services, ()) == Written((), ("postgres/roles/litellm",))
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])

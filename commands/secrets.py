@@ -1,0 +1,122 @@
+"""`cli secrets`: which secrets the house has, who reads each, and new values for them. No value is ever shown."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated, Literal, get_args
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
+from maitre.settings import GENERATED_SECRETS, Endpoint, House
+from provisioning.rotation import Roles, Rotated
+from provisioning.secret_uses import USES
+
+app = typer.Typer(help="The house's secrets: who reads each, and new values.", no_args_is_help=True)
+
+Where = Literal["file", "environment", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One secret: what it is for, who reads it, where it is, and the age and mode of its file. `rotation`: whether
+    `cli secrets rotate` changes it freely, with a loss, or not at all."""
+
+    name: str
+    purpose: str
+    read_by: tuple[str, ...]
+    where: Where
+    mode: str | None
+    changed_at: str | None
+    rotation: Literal["free", "loses", "elsewhere"]
+
+
+def kept(house: House) -> Iterator[Kept]:
+    """Every secret of the house: the generated ones, those that maitre.yaml names, and files that nobody reads."""
+    home = house.state / "secrets"
+    strays = {file.name for file in home.glob("[!.]*")} if home.is_dir() else set()
+    for name in (
+        *GENERATED_SECRETS,
+        *house.asked_secrets,
+        *sorted(strays - {*GENERATED_SECRETS, *house.asked_secrets}),
+    ):
+        use, file = USES.get(name), home / name
+        there = file.stat() if file.is_file() else None
+        read_by = use.parts if use else ("gateway", "pipelines") if name in house.asked_secrets else ()
+        where: Where = "file" if there else "missing"
+        yield Kept(
+            name,
+            use.purpose if use else "named by maitre.yaml" if read_by else "nobody reads it",
+            read_by,
+            "environment" if f"MAITRE_SECRET_{name.upper()}" in os.environ else where,
+            f"{stat.S_IMODE(there.st_mode):03o}" if there else None,
+            datetime.fromtimestamp(there.st_mtime, house.zone).isoformat(timespec="seconds") if there else None,
+            "elsewhere" if use is None or use.elsewhere else "loses" if use.loses else "free",
+        )
+
+
+@app.command("list", epilog="[bold]Examples[/]\n\ncli secrets list\n\ncli secrets list --json")
+def listed(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
+    """The secrets, what each is for, who reads it, and the age and mode of its file. Values are shown to nobody."""
+    with one_sentence(verbose):
+        found = list(kept(house_of(house)))
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    table = Table("secret", "read by", "changed", "mode", "for", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(
+            one.name,
+            ", ".join(one.read_by) or "–",
+            one.changed_at[:10] if one.changed_at else f"[yellow]{one.where}[/]",
+            one.mode if one.mode in (None, "600", "400") else f"[red]{one.mode}[/]",
+            escape(one.purpose),
+        )
+    console.print(table)
+
+
+@app.command(
+    "rotate",
+    epilog="[bold]Examples[/]\n\ncli secrets rotate postgres_password\n\ncli secrets rotate sealing_key --accept-loss",
+)
+def rotate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `cli secrets list` shows it.")],
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Though what is kept with the old value becomes unreadable.")
+    ] = False,
+    house: HouseOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Give a secret a new value. Postgres hears of a role's new password at once."""
+    from devstack.scaffold import fresh
+    from provisioning import rotation
+
+    with one_sentence(verbose):
+        checked = house_of(house)
+        done = rotation.rotate(checked, name, fresh, _roles(checked), accept_loss=accept_loss)
+    console.print(f"{' and '.join(done.names)}: new. {_next(checked, done)}", markup=False, highlight=False)
+    if done.use.then:
+        console.print(done.use.then, markup=False, highlight=False)
+
+
+def _roles(house: House) -> Roles:
+    from provisioning.roles_postgres import OwnRole
+
+    return OwnRole(house)
+
+
+def _next(house: House, done: Rotated) -> str:
+    """What brings the new value to those who read it."""
+    here = [name for name in get_args(Endpoint) if name in done.use.parts]
+    if not here:
+        return "Nothing in this house reads it before `cli deploy` makes a stack of it."
+    if not (house.state / "endpoints.json").exists():
+        return "The house is down; what reads it finds the new value when it starts."
+    told = ", and tells Open WebUI" if done.use.seed else ""
+    return f"`cli up` restarts what reads it ({', '.join(here)}){told}."
