@@ -52,7 +52,7 @@ lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=
 	@echo 'litellm[proxy]==1.98.0' | $(UV) $(COMPILE) -o requirements/litellm.txt -
 	@! grep -n '://\|^--' requirements/*.txt || { echo "A lock file names a place; it must not."; exit 1; }
 
-# The images hold the very versions that the tests run with (-c). Nothing younger than a week: time for a bad release to be withdrawn.
+# Nothing younger than a week: time for a bad release to be withdrawn. The images (-c) hold what the tests run with.
 COMPILE = pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--exclude-newer '1 week' $(UPGRADE)
 
