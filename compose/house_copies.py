@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from compose.text import yaml_text
 from maitre.house.tools import header_parts
 from maitre.house.written import mapping
 from traefik.networks import CLOUDFLARE, PRIVATE
@@ -36,8 +37,8 @@ def house_copies(files: Mapping[str, str], cloudflare: bool) -> dict[str, str]:
     rag = {name: written[name] for name in _RAG if name in written}
     rag |= {"plans": {}, "prices": {"version": "none"}, "providers": _without_keys(mapping(rag.get("providers")))}
     return {
-        "house/engine/maitre.yaml": _text(engine),
-        "house/rag/maitre.yaml": _text(rag),
+        "house/engine/maitre.yaml": yaml_text(engine),
+        "house/rag/maitre.yaml": yaml_text(rag),
         **{f"house/engine/{name}": files[name] for name in tool_documents(files["maitre.yaml"])},
     }
 
@@ -62,7 +63,3 @@ def _without_keys(providers: Mapping[str, Any]) -> dict[str, Any]:
         name: {key: value for key, value in one.items() if key not in ("api_key", "limits")}
         for name, one in providers.items()
     }
-
-
-def _text(written: Mapping[str, Any]) -> str:
-    return str(yaml.safe_dump(dict(written), allow_unicode=True, sort_keys=True, width=120))

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import yaml
-
 from compose.consumers import consumers
 from compose.document import START, document
+from compose.folder import COMPOSE_FILE, SECRETS
 from compose.house_copies import house_copies, house_secrets
 from compose.open_webui import environment
 from compose.postgres_init import postgres_init
@@ -18,14 +17,12 @@ from compose.selection import selection
 from compose.service import Service, Volume
 from compose.stack import Stack
 from compose.start import start_script
+from compose.text import yaml_text
 from maitre.settings import House
 from provisioning.open_webui_env import SECRET
 from traefik.dynamic import dynamic
 from traefik.static import static
 
-COMPOSE_FILE = "compose.yaml"
-#: Where the deployer puts the copies of the secrets, below the rendered folder.
-SECRETS = "secrets"
 DYNAMIC = "traefik/dynamic"
 NETWORKS: Mapping[str, Mapping[str, Any]] = {"data": {"internal": True}, "edge": {}, "models": {}}
 
@@ -49,7 +46,7 @@ def render(
     chosen = dressed(house, stack, selection(house, stack, services), around)
     copies = house_copies(around.files, stack.cloudflare)
     made = {
-        "traefik/traefik.yaml": _text(static(stack)),
+        "traefik/traefik.yaml": yaml_text(static(stack)),
         **dynamic_files(stack, chosen, running),
         **{
             name: text
@@ -60,13 +57,13 @@ def render(
         **{f"{one.name}/start.sh": start_script(one) for one in chosen.values() if one.secret_env},
         **{name: text for name, text in around.scripts.items() if name.split("/")[0] in chosen},
     }
-    made[COMPOSE_FILE] = _text(_compose(house, stack, chosen, made, around))
+    made[COMPOSE_FILE] = yaml_text(_compose(house, stack, chosen, made, around))
     return dict(sorted(made.items()))
 
 
 def dynamic_files(stack: Stack, chosen: Mapping[str, Service], running: Replicas) -> dict[str, str]:
     """Traefik's dynamic files; a rollout rewrites them with other containers' names."""
-    return {f"{DYNAMIC}/{name}": _text(one) for name, one in dynamic(routes(stack, chosen, running), stack).items()}
+    return {f"{DYNAMIC}/{name}": yaml_text(one) for name, one in dynamic(routes(stack, chosen, running), stack).items()}
 
 
 def dressed(house: House, stack: Stack, chosen: Mapping[str, Service], around: Surroundings) -> dict[str, Service]:
@@ -154,8 +151,11 @@ def _traefik(service: Service, stack: Stack) -> Service:
     files = ("tls_certificate", "tls_key") if tls.kind == "files" else ()
     tokens = tls.credentials if tls.kind == "letsencrypt-dns" else {}
     ports = [(stack.http_port, 80)] + ([] if tls.kind == "none" else [(stack.https_port, 443)])
+    volumes = service.volumes if tls.kind.startswith("letsencrypt") else ()
     return replace(
         service,
+        volumes=volumes,
+        backup=service.backup if volumes else None,
         ports=tuple(f"{stack.bind}:{published}:{target}" for published, target in ports),
         # Its DNS providers read a variable's value from the file that NAME_FILE names.
         env={**service.env, **{f"{name}_FILE": f"/run/secrets/{secret}" for name, secret in tokens.items()}},
@@ -183,15 +183,3 @@ def _owned(chosen: Mapping[str, Service], stack: Stack) -> dict[str, Service]:
 
 def _sorted(*names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({one for some in names for one in some}))
-
-
-def _text(written: Any) -> str:
-    return str(yaml.dump(written, Dumper=_Plain, allow_unicode=True, sort_keys=True, width=120))
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes a value again where it comes again, instead of a reference to it."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Every value is written."""
-        return True

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compose.house_copies import tool_documents
-from compose.render import Surroundings, render
+from compose.render import Surroundings, dressed, render
 from compose.routes import Replicas
+from compose.selection import selection
+from compose.service import Service
 from compose.versions import image_versions
 from compose.wishes import read_stack
 from maitre.settings import House
@@ -26,6 +28,12 @@ def rendered(house: House, running: Replicas | None = None, out: Path | None = N
     they are others than Compose's first; `out`: the folder that it is meant for. Raises ConfigError, HouseError."""
     stack, services = read_stack(house)
     return render(house, stack, services, running or {}, surroundings(house, out or stack_folder(house)))
+
+
+def house_services(house: House) -> dict[str, Service]:
+    """The services of this house as they are rendered, by name. Raises ConfigError, HouseError."""
+    stack, services = read_stack(house)
+    return dressed(house, stack, selection(house, stack, services), surroundings(house, stack_folder(house)))
 
 
 def surroundings(house: House, out: Path) -> Surroundings:

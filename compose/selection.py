@@ -37,15 +37,31 @@ def overridden(service: Service, wish: Mapping[str, Any]) -> Service:
     image = {
         key: wish[form] for key, form in (("name", "image"), ("tag", "tag"), ("digest", "digest")) if wish.get(form)
     }
-    limits = {key: wish[key] for key in Limits.__slots__ if wish.get(key)}
     return replace(
         service,
         image=replace(service.image, **image),
-        limits=replace(service.limits, **limits),
+        limits=_limits(service.limits, {key: wish[key] for key in Limits.__slots__ if wish.get(key)}),
         settings={**service.settings, **wish.get("settings", {})},
         env={**service.env, **wish.get("env", {})},
         replicas=wish.get("replicas") or service.replicas,
     )
+
+
+def _limits(limits: Limits, wish: Mapping[str, Any]) -> Limits:
+    """A smaller limit takes along what is kept for the service: Docker keeps no more than that."""
+    new = replace(limits, **wish)
+    memory, cpus = new.reserved_memory, new.reserved_cpus
+    return replace(
+        new,
+        reserved_memory=new.memory if memory and size_of(memory) > size_of(new.memory) else memory,
+        reserved_cpus=new.cpus if cpus and float(cpus) > float(new.cpus) else cpus,
+    )
+
+
+def size_of(amount: str) -> int:
+    """Bytes, of an amount such as `512m`."""
+    text = amount.lower().removesuffix("b")
+    return int(float(text.rstrip("kmg")) * 1024 ** " kmg".find(text[-1]))
 
 
 def of_ollama(house: House) -> list[Provider]:
