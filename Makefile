@@ -9,7 +9,7 @@ CLI := $(BIN)/cli
 UV := requirements/uv.sh
 LOCKED := pip install --quiet --no-deps --require-hashes
 
-.PHONY: help install up down status test lint browser node bench soak lock clean
+.PHONY: help install up down status test lint golden browser node bench soak lock clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ lint: install ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/mypy
+
+golden: install ## render the stacks of tests/compose/houses again; read the diff before you commit it
+	@$(BIN)/python -m tests.compose.golden
 
 bench: install .venv-litellm/installed ## measure everything side by side with its rivals (benchmarks/README.md); 45 minutes
 	@$(BIN)/python -m benchmarks

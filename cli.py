@@ -14,6 +14,7 @@ from commands.index import index
 from commands.init import init
 from commands.query import query
 from commands.queue import queue
+from commands.render import render
 from commands.seed import seed
 from commands.status import status
 from commands.suspend import suspend
@@ -28,6 +29,11 @@ EXAMPLES = {
     "down": ("cli down", "cli down --house ~/my-house"),
     "status": ("cli status", "cli status --json | jq .endpoints.open_webui.url"),
     "seed": ("cli seed --dry-run   (what would be done; changes nothing)", "cli seed"),
+    "render": (
+        "cli render   (which files the stack would have; writes nothing)",
+        "cli render --diff   (what a deploy would change in them)",
+        "cli render --out /tmp/stack && docker compose -f /tmp/stack/compose.yaml config -q",
+    ),
     "usage": (
         "cli usage",
         "cli usage free@maitre.example --since 2h",
@@ -62,7 +68,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
-    init, up, down, status, seed, index, query, usage, audit, queue, close, open_again, credit, suspend, traces, doctor
+    init, up, down, status, seed, index, query, usage, audit, queue, close, open_again, credit, suspend, traces, doctor,
+    render,
 )  # fmt: skip
 for command in COMMANDS:
     name = command.__name__.removesuffix("_again")

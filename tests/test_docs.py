@@ -21,12 +21,13 @@ from cli import app
 from commands import audit
 from commands.house_view import NAMES
 from commands.key_view import plain
+from commands.render_view import render_json
 from devstack.checks import Finding
 from maitre import settings
 from maitre.accounts.account import Account
 from maitre.billing.ledger_postgres import COLUMNS
 from maitre.billing.row import KINDS, STATUSES
-from maitre.house import assistant_forms, forms
+from maitre.house import assistant_forms, forms, stack_forms
 from maitre.keys.key import Key
 from maitre.quota.explain import explain
 from maitre.quota.plan import Plan
@@ -140,6 +141,17 @@ def test_the_form_of_audit() -> None:
     assert list(form("audit")[0]) == list(entry)
 
 
+def test_the_form_of_render() -> None:
+    """The files and the services have the documented fields, and each state is explained."""
+    compose = "services: {a: {image: b, deploy: {resources: {limits: {cpus: '1', memory: 1m}}}}}"
+    made, told = render_json({"compose.yaml": compose}, {}), form("render")
+    assert made.keys() == told.keys()
+    for part in made:
+        assert next(iter(made[part].values())).keys() == next(iter(told[part].values())).keys()
+    for word in ("new", "changed", "same", "gone"):
+        assert f"`{word}`" in section(text("cli.md"), "`cli render`")
+
+
 def test_the_form_of_status() -> None:
     """Every part that the house may have stands in the example."""
     assert set(form("status")["endpoints"]) == set(get_args(settings.Endpoint)) == set(NAMES)
@@ -215,12 +227,16 @@ SECTIONS = {
     "SimilarForm": "`similar` of a router",
     "RouteForm": "`routes[]` of a router",
     "WayForm": "`split` of a route",
+    "StackForm": "`stack`",
+    "TlsForm": "`stack.tls`",
+    "OllamaForm": "`stack.ollama`",
+    "ServiceForm": "`stack.services.<name>`",
 }
 
 
 FORMS = {
     name: one
-    for edge in (forms, assistant_forms)
+    for edge in (forms, assistant_forms, stack_forms)
     for name, one in vars(edge).items()
     if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == edge.__name__
 }

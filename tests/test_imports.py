@@ -24,6 +24,7 @@ EDGE = {
         "house/nouns",
         "house/references",
         "house/secrets",
+        "house/stack_forms",
         "app",
         "books",
         "portal",
@@ -36,7 +37,7 @@ EDGE = {
 #: The composition roots: the engine's and the operator's.
 ROOTS = {"maitre/app.py", "maitre/books.py"}
 #: Those of the edge that the operator's side may see.
-SHOWN = {"maitre/settings.py", "maitre/house/secrets.py", "maitre/books.py"}
+SHOWN = {"maitre/settings.py", "maitre/house/secrets.py", "maitre/house/stack_forms.py", "maitre/books.py"}
 STORIES = {
     "maitre/chat/filters.py",
     "maitre/chat/menu.py",

@@ -1,0 +1,53 @@
+"""The stack of a house's folder, rendered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from compose.house_copies import tool_documents
+from compose.render import Surroundings, dressed, render
+from compose.routes import Replicas
+from compose.selection import selection
+from compose.service import Service
+from compose.versions import image_versions
+from compose.wishes import read_stack
+from maitre.settings import House
+
+ROOT = Path(__file__).parent.parent
+
+
+def stack_folder(house: House) -> Path:
+    """Where the rendered files lie."""
+    return house.state / "stack"
+
+
+def rendered(house: House, running: Replicas | None = None, out: Path | None = None) -> dict[str, str]:
+    """Every file of the stack by its path. `running`: the names of the containers that serve now, by service, where
+    they are others than Compose's first; `out`: the folder that it is meant for. Raises ConfigError, HouseError."""
+    stack, services = read_stack(house)
+    return render(house, stack, services, running or {}, surroundings(house, out or stack_folder(house)))
+
+
+def house_services(house: House) -> dict[str, Service]:
+    """The services of this house as they are rendered, by name. Raises ConfigError, HouseError."""
+    stack, services = read_stack(house)
+    return dressed(house, stack, selection(house, stack, services), surroundings(house, stack_folder(house)))
+
+
+def surroundings(house: House, out: Path) -> Surroundings:
+    """What else goes into the files that are meant for the folder `out`."""
+    return Surroundings(
+        files=_house_files(house),
+        versions=image_versions(ROOT),
+        source=os.path.relpath(ROOT, out.resolve()),
+        scripts={"ollama_models/pull_models.py": (ROOT / "compose" / "pull_models.py").read_text("utf-8")},
+    )
+
+
+def _house_files(house: House) -> Mapping[str, str]:
+    written = (house.directory / "maitre.yaml").read_text("utf-8")
+    return {"maitre.yaml": written} | {
+        name: (house.directory / name).read_text("utf-8") for name in tool_documents(written)
+    }
