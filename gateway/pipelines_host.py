@@ -1,6 +1,6 @@
 """The hardened host of the upstream Pipelines server: one ASGI application around the unmodified one.
 
-    MAITRE_HOUSE=… PIPELINES_DIR=… python -m uvicorn gateway.pipelines_host:app
+    MAITRE_HOUSE=… PIPELINES_DIR=… python -m maitre.http.http_server gateway.pipelines_host:app --port …
 
 Every request carries the key, or is answered 401; only `GET /healthz` is not asked for it. Turns of our own models
 are served here by the process's one engine; everything else by the upstream server's own code and its plugins.
