@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import docker
 import requests
 import yaml
 
@@ -48,3 +49,18 @@ class TraefikProxy:
         hosts = {urlsplit(server.get("url", "")).hostname or "" for one in found for server in one.get("servers") or ()}
         named = re.compile(rf"{re.escape(self._project)}-{re.escape(service)}-\d+")
         return frozenset(host for host in hosts if named.fullmatch(host))
+
+
+def api_of(client: docker.DockerClient, project: str, port: int = 8080) -> Callable[[], str | None]:
+    """Where the API of a project's Traefik answers from the engine's host, asked anew each time: a container that was
+    recreated has another address."""
+    labels = [f"com.docker.compose.project={project}", "com.docker.compose.service=traefik"]
+
+    def look() -> str | None:
+        for one in client.api.containers(filters={"label": labels}):
+            for network in one["NetworkSettings"]["Networks"].values():
+                if network["IPAddress"]:
+                    return f"http://{network['IPAddress']}:{port}"
+        return None
+
+    return look
