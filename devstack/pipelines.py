@@ -22,8 +22,6 @@ def part(
     """The house's Pipelines server. `urls`: the parts it talks to; `handed_on`: more of its environment; `bare`:
     without our host around it."""
     home = house.state / "pipelines"
-    # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
-    app = ("main:app", "--app-dir", str(server_folder())) if bare else ("gateway.pipelines_host:app", "--ws", "none")
     path, well = ("/", True) if bare else ("/healthz", "ok")
     return Part(
         name="pipelines",
@@ -32,7 +30,7 @@ def part(
         url=f"http://127.0.0.1:{port}",
         needs=tuple(urls),
         command=Command(
-            uvicorn(port, *app),
+            _bare(port) if bare else served(port, "gateway.pipelines_host:app"),
             house.state,
             engine_environment(
                 house,
@@ -64,15 +62,18 @@ def engine_environment(
     )
 
 
-def uvicorn(port: int, *app: str) -> tuple[str, ...]:
-    """The command line of a server of ours. `app`: its name, and options of its own."""
+def served(port: int, app: str) -> tuple[str, ...]:
+    """The command line of a server of ours. `app`: its module and name."""
+    return (sys.executable, "-m", "maitre.http.http_server", app, "--port", str(port))
+
+
+def _bare(port: int) -> tuple[str, ...]:
     return (
-        *(sys.executable, "-m", "uvicorn", *app, "--loop", "uvloop", "--http", "httptools"),
-        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "2", "--no-server-header", "--no-proxy-headers"),
-        # Clients keep idle connections for 5 s (httpx) to 60 s (load balancers); whoever keeps them longer than the
-        # server, whose own idea is 5 s, sends now and then into one that is just being closed.
-        *("--timeout-keep-alive", "75"),
+        # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
+        *(sys.executable, "-m", "uvicorn", "main:app", "--app-dir", str(server_folder())),
+        *("--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
+        *("--log-level", "warning", "--no-access-log", "--no-server-header", "--no-proxy-headers"),
+        *("--timeout-graceful-shutdown", "2", "--timeout-keep-alive", "75"),
     )
 
 

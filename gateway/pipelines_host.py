@@ -1,6 +1,6 @@
 """The hardened host of the upstream Pipelines server: one ASGI application around the unmodified one.
 
-    MAITRE_HOUSE=… PIPELINES_DIR=… python -m uvicorn gateway.pipelines_host:app
+    MAITRE_HOUSE=… PIPELINES_DIR=… python -m maitre.http.http_server gateway.pipelines_host:app --port …
 
 In a container MAITRE_PLUGINS names the image's plugins; the server gets a copy of them in PIPELINES_DIR.
 
