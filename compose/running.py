@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Our labels: what a container was made of, in one digest, and each file and secret that it reads with its digest.
+#: Our labels: a digest of what a container was made of, and each rendered file and secret that it reads, with a digest.
 CONFIG, READS = "io.maitre.config", "io.maitre.reads"
 _PROJECT, _SERVICE, _NUMBER, _ONEOFF = (
     f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "oneoff")
