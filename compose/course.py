@@ -13,8 +13,8 @@ from compose.wanted import Wanted
 
 #: The job that changes tables; a dump precedes it.
 MIGRATE = "migrate"
-#: Seconds until a service must be healthy.
-PATIENCE = 300
+#: Seconds until a service must be healthy, and those that a removed one gets to end.
+PATIENCE, GRACE = 300, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def _steps(
     for change in plan.work:
         if change.kind == "remove":
             names = tuple(one.name for one in running.of(change.service))
-            yield steps.remove(("docker",), change.service, names, change.why)
+            yield from steps.remove(change.service, names, change.why, GRACE)
         elif change.kind != "reload":
             yield from _change(change, target.services[change.service], running, compose, dump)
 

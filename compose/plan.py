@@ -48,7 +48,7 @@ def plan(
     """The way from what runs to what should. `before`: the services of the Compose file of the release that runs, to
     say what differs; `done`: the jobs that ran, with the `mark` that they ran by; `watched`: files that a service
     watches and that differ on the disk, with the service."""
-    changes = [Change(name, "remove", _gone(name, before)) for name in running.services if name not in services]
+    changes: list[Change] = []
     for name, one in services.items():
         if one.job:
             changes.append(_job(one, done.get(name)))
@@ -58,7 +58,8 @@ def plan(
         if change.kind == "keep" and files:
             change = Change(name, "reload", f"{', '.join(files)} has changed; nothing restarts")
         changes.append(change)
-    return Plan(tuple(changes))
+    gone = [Change(name, "remove", _gone(name, before)) for name in running.services if name not in services]
+    return Plan((*changes, *gone))
 
 
 def _gone(name: str, before: Mapping[str, Any]) -> str:

@@ -83,9 +83,13 @@ def roll(compose: Compose, service: str, why: str, replicas: int, beside: int, p
     return Step(f"roll {service}", compose(*words, service), why, kind="roll", service=service, patience=patience)
 
 
-def remove(command: tuple[str, ...], service: str, names: tuple[str, ...], why: str) -> Step:
-    """Stop and remove containers of a service that is no longer wanted."""
-    return Step(f"remove {service}", (*command, "rm", "--force", *names), why, kind="remove", service=service)
+def remove(service: str, names: tuple[str, ...], why: str, grace: int) -> tuple[Step, ...]:
+    """Stop and remove the containers of a service that is no longer wanted; `grace`: seconds for its last work."""
+    ended = ("docker", "stop", "--time", str(grace), *names)
+    return (
+        Step(f"stop {service}", ended, why, kind="remove", service=service),
+        Step(f"remove {service}", ("docker", "rm", "--force", *names), why, kind="remove", service=service),
+    )
 
 
 def down(compose: Compose, volumes: bool) -> Step:
