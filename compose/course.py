@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from compose import steps
@@ -71,6 +71,14 @@ def _change(change: Change, one: Wanted, running: Running, compose: Compose, dum
         yield steps.roll(compose, one.name, change.why, one.replicas, serving, PATIENCE)
     else:
         yield steps.up(compose, one.name, change.why, one.replicas, PATIENCE)
+
+
+def restarting(chosen: Sequence[Wanted], running: Running, compose: Compose) -> tuple[Step, ...]:
+    """The steps that start services anew as they are."""
+    asked = (Change(one.name, "restart", "asked for") for one in chosen)
+    return tuple(
+        step for one, change in zip(chosen, asked, strict=True) for step in _change(change, one, running, compose, None)
+    )
 
 
 def _count(count: int, noun: str) -> str:

@@ -88,14 +88,15 @@ class Deploy:
             raise self._undone(release, way, current, fault) from fault
         return self._end(release, "done")
 
+    def walk(self, target: Target, way: tuple[Step, ...]) -> None:
+        """Go steps that make no release. Raises StepFailed; Stopped when the operator broke it off between two."""
+        for number, step in enumerate(way):
+            if self.stop():
+                raise Stopped(f"Stopped; not done: {', '.join(one.name for one in way[number:])}.")
+            self._step(step, target)
+
     def _reach(self, release: Release, target: Target, step: Step) -> Release:
-        self.heard(step, "begins", "")
-        try:
-            self._do(step, target.files, target.services[step.service].replicas if step.kind == "roll" else 0)
-        except StepFailed as fault:
-            self.heard(step, "failed", str(fault))
-            raise
-        self.heard(step, "done", "")
+        self._step(step, target)
         jobs = (
             {**release.jobs, step.service: target.services[step.service].mark} if step.kind == "job" else release.jobs
         )
@@ -103,11 +104,20 @@ class Deploy:
         self.releases.note(release)
         return release
 
-    def _do(self, step: Step, files: Mapping[str, str], replicas: int) -> None:
+    def _step(self, step: Step, target: Target) -> None:
+        self.heard(step, "begins", "")
+        try:
+            self._do(step, target)
+        except StepFailed as fault:
+            self.heard(step, "failed", str(fault))
+            raise
+        self.heard(step, "done", "")
+
+    def _do(self, step: Step, target: Target) -> None:
         if step.kind == "write":
-            self.site.write(files, self.engine.containers())
+            self.site.write(target.files, self.engine.containers())
         elif step.kind == "roll":
-            self.rollout.roll(step.service, replicas, step.patience)
+            self.rollout.roll(step.service, target.services[step.service].replicas, step.patience)
         else:
             self.engine.run(step, lambda line: self.heard(step, "says", line), self.stop)
         if step.kind in ("up", "start"):
@@ -170,8 +180,5 @@ class Deploy:
         _, way = ever.way(target, jobs=False)
         # Even where every container is the old one, the files on the disk are the new release's.
         for step in way or (steps.write("the files of the release before"),):
-            back = replace(step, name=f"back: {step.name}")
-            self.heard(back, "begins", "")
-            ever._do(step, target.files, target.services[step.service].replicas if step.kind == "roll" else 0)
-            self.heard(back, "done", "")
+            ever._step(replace(step, name=f"back: {step.name}"), target)
         ever._all_well(target)

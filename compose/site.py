@@ -24,8 +24,8 @@ SECRETS = "secrets"
 
 
 class Folder:
-    """The rendered files of one house. `copy_secrets` writes the secrets' copies for the services of a Compose file;
-    `secrets` has every secret's value, by name, of which only a keyed digest is kept."""
+    """The rendered files of one house. `copy_secrets` writes the secrets' copies beside them; `secret` tells a secret's
+    value, of which only a digest keyed with `key` goes further."""
 
     def __init__(
         self,
@@ -37,7 +37,8 @@ class Folder:
         migrations: tuple[str, ...],
         jobs: Collection[str],
         beside: Collection[str],
-        secrets: Mapping[str, str],
+        secret: Callable[[str], str | None],
+        key: str,
         copy_secrets: Callable[[Path], None],
     ) -> None:
         self.path = state / "stack"
@@ -45,17 +46,13 @@ class Folder:
         self._before = services_of(before)
         self._done = dict(last.jobs) if last else {}
         self._migrations, self._jobs, self._beside = migrations, jobs, beside
-        key = secrets.get("stamp", "").encode()
-        self._digests = {
-            name: hmac.new(key, value.encode(), "sha256").hexdigest()[:12] for name, value in secrets.items()
-        }
+        self._secret, self._key = secret, key.encode()
 
     def target(self, files: Mapping[str, str], running: Running) -> Target:
         """What these rendered files aim at, their Compose file with our labels."""
         document = yaml.safe_load(files[COMPOSE])
-        services = wanted(
-            document, files, self._digests, folder=str(self.path), jobs=self._jobs, beside=self._beside
-        )  # fmt: skip
+        digests = {name: self._digest(name) for name in secrets_of(document)}
+        services = wanted(document, files, digests, folder=str(self.path), jobs=self._jobs, beside=self._beside)
         whole = {**files, COMPOSE: _text(stamped(document, services))}
         watched = {name: "traefik" for name in _watched(whole) if self._differs(name, whole[name], running)}
         return Target(whole, services, self._before, self._done, watched, self._migrations)
@@ -71,6 +68,9 @@ class Folder:
             if name not in files and not name.startswith(f"{SECRETS}/"):
                 file.unlink()
         self._copy_secrets(top)
+
+    def _digest(self, name: str) -> str:
+        return hmac.new(self._key, (self._secret(name) or "").encode(), "sha256").hexdigest()[:12]
 
     def _differs(self, name: str, text: str, running: Running) -> bool:
         try:
@@ -93,6 +93,11 @@ def services_of(files: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
         return {}
     found: Mapping[str, Mapping[str, Any]] = yaml.safe_load(files[COMPOSE])["services"]
     return found
+
+
+def secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the secrets whose copies a Compose file mounts."""
+    return frozenset(Path(one["file"]).name for one in document.get("secrets", {}).values())
 
 
 def _watched(files: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,182 @@
+"""A house's stack with everything that a command needs to look at it or change it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from compose import rendering as rendered
+from compose.course import Target
+from compose.deploy import Deploy, Heard
+from compose.facts import Asked, Facts
+from compose.journal import Journal
+from compose.releases import Release, release_id
+from compose.running import Running
+from compose.site import COMPOSE, Folder, secrets_of
+from compose.steps import Compose
+from compose.wanted import Wanted, wanted
+from devstack.places import ROOT
+from maitre.errors import HouseError
+from maitre.house.secrets import find_secret
+from maitre.settings import House
+
+if TYPE_CHECKING:
+    from compose.docker_engine import DockerEngine
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """One house, its journal, and its stack's rendering and engine, made when they are first needed."""
+
+    house: House
+
+    @property
+    def journal(self) -> Journal:
+        """The releases of the house."""
+        return Journal(self.house.state)
+
+    @property
+    def stack(self) -> Path:
+        """The folder of the rendered files."""
+        return self.house.state / "stack"
+
+    @cached_property
+    def first(self) -> rendered.Rendering:
+        """The stack as it is rendered for a house in which nothing runs."""
+        return rendered.rendering(self.house, Running())
+
+    @cached_property
+    def compose(self) -> Compose:
+        """How Compose is called. Raises HouseError when there is none."""
+        from compose.docker_facts import find_compose
+
+        found = find_compose()
+        if found is None:
+            raise HouseError("Neither `docker compose` (v2 or later) nor `docker-compose` answers; install one.")
+        return Compose(found[0], self.first.project, str(self.stack / COMPOSE))
+
+    @cached_property
+    def engine(self) -> DockerEngine:
+        """The engine. Raises HouseError when it does not answer."""
+        from compose.docker_engine import DockerEngine
+
+        return DockerEngine(self.compose, self.house.state / "logs" / "deploy.log", self.stack / "traefik" / "dynamic")
+
+    @cached_property
+    def services(self) -> dict[str, Wanted]:
+        """The services of the rendered stack."""
+        document = yaml.safe_load(self.first.files[COMPOSE])
+        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+
+    def asked(self) -> Asked:
+        """What a deploy asks of the machine."""
+        every = self.services.values()
+        return Asked(
+            domain=self.house.domain,
+            hosts=tuple(sorted(set(self.first.hosts.values()))),
+            certificates=self.first.certificates,
+            behind_proxy=self.first.behind_proxy,
+            ports=tuple(port for one in every for port in one.ports),
+            memory=sum(one.memory * one.replicas for one in every if not one.job),
+            built=frozenset(one.image for one in every if one.built),
+            images=frozenset(one.image for one in every if not one.built),
+        )
+
+    def facts(self) -> Facts:
+        """The machine, asked just now."""
+        from compose.docker_facts import gather
+
+        names = secrets_of(yaml.safe_load(self.first.files[COMPOSE]))
+        folder = self.house.state / "secrets"
+        return gather(self.asked(), [folder / name for name in sorted(names)], self.first.project)
+
+    def files(self) -> dict[str, str]:
+        """The stack as it is rendered for what runs."""
+        return dict(rendered.rendering(self.house, self.engine.containers()).files)
+
+    def running_files(self) -> dict[str, str]:
+        """The files of the release that runs. Raises HouseError when there is none."""
+        current = self.journal.current()
+        if current is None:
+            raise HouseError("No release runs. `cli deploy` makes one.")
+        return self.journal.files(current)
+
+    def folder(self) -> Folder:
+        """The rendered files on the disk."""
+        current = self.journal.current()
+        every = self.journal.all()
+        return Folder(
+            self.house.state,
+            self.first.project,
+            before=self.journal.files(current) if current else {},
+            last=every[-1] if current and every else None,
+            migrations=migrations(),
+            jobs=self.first.jobs,
+            beside=self.first.beside,
+            secret=lambda name: find_secret(self.house.directory, name),
+            key=self.house.secret("stamp"),
+            copy_secrets=lambda top: rendered.copy_secrets(self.house, top),
+        )
+
+    def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
+        """The story of a deploy, with all that it works with."""
+        from compose.rollout import Beside
+
+        return Deploy(
+            engine=self.engine,
+            rollout=Beside(self.engine, self.compose, self.stack, self.first.drain),
+            releases=self.journal,
+            site=self.folder(),
+            compose=self.compose,
+            images=self.engine.images(),
+            heard=heard,
+            stop=stop,
+            now=lambda: datetime.now(UTC),
+        )
+
+    def release(self, what: str, target: Target) -> Release:
+        """A new release, not yet begun."""
+        now = datetime.now(UTC)
+        every = self.journal.all()
+        return Release(
+            id=release_id(now, secrets.token_hex(3)),
+            who=who(),
+            at=now.isoformat(timespec="seconds"),
+            what=what,
+            images={name: one.image for name, one in target.services.items()},
+            jobs=every[-1].jobs if every and self.journal.current() else {},
+            migrations=target.migrations,
+        )
+
+    def dump(self, release_of: Target) -> str | None:
+        """Where the databases are dumped to; None when no table will change."""
+        every = self.journal.all()
+        known = set(every[-1].migrations) if every else set()
+        if not set(release_of.migrations) - known:
+            return None
+        return str(self.house.state / "dumps" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.sql")
+
+
+def migrations() -> tuple[str, ...]:
+    """The names of our migrations, in order."""
+    folders = (ROOT / "maitre" / "sql", ROOT / "rag_service" / "sql")
+    return tuple(str(file.relative_to(ROOT)) for folder in folders for file in sorted(folder.rglob("*.sql")))
+
+
+def who() -> str:
+    """The person at the keyboard, also behind sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def is_deployed(state: Path) -> bool:
+    """Whether the house is a stack: rendered files lie there, and a release runs."""
+    return (state / "stack" / COMPOSE).is_file() and Journal(state).current() is not None
