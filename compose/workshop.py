@@ -77,6 +77,16 @@ class Workshop:
         document = yaml.safe_load(self.first.files[COMPOSE])
         return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
 
+    def url(self, host: str) -> str:
+        """The address of a public host, as a browser has it."""
+        tls = self.first.certificates != "none"
+        usual = 443 if tls else 80
+        port = next((port for _, port in self.services["traefik"].ports if port == usual), None)
+        if port is None:
+            ports = sorted(port for _, port in self.services["traefik"].ports)
+            port = ports[-1] if tls else ports[0]
+        return f"{'https' if tls else 'http'}://{host}" + ("" if port == usual else f":{port}")
+
     def asked(self) -> Asked:
         """What a deploy asks of the machine."""
         every = self.services.values()
