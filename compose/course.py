@@ -52,11 +52,14 @@ def _steps(
         yield steps.pull(compose, tuple(pulled), f"{_count(len(pulled), 'image')} of others are not here yet")
     yield steps.write("the files that the containers read")
     for change in plan.work:
+        one = target.services.get(change.service)
         if change.kind == "remove":
             names = tuple(one.name for one in running.of(change.service))
             yield from steps.remove(change.service, names, change.why, GRACE)
-        elif change.kind != "reload":
-            yield from _change(change, target.services[change.service], running, compose, dump)
+        elif change.kind != "reload" and one is not None:
+            yield from _change(change, one, running, compose, dump)
+            if one.beside and change.kind != "run":
+                yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
 
 
 def _change(change: Change, one: Wanted, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
@@ -65,9 +68,9 @@ def _change(change: Change, one: Wanted, running: Running, compose: Compose, dum
         if one.name == MIGRATE and dump is not None and running.of("postgres"):
             yield steps.dump(compose, dump, "the tables may change")
         yield steps.job(compose, one.name, change.why)
-    elif change.kind == "start":
+    elif change.kind == "start" and not (one.beside and serving > one.replicas):
         yield steps.scale(compose, one.name, change.why, one.replicas, PATIENCE)
-    elif one.beside and serving and change.kind in ("change", "restart"):
+    elif one.beside and serving:
         yield steps.roll(compose, one.name, change.why, one.replicas, serving, PATIENCE)
     else:
         yield steps.up(compose, one.name, change.why, one.replicas, PATIENCE)

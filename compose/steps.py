@@ -48,9 +48,9 @@ def pull(compose: Compose, services: tuple[str, ...], why: str) -> Step:
     return Step("pull images", compose("pull", "--policy", "missing", *services), why, kind="pull", cut=True)
 
 
-def write(why: str) -> Step:
+def write(why: str, name: str = "write files") -> Step:
     """Write the rendered files and the secrets' copies."""
-    return Step("write files", (), why, kind="write")
+    return Step(name, (), why, kind="write")
 
 
 def dump(compose: Compose, into: str, why: str) -> Step:
