@@ -84,7 +84,7 @@ class Deploy:
             self._all_well(target)
         except KeyboardInterrupt:
             raise self._stopped(release, way) from None
-        except StepFailed as fault:
+        except HouseError as fault:
             raise self._undone(release, way, current, fault) from fault
         return self._end(release, "done")
 
@@ -108,7 +108,7 @@ class Deploy:
         self.heard(step, "begins", "")
         try:
             self._do(step, target)
-        except StepFailed as fault:
+        except HouseError as fault:
             self.heard(step, "failed", str(fault))
             raise
         self.heard(step, "done", "")
@@ -151,7 +151,7 @@ class Deploy:
             "replaced still serves. `cli deploy` finishes it, `cli rollback` undoes it."
         )
 
-    def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: StepFailed) -> HouseError:
+    def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: HouseError) -> HouseError:
         """Go back to the release that ran before; the sentence about it."""
         tried = way[: len(release.reached) + 1]
         if all(step.kind in (*_HARMLESS, "job") for step in tried):
@@ -159,7 +159,7 @@ class Deploy:
             return HouseError(f"{fault}\nNothing that serves has been changed.")
         try:
             self._back(current)
-        except StepFailed as second:
+        except HouseError as second:
             self._end(release, "failed", str(fault))
             return HouseError(
                 f"{fault}\nThe way back failed too: {second}\n"

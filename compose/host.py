@@ -56,7 +56,7 @@ def resolved(hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 def modes(files: Iterable[Path]) -> dict[str, int | None]:
     """The mode of each file; None for one that is missing."""
-    return {str(file): stat.S_IMODE(file.stat().st_mode) if file.is_file() else None for file in files}
+    return {str(file): stat.S_IMODE(file.stat().st_mode) if file.exists() else None for file in files}
 
 
 def _resolve(host: str) -> tuple[str, ...]:

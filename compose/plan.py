@@ -81,8 +81,6 @@ def _service(one: Wanted, containers: tuple[Container, ...], before: Mapping[str
         differs = list(differences(before or {}, one.definition)) if before else []
         if not differs and reads:
             return Change(one.name, "restart", "; ".join(reads))
-        if before and not differs and stale[0].image == one.image:
-            return Change(one.name, "restart", "what it reads of maitre.yaml has changed")
         image = [] if stale[0].image == one.image else [f"image {stale[0].image} → {one.image}"]
         told = image + [word for word in differs if not word.startswith("image ")] + reads
         return Change(one.name, "change", "; ".join(told) or "is not made as this release makes it")

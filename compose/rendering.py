@@ -1,53 +1,68 @@
-"""The house's stack, rendered: where the settings, the catalogue of services and what runs come together."""
+"""The house's stack, rendered: where the settings, the services, the secrets and what runs come together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from compose.consumers import consumers
+from compose.rendered import house_services, rendered, stack_folder
 from compose.running import Running
+from compose.secret_files import value_of, write_copies
+from compose.secrets import Copy, copies
+from compose.site import SECRETS
+from compose.wishes import read_stack
+from maitre.errors import HouseError
 from maitre.settings import House
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A rendered stack. `jobs` and `beside` are names of services; `hosts` those that guests see, by service."""
+    """What a house's files make of the stack. `jobs` and `beside` are names of services; `hosts` the public names by
+    service; `copies` the services' copies of their secrets; `drain` the seconds for open streams."""
 
     project: str
-    files: Mapping[str, str]
     jobs: frozenset[str]
     beside: frozenset[str]
     certificates: str
     behind_proxy: bool
     hosts: Mapping[str, str]
-    drain: int  # seconds that an old container gets for its open streams
+    copies: Mapping[str, Copy]
+    drain: int
 
 
-def rendering(house: House, running: Running) -> Rendering:
-    """Render the house's stack. Raises ConfigError with every mistake."""
-    from maitre.house.stack import stack_of
-
-    from compose.catalogue import read_services
-    from compose.render import render
-
-    stack = stack_of(house)
-    services = read_services(stack.size)
-    replicas = {name: tuple(one.name for one in running.of(name)) for name in running.services}
+def rendering(house: House) -> Rendering:
+    """Read the house's stack. Raises ConfigError with every mistake, HouseError."""
+    stack, _ = read_stack(house)
+    services = house_services(house)
     return Rendering(
         project=stack.project,
-        files=render(house, stack, services, replicas),
         jobs=frozenset(name for name, one in services.items() if one.job),
         beside=frozenset(name for name, one in services.items() if one.rollout == "beside"),
         certificates=stack.tls.kind,
         behind_proxy=stack.cloudflare,
         hosts=stack.hosts,
+        copies=copies(services, (), consumers(stack.profiles)),
         drain=stack.drain_timeout,
     )
 
 
-def copy_secrets(house: House, top: Path) -> None:
-    """Write each service's copies of its secrets."""
-    from compose.secret_files import write_secrets
+def files(house: House, running: Running) -> dict[str, str]:
+    """Every rendered file, with the containers that serve now."""
+    return rendered(house, {name: [one.name for one in running.of(name)] for name in running.services})
 
-    write_secrets(house, top)
+
+def copy_secrets(house: House, wanted: Mapping[str, Copy]) -> None:
+    """Write each service's copies of its secrets. Raises HouseError."""
+    write_copies(stack_folder(house) / SECRETS, wanted, lambda name: value_of(house, name))
+
+
+def missing_secrets(house: House, wanted: Mapping[str, Copy]) -> tuple[str, ...]:
+    """The names of the secrets that have no value, or one that others may read."""
+    found = []
+    for name in sorted({copy.source for copy in wanted.values()}):
+        try:
+            value_of(house, name)
+        except HouseError:
+            found.append(name)
+    return tuple(found)

@@ -14,6 +14,7 @@ from compose.course import Target
 from compose.releases import Release
 from compose.running import Running
 from compose.servers import redirected
+from compose.text import yaml_text
 from compose.wanted import WATCHED, stamped, wanted
 from devstack.places import folder, state_folder
 from maitre.errors import HouseError
@@ -24,8 +25,8 @@ SECRETS = "secrets"
 
 
 class Folder:
-    """The rendered files of one house. `copy_secrets` writes the secrets' copies beside them; `secret` tells a secret's
-    value, of which only a digest keyed with `key` goes further."""
+    """The rendered files of one house. `secrets` names each copy of a secret by its path, and `secret` tells a secret's
+    value, of which only a digest keyed with `key` goes further; `copy_secrets` writes the copies."""
 
     def __init__(
         self,
@@ -37,23 +38,24 @@ class Folder:
         migrations: tuple[str, ...],
         jobs: Collection[str],
         beside: Collection[str],
-        secret: Callable[[str], str | None],
+        secrets: Mapping[str, str],
+        secret: Callable[[str], str],
         key: str,
-        copy_secrets: Callable[[Path], None],
+        copy_secrets: Callable[[], object],
     ) -> None:
         self.path = state / "stack"
         self._state, self._project, self._copy_secrets = state, project, copy_secrets
         self._before = services_of(before)
         self._done = dict(last.jobs) if last else {}
         self._migrations, self._jobs, self._beside = migrations, jobs, beside
-        self._secret, self._key = secret, key.encode()
+        self._secrets, self._secret, self._key = secrets, secret, key.encode()
 
     def target(self, files: Mapping[str, str], running: Running) -> Target:
         """What these rendered files aim at, their Compose file with our labels."""
         document = yaml.safe_load(files[COMPOSE])
-        digests = {name: self._digest(name) for name in secrets_of(document)}
+        digests = {path: (name, self._digest(name)) for path, name in self._secrets.items()}
         services = wanted(document, files, digests, folder=str(self.path), jobs=self._jobs, beside=self._beside)
-        whole = {**files, COMPOSE: _text(stamped(document, services))}
+        whole = {**files, COMPOSE: yaml_text(stamped(document, services))}
         watched = {name: "traefik" for name in _watched(whole) if self._differs(name, whole[name], running)}
         return Target(whole, services, self._before, self._done, watched, self._migrations)
 
@@ -67,10 +69,10 @@ class Folder:
             name = str(file.relative_to(top))
             if name not in files and not name.startswith(f"{SECRETS}/"):
                 file.unlink()
-        self._copy_secrets(top)
+        self._copy_secrets()
 
     def _digest(self, name: str) -> str:
-        return hmac.new(self._key, (self._secret(name) or "").encode(), "sha256").hexdigest()[:12]
+        return hmac.new(self._key, self._secret(name).encode(), "sha256").hexdigest()[:12]
 
     def _differs(self, name: str, text: str, running: Running) -> bool:
         try:
@@ -84,7 +86,7 @@ class Folder:
             return text
         document = yaml.safe_load(text) or {}
         addressed = redirected(document, running, self._project)
-        return text if addressed == document else _text(addressed)
+        return text if addressed == document else yaml_text(addressed)
 
 
 def services_of(files: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
@@ -95,17 +97,8 @@ def services_of(files: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
-    """The names of the secrets whose copies a Compose file mounts."""
-    return frozenset(Path(one["file"]).name for one in document.get("secrets", {}).values())
-
-
 def _watched(files: Mapping[str, str]) -> list[str]:
     return [name for name in files if name.startswith(tuple(f"{one}/" for one in WATCHED))]
-
-
-def _text(document: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(document), sort_keys=True, allow_unicode=True, width=120)
 
 
 def _write(file: Path, text: str) -> None:

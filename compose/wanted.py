@@ -44,7 +44,7 @@ class Wanted:
 def wanted(
     document: Mapping[str, Any],
     files: Mapping[str, str],
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, tuple[str, str]],
     *,
     folder: str = "/",
     jobs: Iterable[str] = (),
@@ -53,7 +53,7 @@ def wanted(
     """The services of the Compose file `document`, in the order in which they need each other.
 
     `files`: the text of every file that may be mounted, by its path from the stack's folder (`folder` in full);
-    `secrets`: a digest of every secret, by name.
+    `secrets`: for the path of each secret's copy, the secret's name and a digest of its value.
     """
     every, rolled = set(jobs), set(beside)
     sources = {name: relative(one["file"], folder) for name, one in document.get("secrets", {}).items()}
@@ -150,13 +150,14 @@ def _reads(
     service: Mapping[str, Any],
     sources: Mapping[str, str],
     files: Mapping[str, str],
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, tuple[str, str]],
     folder: str,
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in service.get("secrets", ()):
-        name = basename(sources[one["source"] if isinstance(one, Mapping) else one])
-        found[f"secret:{name}"] = secrets.get(name, "")
+        path = sources[one["source"] if isinstance(one, Mapping) else one]
+        name, value = secrets.get(path, (basename(path), ""))
+        found[f"secret:{name}"] = value
     mounted = [sources[one["source"] if isinstance(one, Mapping) else one] for one in service.get("configs", ())]
     for one in service.get("volumes", ()):
         source = str(one["source"] if isinstance(one, Mapping) else one.split(":")[0])

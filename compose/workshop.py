@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,19 +15,19 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from compose import rendering as rendered
+from compose import rendering
 from compose.course import Target
 from compose.deploy import Deploy, Heard
 from compose.facts import Asked, Facts
 from compose.journal import Journal
 from compose.releases import Release, release_id
 from compose.running import Running
-from compose.site import COMPOSE, Folder, secrets_of
+from compose.secret_files import value_of
+from compose.site import COMPOSE, SECRETS, Folder
 from compose.steps import Compose
 from compose.wanted import Wanted, wanted
 from devstack.places import ROOT
 from maitre.errors import HouseError
-from maitre.house.secrets import find_secret
 from maitre.settings import House
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class Workshop:
         return self.house.state / "stack"
 
     @cached_property
-    def first(self) -> rendered.Rendering:
-        """The stack as it is rendered for a house in which nothing runs."""
-        return rendered.rendering(self.house, Running())
+    def first(self) -> rendering.Rendering:
+        """What the house's files make of the stack. Raises ConfigError with every mistake."""
+        return rendering.rendering(self.house)
 
     @cached_property
     def compose(self) -> Compose:
@@ -74,7 +75,7 @@ class Workshop:
     @cached_property
     def services(self) -> dict[str, Wanted]:
         """The services of the rendered stack."""
-        document = yaml.safe_load(self.first.files[COMPOSE])
+        document = yaml.safe_load(rendering.files(self.house, Running())[COMPOSE])
         return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
 
     def url(self, host: str) -> str:
@@ -105,13 +106,15 @@ class Workshop:
         """The machine, asked just now."""
         from compose.docker_facts import gather
 
-        names = secrets_of(yaml.safe_load(self.first.files[COMPOSE]))
         folder = self.house.state / "secrets"
-        return gather(self.asked(), [folder / name for name in sorted(names)], self.first.project)
+        names = {copy.source for copy in self.first.copies.values()}
+        files = [folder / name for name in sorted(names) if (folder / name).exists()]
+        missing = [folder / name for name in rendering.missing_secrets(self.house, self.first.copies)]
+        return gather(self.asked(), [folder, *files, *missing], self.first.project)
 
     def files(self) -> dict[str, str]:
         """The stack as it is rendered for what runs."""
-        return dict(rendered.rendering(self.house, self.engine.containers()).files)
+        return rendering.files(self.house, self.engine.containers())
 
     def running_files(self) -> dict[str, str]:
         """The files of the release that runs. Raises HouseError when there is none."""
@@ -132,18 +135,25 @@ class Workshop:
             migrations=migrations(),
             jobs=self.first.jobs,
             beside=self.first.beside,
-            secret=lambda name: find_secret(self.house.directory, name),
+            secrets={f"{SECRETS}/{path}": copy.source for path, copy in self.first.copies.items()},
+            secret=lambda name: value_of(self.house, name),
             key=self.house.secret("stamp"),
-            copy_secrets=lambda top: rendered.copy_secrets(self.house, top),
+            copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
         )
 
     def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
         """The story of a deploy, with all that it works with."""
-        from compose.rollout import Beside
+        from compose.docker_engine import client
+        from compose.rollout import BesideRollout
+        from compose.traefik_http import TraefikProxy, api_of
 
+        dynamic = self.stack / "traefik" / "dynamic"
+        proxy = TraefikProxy(self.engine, dynamic, self.first.project, api_of(client(), self.first.project))
         return Deploy(
             engine=self.engine,
-            rollout=Beside(self.engine, self.compose, self.stack, self.first.drain),
+            rollout=BesideRollout(
+                self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
+            ),
             releases=self.journal,
             site=self.folder(),
             compose=self.compose,

@@ -50,9 +50,10 @@ class Yard:
             migrations=("0001.sql",),
             jobs=small.JOBS,
             beside=small.BESIDE,
-            secret=self.secrets.get,
+            secrets={f"secrets/{path}": path.split("/")[1] for path in small.SECRETS},
+            secret=self.secrets.__getitem__,
             key="stamp",
-            copy_secrets=self.copied.append,
+            copy_secrets=lambda: self.copied.append(self.stack),
         )
         return Deploy(
             engine=self.engine,

@@ -10,6 +10,8 @@ from compose.steps import Compose
 
 PROJECT = "house"
 JOBS, BESIDE = ("migrate", "seed"), ("gateway",)
+#: The services' copies of their secrets.
+SECRETS = ("postgres/postgres_password", "gateway/gateway_key")
 COMPOSE = Compose(("docker-compose",), PROJECT, "/stack/compose.yaml")
 
 
@@ -39,10 +41,7 @@ def document() -> dict[str, Any]:
             ),
             "seed": service("maitre/engine:1", build="images/engine", depends_on=["gateway"]),
         },
-        "secrets": {
-            "postgres_password": {"file": "./secrets/postgres/postgres_password"},
-            "gateway_key": {"file": "./secrets/gateway/gateway_key"},
-        },
+        "secrets": {path.split("/")[1]: {"file": f"./secrets/{path}"} for path in SECRETS},
     }
 
 
