@@ -41,7 +41,7 @@ def deploy(
     """Bring the stack to what the house's files say. Twice is once: what has not changed goes on running."""
     from commands.deploying import confirm, go, plain, show_plan
     from compose.releases import sentence, unfinished
-    from compose.workshop import Workshop
+    from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
         workshop = Workshop(house_of(house))
@@ -49,7 +49,8 @@ def deploy(
         findings = _checked(workshop, as_json)
         first = workshop.deploy(lambda *_: None, lambda: False)
         target = first.site.target(workshop.files(), first.engine.containers())
-        plan, way = first.way(target, dump=workshop.dump(target), only=chosen)
+        id = new_id()
+        plan, way = first.way(target, dump=workshop.dump(id, target), only=chosen)
         broken = unfinished(workshop.journal.all())
         told = f"{sentence(broken)} This deploy finishes it." if broken else None
         seen = {"dry_run": dry_run, "findings": [asdict(one) for one in findings], "unfinished": told}
@@ -64,7 +65,7 @@ def deploy(
                 console.print("Nothing to do: the house runs as its files say.", highlight=False)
             return
         confirm(yes, "Deploy this?")
-        release = go(workshop, "deploy", workshop.files, plan.work, only=chosen, quiet=as_json)
+        release = go(workshop, id, "deploy", workshop.files, plan.work, only=chosen, quiet=as_json)
     if as_json:
         print_json({**seen, **plain(plan, way), "release": release.id})
     else:

@@ -109,6 +109,7 @@ def _must_hear() -> None:
 
 def go(
     workshop: Workshop,
+    id: str,
     what: str,
     files: Callable[[], Mapping[str, str]],
     agreed: tuple[Change, ...],
@@ -117,7 +118,7 @@ def go(
     only: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Release:
-    """Go the way to the rendered files that was agreed to, under the house's lock. Raises HouseError when the house has
+    """Go the agreed way to the rendered files as release `id`, under the house's lock. Raises HouseError when the house has
     changed since the plan was shown; Exit when the operator broke it off."""
     from compose.deploy import Stopped
     from compose.lock import locked
@@ -127,12 +128,12 @@ def go(
     with locked(workshop.house.state, who(), what, datetime.now(UTC)), interruptions() as stop:
         deploy = workshop.deploy(Progress(quiet), stop)
         target = deploy.site.target(files(), deploy.engine.containers())
-        dump = workshop.dump(target) if jobs else None
+        dump = workshop.dump(id, target) if jobs else None
         plan, way = deploy.way(target, dump=dump, jobs=jobs, only=only)
         if plan.work != agreed:
             raise HouseError("The house has changed since the plan was made; nothing has been done. Run it again.")
         try:
-            return deploy.go(workshop.release(what, target), target, way)
+            return deploy.go(workshop.release(id, what, target), target, way)
         except Stopped as stopped:
             errors.print(str(stopped), markup=False)
             raise typer.Exit(130) from None

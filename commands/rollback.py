@@ -29,7 +29,7 @@ def rollback(
 ) -> None:
     """Run an earlier release's containers and files again. Tables stay as they are: migrations only add to them."""
     from commands.deploying import confirm, go, plain, show_plan
-    from compose.workshop import Workshop
+    from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
         workshop = Workshop(house_of(house))
@@ -45,7 +45,7 @@ def rollback(
             show_plan(plan, way, commands=dry_run)
         if not dry_run and way:
             confirm(yes, f"Go back to release {id}?")
-            go(workshop, f"rollback to {id}", lambda: files, plan.work, jobs=False, quiet=as_json)
+            go(workshop, new_id(), f"rollback to {id}", lambda: files, plan.work, jobs=False, quiet=as_json)
     if as_json:
         print_json({"dry_run": dry_run, "to": id, **plain(plan, way), "release": workshop.journal.current()})
     elif not way:

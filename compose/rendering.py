@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from compose.consumers import consumers
-from compose.rendered import house_services, rendered, stack_folder
 from compose.running import Running
-from compose.secret_files import value_of, write_copies
-from compose.secrets import Copy, copies
 from compose.site import SECRETS
-from compose.wishes import read_stack
 from maitre.errors import HouseError
 from maitre.settings import House
+
+if TYPE_CHECKING:
+    from compose.secrets import Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,11 @@ class Rendering:
 
 def rendering(house: House) -> Rendering:
     """Read the house's stack. Raises ConfigError with every mistake, HouseError."""
+    from compose.consumers import consumers
+    from compose.rendered import house_services
+    from compose.secrets import copies
+    from compose.wishes import read_stack
+
     stack, _ = read_stack(house)
     services = house_services(house)
     return Rendering(
@@ -49,12 +53,23 @@ def rendering(house: House) -> Rendering:
 
 def files(house: House, running: Running) -> dict[str, str]:
     """Every rendered file, with the containers that serve now."""
+    from compose.rendered import rendered
+
     return rendered(house, {name: [one.name for one in running.of(name)] for name in running.services})
 
 
 def copy_secrets(house: House, wanted: Mapping[str, Copy]) -> None:
     """Write each service's copies of its secrets. Raises HouseError."""
-    write_copies(stack_folder(house) / SECRETS, wanted, lambda name: value_of(house, name))
+    from compose.secret_files import write_copies
+
+    write_copies(house.state / "stack" / SECRETS, wanted, lambda name: value_of(house, name))
+
+
+def value_of(house: House, name: str) -> str:
+    """A secret of the house. Raises HouseError if it is missing or others may read its file."""
+    from compose import secret_files  # here, because it loads bcrypt
+
+    return secret_files.value_of(house, name)
 
 
 def missing_secrets(house: House, wanted: Mapping[str, Copy]) -> tuple[str, ...]:

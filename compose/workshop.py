@@ -22,10 +22,9 @@ from compose.facts import Asked, Facts
 from compose.journal import Journal
 from compose.releases import Release, release_id
 from compose.running import Running
-from compose.secret_files import value_of
 from compose.site import COMPOSE, SECRETS, Folder
 from compose.steps import Compose
-from compose.wanted import Wanted, wanted
+from compose.wanted import Wanted, digest, wanted
 from devstack.places import ROOT
 from maitre.errors import HouseError
 from maitre.settings import House
@@ -80,13 +79,9 @@ class Workshop:
 
     def url(self, host: str) -> str:
         """The address of a public host, as a browser has it."""
-        tls = self.first.certificates != "none"
-        usual = 443 if tls else 80
-        port = next((port for _, port in self.services["traefik"].ports if port == usual), None)
-        if port is None:
-            ports = sorted(port for _, port in self.services["traefik"].ports)
-            port = ports[-1] if tls else ports[0]
-        return f"{'https' if tls else 'http'}://{host}" + ("" if port == usual else f":{port}")
+        scheme, usual = ("http", 80) if self.first.certificates == "none" else ("https", 443)
+        port = self.services["traefik"].ports[-1][1]  # it publishes HTTP first, then HTTPS
+        return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
 
     def asked(self) -> Asked:
         """What a deploy asks of the machine."""
@@ -136,7 +131,7 @@ class Workshop:
             jobs=self.first.jobs,
             beside=self.first.beside,
             secrets={f"{SECRETS}/{path}": copy.source for path, copy in self.first.copies.items()},
-            secret=lambda name: value_of(self.house, name),
+            secret=lambda name: rendering.value_of(self.house, name),
             key=self.house.secret("stamp"),
             copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
         )
@@ -163,27 +158,30 @@ class Workshop:
             now=lambda: datetime.now(UTC),
         )
 
-    def release(self, what: str, target: Target) -> Release:
+    def release(self, id: str, what: str, target: Target) -> Release:
         """A new release, not yet begun."""
-        now = datetime.now(UTC)
         every = self.journal.all()
         return Release(
-            id=release_id(now, secrets.token_hex(3)),
+            id=id,
             who=who(),
-            at=now.isoformat(timespec="seconds"),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
             what=what,
             images={name: one.image for name, one in target.services.items()},
+            digests={name: digest(text) for name, text in sorted(target.files.items())},
             jobs=every[-1].jobs if every and self.journal.current() else {},
             migrations=target.migrations,
         )
 
-    def dump(self, release_of: Target) -> str | None:
-        """Where the databases are dumped to; None when no table will change."""
-        every = self.journal.all()
-        known = set(every[-1].migrations) if every else set()
-        if not set(release_of.migrations) - known:
-            return None
-        return str(self.house.state / "dumps" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.sql")
+    def dump(self, id: str, target: Target) -> str | None:
+        """Where the databases are dumped to before release `id` changes tables; None when none will change."""
+        current = self.journal.current()
+        known = {name for one in self.journal.all() if one.id == current for name in one.migrations}
+        return str(self.journal.folder / id / "before.sql") if set(target.migrations) - known else None
+
+
+def new_id() -> str:
+    """The id of a release that is about to be made."""
+    return release_id(datetime.now(UTC), secrets.token_hex(3))
 
 
 def migrations() -> tuple[str, ...]:
