@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from commands import collections, importing, key, provider, quota, secrets
+from commands import collections, importing, key, models, provider, quota, secrets
 from commands.audit import audit
 from commands.closing import close, open_again
 from commands.credit import credit
+from commands.deploy import deploy
+from commands.destroy import destroy
 from commands.doctor import doctor
 from commands.down import down
 from commands.index import index
 from commands.init import init
+from commands.logs import logs
 from commands.query import query
 from commands.queue import queue
 from commands.render import render
+from commands.restart import restart
+from commands.rollback import rollback
 from commands.seed import seed
 from commands.status import status
 from commands.suspend import suspend
@@ -56,6 +61,15 @@ EXAMPLES = {
         'cli query "May I bring a dog?" --answer --model assistants.general',
         'cli query "May I bring a dog?" --collection handbook --as free@maitre.example',
     ),
+    "deploy": (
+        "cli deploy --dry-run   (the plan and every command; runs nothing)",
+        "cli deploy --yes",
+        "cli deploy --only gateway --only pipelines",
+    ),
+    "rollback": ("cli rollback", "cli rollback --list", "cli rollback 2026-11-21T20-40-05"),
+    "destroy": ("cli destroy", "cli destroy --volumes   (the data too)"),
+    "logs": ("cli logs gateway -f", "cli logs --since 1h --tail 20"),
+    "restart": ("cli restart gateway pipelines",),
     "doctor": ("cli doctor", "cli doctor --json"),
 }
 
@@ -69,7 +83,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     init, up, down, status, seed, index, query, usage, audit, queue, close, open_again, credit, suspend, traces, doctor,
-    render,
+    render, deploy, rollback, restart, logs, destroy
 )  # fmt: skip
 for command in COMMANDS:
     name = command.__name__.removesuffix("_again")
@@ -79,6 +93,7 @@ app.add_typer(key.app, name="key")
 app.add_typer(provider.app, name="provider")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(collections.app, name="collections")
+app.add_typer(models.app, name="models")
 app.add_typer(importing.app, name="import")
 
 

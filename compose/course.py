@@ -1,0 +1,88 @@
+"""The steps from what runs to what should, in order: images, files, the dump, then each service after what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from compose import steps
+from compose.plan import Change, Plan
+from compose.running import Running
+from compose.steps import Compose, Step
+from compose.wanted import Wanted
+
+#: The job that changes tables; a dump precedes it.
+MIGRATE = "migrate"
+#: Seconds until a service must be healthy, and those that a removed one gets to end.
+PATIENCE, GRACE = 300, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a deploy aims at: the rendered files by their path in the stack's folder, with our labels, and the services
+    read from them. `before`: the services of the release that runs; `done`: its jobs, with the `mark` they ran by;
+    `watched`: files that differ on the disk and that a service watches, with the service."""
+
+    files: Mapping[str, str]
+    services: Mapping[str, Wanted]
+    before: Mapping[str, Mapping[str, object]]
+    done: Mapping[str, str]
+    watched: Mapping[str, str]
+    migrations: tuple[str, ...] = ()
+
+
+def course(
+    plan: Plan, target: Target, running: Running, compose: Compose, *, images: Collection[str], dump: str | None
+) -> tuple[Step, ...]:
+    """The steps of a plan. `images`: those that are here; `dump`: the file that a dump of the databases goes to, None
+    when there is nothing to be afraid for. A plan that changes nothing has no step."""
+    if not plan.work:
+        return ()
+    return tuple(_steps(plan, target, running, compose, images, dump))
+
+
+def _steps(
+    plan: Plan, target: Target, running: Running, compose: Compose, images: Collection[str], dump: str | None
+) -> Iterator[Step]:
+    touched = [target.services[one.service] for one in plan.work if one.kind not in ("remove", "reload")]
+    missing = [one for one in touched if one.image not in images]
+    if built := sorted(one.name for one in missing if one.built):
+        yield steps.build(compose, tuple(built), f"{_count(len(built), 'image')} of ours are not here yet")
+    if pulled := sorted(one.name for one in missing if not one.built):
+        yield steps.pull(compose, tuple(pulled), f"{_count(len(pulled), 'image')} of others are not here yet")
+    yield steps.write("the files that the containers read")
+    for change in plan.work:
+        one = target.services.get(change.service)
+        if change.kind == "remove":
+            names = tuple(one.name for one in running.of(change.service))
+            yield from steps.remove(change.service, names, change.why, GRACE)
+        elif change.kind != "reload" and one is not None:
+            yield from _change(change, one, running, compose, dump)
+            if one.beside and change.kind != "run":
+                yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
+
+
+def _change(change: Change, one: Wanted, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
+    serving = len(running.of(one.name))
+    if change.kind == "run":
+        if one.name == MIGRATE and dump is not None and running.of("postgres"):
+            yield steps.dump(compose, dump, "the tables may change")
+        yield steps.job(compose, one.name, change.why)
+    elif change.kind == "start" and not (one.beside and serving > one.replicas):
+        yield steps.scale(compose, one.name, change.why, one.replicas, PATIENCE)
+    elif one.beside and serving:
+        yield steps.roll(compose, one.name, change.why, one.replicas, serving, PATIENCE)
+    else:
+        yield steps.up(compose, one.name, change.why, one.replicas, PATIENCE)
+
+
+def restarting(chosen: Sequence[Wanted], running: Running, compose: Compose) -> tuple[Step, ...]:
+    """The steps that start services anew as they are."""
+    asked = (Change(one.name, "restart", "asked for") for one in chosen)
+    return tuple(
+        step for one, change in zip(chosen, asked, strict=True) for step in _change(change, one, running, compose, None)
+    )
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

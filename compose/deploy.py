@@ -1,0 +1,184 @@
+"""The story of a deploy: each step to its end, each service healthy before the next, and back by itself if one is not.
+
+Only Protocols are seen here; whoever calls it holds the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, Protocol
+
+from compose import steps
+from compose.course import PATIENCE, Target, course
+from compose.engine import Engine, Rollout, StepFailed
+from compose.plan import Plan, plan
+from compose.releases import Outcome, Release, Releases
+from compose.running import Container, Running
+from compose.steps import Compose, Step
+from maitre.errors import HouseError
+
+#: Hears of a step: it begins, it is done, it failed; or a line that it prints.
+Heard = Callable[[Step, Literal["begins", "done", "failed", "says"], str], None]
+
+#: Steps that change nothing that serves.
+_HARMLESS = ("build", "pull", "dump")
+
+
+class Stopped(HouseError):
+    """The operator broke a deploy off; the text says how the house is left and what to run."""
+
+
+class Site(Protocol):
+    """The house's folder of rendered files."""
+
+    def target(self, files: Mapping[str, str], running: Running) -> Target:
+        """What these rendered files aim at."""
+        ...
+
+    def write(self, files: Mapping[str, str], running: Running) -> None:
+        """Put the files and the secrets' copies where the containers read them. Servers that a rollout has named in
+        Traefik's files stay those that run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Everything that a deploy works with. `stop`: whether the operator wants to break it off."""
+
+    engine: Engine
+    rollout: Rollout
+    releases: Releases
+    site: Site
+    compose: Compose
+    images: Collection[str]  # those that are here
+    heard: Heard
+    stop: Callable[[], bool]
+    now: Callable[[], datetime]
+
+    def way(
+        self, target: Target, *, dump: str | None = None, jobs: bool = True, only: Collection[str] = ()
+    ) -> tuple[Plan, tuple[Step, ...]]:
+        """What would change, and the steps to it. `only`: care for these services, and the jobs that they need."""
+        running = self.engine.containers()
+        found = plan(running, target.services, target.before, done=target.done, watched=target.watched)
+        changes = [one for one in found.changes if jobs or one.kind != "run"]
+        if only:
+            kept = {*only, *(need for name in only for need in target.services[name].needs)}
+            apart = {name for name, one in target.services.items() if name in kept and (name in only or one.job)}
+            changes = [one for one in changes if one.service in apart]
+        narrowed = Plan(tuple(changes))
+        return narrowed, course(narrowed, target, running, self.compose, images=self.images, dump=dump)
+
+    def go(self, release: Release, target: Target, way: tuple[Step, ...]) -> Release:
+        """Go the whole way; the release as it is written down. Raises HouseError when a step failed: the house is then
+        as before, or the sentence says how it is; Stopped when the operator broke it off."""
+        current = self.releases.current()
+        self.releases.begin(release, target.files)
+        try:
+            for step in way:
+                if self.stop():
+                    raise KeyboardInterrupt
+                release = self._reach(release, target, step)
+            self._all_well(target)
+        except KeyboardInterrupt:
+            raise self._stopped(release, way) from None
+        except HouseError as fault:
+            raise self._undone(release, way, current, fault) from fault
+        return self._end(release, "done")
+
+    def walk(self, target: Target, way: tuple[Step, ...]) -> None:
+        """Go steps that make no release. Raises StepFailed; Stopped when the operator broke it off between two."""
+        for number, step in enumerate(way):
+            if self.stop():
+                raise Stopped(f"Stopped; not done: {', '.join(one.name for one in way[number:])}.")
+            self._step(step, target)
+
+    def _reach(self, release: Release, target: Target, step: Step) -> Release:
+        self._step(step, target)
+        jobs = (
+            {**release.jobs, step.service: target.services[step.service].mark} if step.kind == "job" else release.jobs
+        )
+        release = replace(release, reached=(*release.reached, step.name), jobs=jobs)
+        self.releases.note(release)
+        return release
+
+    def _step(self, step: Step, target: Target) -> None:
+        self.heard(step, "begins", "")
+        try:
+            self._do(step, target)
+        except HouseError as fault:
+            self.heard(step, "failed", str(fault))
+            raise
+        self.heard(step, "done", "")
+
+    def _do(self, step: Step, target: Target) -> None:
+        if step.kind == "write":
+            self.site.write(target.files, self.engine.containers())
+        elif step.kind == "roll":
+            self.rollout.roll(step.service, target.services[step.service].replicas, step.patience)
+        else:
+            self.engine.run(step, lambda line: self.heard(step, "says", line), self.stop)
+        if step.kind in ("up", "start"):
+            self._gate(self.engine.containers().of(step.service), step.patience)
+
+    def _gate(self, containers: tuple[Container, ...], patience: float) -> None:
+        for ill in self.engine.wait_healthy([one.id for one in containers], patience):
+            what = ill.fault or "is well"
+            lines = self.engine.last_lines(ill.id)
+            raise StepFailed("\n  ".join([f"{ill.name} did not become healthy: it {what}.", *lines]))
+
+    def _all_well(self, target: Target) -> None:
+        lasting = {name for name, one in target.services.items() if not one.job}
+        self._gate(tuple(one for one in self.engine.containers().containers if one.service in lasting), PATIENCE)
+
+    def _end(self, release: Release, outcome: Outcome, fault: str = "") -> Release:
+        ended = replace(release, outcome=outcome, ended=self.now().isoformat(timespec="seconds"), fault=fault)
+        self.releases.note(ended)
+        return ended
+
+    def _stopped(self, release: Release, way: tuple[Step, ...]) -> Stopped:
+        done = [step for step in way if step.name in release.reached]
+        changed = [step.name for step in done if step.kind not in _HARMLESS]
+        if not changed:
+            self._end(release, "undone", "stopped")
+            return Stopped("Stopped. Nothing has been changed; `cli deploy` begins anew.")
+        self._end(release, "stopped", "stopped")
+        left = [step.name for step in way if step.name not in release.reached]
+        return Stopped(
+            f"Stopped after “{changed[-1]}”; not done: {', '.join(left) or 'nothing'}. What ran before and was not "
+            "replaced still serves. `cli deploy` finishes it, `cli rollback` undoes it."
+        )
+
+    def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: HouseError) -> HouseError:
+        """Go back to the release that ran before; the sentence about it."""
+        tried = way[: len(release.reached) + 1]
+        if all(step.kind in (*_HARMLESS, "job") for step in tried):
+            self._end(release, "undone", str(fault))
+            return HouseError(f"{fault}\nNothing that serves has been changed.")
+        try:
+            self._back(current)
+        except HouseError as second:
+            self._end(release, "failed", str(fault))
+            return HouseError(
+                f"{fault}\nThe way back failed too: {second}\n"
+                "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
+            )
+        self._end(release, "undone", str(fault))
+        if current is None:
+            return HouseError(f"{fault}\nThere was no release before, so what was started is removed; the data stays.")
+        return HouseError(f"{fault}\nRolled back: the house runs release {current} as before.")
+
+    def _back(self, current: str | None) -> None:
+        ever = replace(self, stop=lambda: False)  # half a way back helps nobody
+        if current is None:
+            step = steps.down(self.compose, volumes=False)
+            self.engine.run(step, lambda line: self.heard(step, "says", line))
+            return
+        target = self.site.target(self.releases.files(current), self.engine.containers())
+        _, way = ever.way(target, jobs=False)
+        # Even where every container is the old one, the files on the disk are the new release's.
+        for step in way or (steps.write("the files of the release before"),):
+            ever._step(replace(step, name=f"back: {step.name}"), target)
+        ever._all_well(target)

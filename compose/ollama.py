@@ -1,0 +1,22 @@
+"""The Ollamas of a stack, and what they say of their models."""
+
+from __future__ import annotations
+
+import re
+
+from compose.running import Running
+
+_NAME = re.compile(r"^ollama(_?\d+)?$")
+_GAP = re.compile(r"\s{2,}|\t")
+
+
+def ollamas(running: Running) -> tuple[str, ...]:
+    """The services that are an Ollama and run; each has a disk of its own."""
+    services = (name for name in running.services if _NAME.match(name))
+    return tuple(name for name in services if any(one.state == "running" for one in running.of(name)))
+
+
+def models_of(table: str) -> list[dict[str, str]]:
+    """The rows of `ollama list`: name, id, size, modified."""
+    lines = [_GAP.split(line.strip()) for line in table.splitlines()[1:] if line.strip()]
+    return [dict(zip(("name", "id", "size", "modified"), line, strict=False)) for line in lines]

@@ -1,0 +1,116 @@
+"""The house's folder of rendered files, `.maitre/stack/`, read and written. Implements `compose.deploy.Site`."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from compose.course import Target
+from compose.releases import Release
+from compose.running import Running
+from compose.servers import redirected
+from compose.text import yaml_text
+from compose.wanted import WATCHED, stamped, wanted
+from devstack.places import folder, state_folder
+from maitre.errors import HouseError
+
+COMPOSE = "compose.yaml"
+#: Below the rendered folder, written by whoever copies the secrets, not rendered.
+SECRETS = "secrets"
+
+
+class Folder:
+    """The rendered files of one house. `secrets` names each copy of a secret by its path, and `secret` tells a secret's
+    value, of which only a digest keyed with `key` goes further; `copy_secrets` writes the copies."""
+
+    def __init__(
+        self,
+        state: Path,
+        project: str,
+        *,
+        before: Mapping[str, str],
+        last: Release | None,
+        migrations: tuple[str, ...],
+        jobs: Collection[str],
+        beside: Collection[str],
+        secrets: Mapping[str, str],
+        secret: Callable[[str], str],
+        key: str,
+        copy_secrets: Callable[[], object],
+    ) -> None:
+        self.path = state / "stack"
+        self._state, self._project, self._copy_secrets = state, project, copy_secrets
+        self._before = services_of(before)
+        self._done = dict(last.jobs) if last else {}
+        self._migrations, self._jobs, self._beside = migrations, jobs, beside
+        self._secrets, self._secret, self._key = secrets, secret, key.encode()
+
+    def target(self, files: Mapping[str, str], running: Running) -> Target:
+        """What these rendered files aim at, their Compose file with our labels."""
+        document = yaml.safe_load(files[COMPOSE])
+        digests = {path: (name, self._digest(name)) for path, name in self._secrets.items()}
+        services = wanted(document, files, digests, folder=str(self.path), jobs=self._jobs, beside=self._beside)
+        whole = {**files, COMPOSE: yaml_text(stamped(document, services))}
+        watched = {name: "traefik" for name in _watched(whole) if self._differs(name, whole[name], running)}
+        return Target(whole, services, self._before, self._done, watched, self._migrations)
+
+    def write(self, files: Mapping[str, str], running: Running) -> None:
+        """Put the files where the containers read them; what is no longer rendered goes."""
+        state_folder(self._state)
+        top = folder(self.path, 0o711)
+        for name, text in files.items():
+            _write(top / name, self._addressed(name, text, running))
+        for file in [one for one in top.rglob("*") if one.is_file()]:
+            name = str(file.relative_to(top))
+            if name not in files and not name.startswith(f"{SECRETS}/"):
+                file.unlink()
+        self._copy_secrets()
+
+    def _digest(self, name: str) -> str:
+        return hmac.new(self._key, self._secret(name).encode(), "sha256").hexdigest()[:12]
+
+    def _differs(self, name: str, text: str, running: Running) -> bool:
+        try:
+            there = (self.path / name).read_text("utf-8")
+        except FileNotFoundError:
+            return True
+        return bool(yaml.safe_load(there) != yaml.safe_load(self._addressed(name, text, running)))
+
+    def _addressed(self, name: str, text: str, running: Running) -> str:
+        if name not in _watched({name: text}):
+            return text
+        document = yaml.safe_load(text) or {}
+        addressed = redirected(document, running, self._project)
+        return text if addressed == document else yaml_text(addressed)
+
+
+def services_of(files: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
+    """The services of the Compose file among rendered files; none when there is none."""
+    if COMPOSE not in files:
+        return {}
+    found: Mapping[str, Mapping[str, Any]] = yaml.safe_load(files[COMPOSE])["services"]
+    return found
+
+
+def _watched(files: Mapping[str, str]) -> list[str]:
+    return [name for name in files if name.startswith(tuple(f"{one}/" for one in WATCHED))]
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file in one step. Containers' users read it, so others may; secrets are not among these files."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.chmod(0o755)
+    if file.is_file() and file.read_text("utf-8") == text:
+        return  # the same inode stays, which a container may have mounted
+    aside = file.with_name(f".{file.name}.new")
+    try:
+        aside.write_text(text, "utf-8")
+        aside.chmod(0o755 if file.suffix == ".sh" else 0o644)
+        os.replace(aside, file)
+    except OSError as refused:
+        raise HouseError(f"{file} cannot be written: {refused.strerror}.") from refused

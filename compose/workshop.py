@@ -1,0 +1,200 @@
+"""A house's stack with everything that a command needs to look at it or change it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from compose import rendering
+from compose.course import Target
+from compose.deploy import Deploy, Heard
+from compose.facts import Asked, Facts
+from compose.journal import Journal
+from compose.releases import Release, release_id
+from compose.running import Running
+from compose.site import COMPOSE, SECRETS, Folder
+from compose.steps import Compose
+from compose.wanted import Wanted, digest, wanted
+from devstack.places import ROOT
+from maitre.errors import HouseError
+from maitre.settings import House
+
+if TYPE_CHECKING:
+    from compose.docker_engine import DockerEngine
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """One house, its journal, and its stack's rendering and engine, made when they are first needed."""
+
+    house: House
+
+    @property
+    def journal(self) -> Journal:
+        """The releases of the house."""
+        return Journal(self.house.state)
+
+    @property
+    def stack(self) -> Path:
+        """The folder of the rendered files."""
+        return self.house.state / "stack"
+
+    @cached_property
+    def first(self) -> rendering.Rendering:
+        """What the house's files make of the stack. Raises ConfigError with every mistake."""
+        return rendering.rendering(self.house)
+
+    @cached_property
+    def compose(self) -> Compose:
+        """How Compose is called. Raises HouseError when there is none."""
+        from compose.docker_facts import find_compose
+
+        found = find_compose()
+        if found is None:
+            raise HouseError("Neither `docker compose` (v2 or later) nor `docker-compose` answers; install one.")
+        return Compose(found[0], self.first.project, str(self.stack / COMPOSE))
+
+    @cached_property
+    def engine(self) -> DockerEngine:
+        """The engine. Raises HouseError when it does not answer."""
+        from compose.docker_engine import DockerEngine
+
+        return DockerEngine(self.compose, self.house.state / "logs" / "deploy.log", self.stack / "traefik" / "dynamic")
+
+    @cached_property
+    def services(self) -> dict[str, Wanted]:
+        """The services of the rendered stack."""
+        document = yaml.safe_load(rendering.files(self.house, Running())[COMPOSE])
+        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+
+    def url(self, host: str) -> str:
+        """The address of a public host, as a browser has it."""
+        scheme, usual = ("http", 80) if self.first.certificates == "none" else ("https", 443)
+        port = self.services["traefik"].ports[-1][1]  # it publishes HTTP first, then HTTPS
+        return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
+
+    def asked(self) -> Asked:
+        """What a deploy asks of the machine."""
+        every = self.services.values()
+        return Asked(
+            domain=self.house.domain,
+            hosts=tuple(sorted(set(self.first.hosts.values()))),
+            certificates=self.first.certificates,
+            behind_proxy=self.first.behind_proxy,
+            ports=tuple(port for one in every for port in one.ports),
+            memory=sum(one.memory * one.replicas for one in every if not one.job),
+            built=frozenset(one.image for one in every if one.built),
+            images=frozenset(one.image for one in every if not one.built),
+        )
+
+    def facts(self) -> Facts:
+        """The machine, asked just now."""
+        from compose.docker_facts import gather
+
+        folder = self.house.state / "secrets"
+        names = {copy.source for copy in self.first.copies.values()}
+        files = [folder / name for name in sorted(names) if (folder / name).exists()]
+        missing = [folder / name for name in rendering.missing_secrets(self.house, self.first.copies)]
+        return gather(self.asked(), [folder, *files, *missing], self.first.project)
+
+    def files(self) -> dict[str, str]:
+        """The stack as it is rendered for what runs."""
+        return rendering.files(self.house, self.engine.containers())
+
+    def running_files(self) -> dict[str, str]:
+        """The files of the release that runs. Raises HouseError when there is none."""
+        current = self.journal.current()
+        if current is None:
+            raise HouseError("No release runs. `cli deploy` makes one.")
+        return self.journal.files(current)
+
+    def folder(self) -> Folder:
+        """The rendered files on the disk."""
+        current = self.journal.current()
+        every = self.journal.all()
+        return Folder(
+            self.house.state,
+            self.first.project,
+            before=self.journal.files(current) if current else {},
+            last=every[-1] if current and every else None,
+            migrations=migrations(),
+            jobs=self.first.jobs,
+            beside=self.first.beside,
+            secrets={f"{SECRETS}/{path}": copy.source for path, copy in self.first.copies.items()},
+            secret=lambda name: rendering.value_of(self.house, name),
+            key=self.house.secret("stamp"),
+            copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
+        )
+
+    def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
+        """The story of a deploy, with all that it works with."""
+        from compose.docker_engine import client
+        from compose.rollout import BesideRollout
+        from compose.traefik_http import TraefikProxy, api_of
+
+        dynamic = self.stack / "traefik" / "dynamic"
+        proxy = TraefikProxy(self.engine, dynamic, self.first.project, api_of(client(), self.first.project))
+        return Deploy(
+            engine=self.engine,
+            rollout=BesideRollout(
+                self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
+            ),
+            releases=self.journal,
+            site=self.folder(),
+            compose=self.compose,
+            images=self.engine.images(),
+            heard=heard,
+            stop=stop,
+            now=lambda: datetime.now(UTC),
+        )
+
+    def release(self, id: str, what: str, target: Target) -> Release:
+        """A new release, not yet begun."""
+        every = self.journal.all()
+        return Release(
+            id=id,
+            who=who(),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            what=what,
+            images={name: one.image for name, one in target.services.items()},
+            digests={name: digest(text) for name, text in sorted(target.files.items())},
+            jobs=every[-1].jobs if every and self.journal.current() else {},
+            migrations=target.migrations,
+        )
+
+    def dump(self, id: str, target: Target) -> str | None:
+        """Where the databases are dumped to before release `id` changes tables; None when none will change."""
+        current = self.journal.current()
+        known = {name for one in self.journal.all() if one.id == current for name in one.migrations}
+        return str(self.journal.folder / id / "before.sql") if set(target.migrations) - known else None
+
+
+def new_id() -> str:
+    """The id of a release that is about to be made."""
+    return release_id(datetime.now(UTC), secrets.token_hex(3))
+
+
+def migrations() -> tuple[str, ...]:
+    """The names of our migrations, in order."""
+    folders = (ROOT / "maitre" / "sql", ROOT / "rag_service" / "sql")
+    return tuple(str(file.relative_to(ROOT)) for folder in folders for file in sorted(folder.rglob("*.sql")))
+
+
+def who() -> str:
+    """The person at the keyboard, also behind sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def is_deployed(state: Path) -> bool:
+    """Whether the house is a stack: rendered files lie there, and a release runs."""
+    return (state / "stack" / COMPOSE).is_file() and Journal(state).current() is not None

@@ -1,0 +1,244 @@
+"""The story of a deploy, on a scripted engine and the real folder and journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from compose.deploy import Stopped
+from compose.releases import sentence, unfinished
+from maitre.errors import HouseError
+from tests.compose import small
+from tests.compose.conftest import Yard
+
+
+def changed(service: str, **more: Any) -> dict[str, str]:
+    """The files of the stack with one service changed."""
+    document = small.document()
+    document["services"][service] |= more
+    return small.files(document)
+
+
+def newer() -> dict[str, str]:
+    """The files of the stack with a new version of our image."""
+    document = small.document()
+    for name in ("gateway", "migrate", "seed"):
+        document["services"][name]["image"] = "maitre/engine:2"
+    return small.files(document)
+
+
+def running(yard: Yard) -> dict[str, str]:
+    """The names of the containers that run and are well, with their images."""
+    return {one.name: one.image for one in yard.engine.seen if one.well}
+
+
+def test_the_first_deploy_makes_everything_in_order(yard: Yard) -> None:
+    """Stores before jobs before those that need them; the release is written down and is the current one."""
+    release = yard.go(small.files())
+    images = ["build images", "pull images", "write files"]
+    assert list(release.reached[:3]) == images
+    assert list(release.reached[3:]) == [
+        "start postgres", "start traefik", "run migrate", "start gateway", "name gateway's servers", "run seed"
+    ]  # fmt: skip
+    assert release.outcome == "done"
+    assert yard.journal.current() == release.id
+    assert set(running(yard)) == {"house-traefik-1", "house-postgres-1", "house-gateway-1"}
+    assert set(yard.copied) == {yard.stack}
+
+
+def test_deploying_twice_changes_nothing(yard: Yard) -> None:
+    """No step, no new release, the same containers."""
+    yard.go(small.files())
+    plan, way, _, _ = yard.way(small.files())
+    assert plan.work == way == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "restarted"),
+    [
+        (lambda yard: changed("gateway", environment={"LOG_LEVEL": "debug"}), {"gateway": "change"}),
+        (lambda yard: small.files(**{"traefik/traefik.yaml": "api: {insecure: true}\n"}), {"traefik": "restart"}),
+        (lambda yard: small.files(**{"traefik/dynamic/more.yaml": "http: {}\n"}), {"traefik": "reload"}),
+        (lambda yard: yard.secrets.update(postgres_password="new") or small.files(), {"postgres": "restart"}),
+        (lambda yard: changed("postgres", image="pgvector/pgvector:0.9"), {"postgres": "change"}),
+        (lambda yard: changed("gateway", scale=2), {"gateway": "start"}),
+        (lambda yard: newer(), {"migrate": "run", "gateway": "change", "seed": "run"}),
+    ],
+)
+def test_a_change_touches_only_what_reads_it(yard: Yard, change: Any, restarted: dict[str, str]) -> None:
+    """Every other container stays the one that it was, and afterwards nothing is left to do."""
+    yard.go(small.files())
+    before = {one.service: one.id for one in yard.engine.seen}
+    files = change(yard)
+    assert yard.kinds(files) == restarted
+    yard.go(files)
+    after = {one.service: one.id for one in yard.engine.seen}
+    replaced = {name for name, kind in restarted.items() if kind in ("change", "restart")}
+    assert {name for name in before if before[name] != after[name]} - {"gateway"} == replaced - {"gateway"}
+    assert yard.kinds(files) == {}
+
+
+def test_a_service_of_ours_rolls(yard: Yard) -> None:
+    """It is replaced by the rollout, and Traefik's file names the container that runs, whatever was rendered."""
+    yard.go(small.files())
+    yard.go(newer())
+    assert yard.rollout.rolled == ["gateway"]
+    assert running(yard)["house-gateway-2"] == "maitre/engine:2"
+    yard.go(small.files(**{"traefik/traefik.yaml": "log: {}\n"}))
+    dynamic = yaml.safe_load((yard.stack / "traefik/dynamic/gateway.yaml").read_text())
+    (server,) = dynamic["http"]["services"]["gateway"]["loadBalancer"]["servers"]
+    assert server["url"] in {f"http://{name}:8000" for name in ("house-gateway-2", "house-gateway-3")}
+
+
+def test_what_is_no_longer_wanted_goes_last(yard: Yard) -> None:
+    """It is stopped and removed after everything else is well, and the reason is told."""
+    yard.go(small.files())
+    document = small.document()
+    del document["services"]["traefik"]
+    plan, way, _, _ = yard.way(small.files(document))
+    assert [(one.service, one.kind, one.why) for one in plan.work] == [
+        ("traefik", "remove", "no longer in maitre.yaml")
+    ]
+    assert [step.argv[:2] for step in way[-2:]] == [("docker", "stop"), ("docker", "rm")]
+    yard.go(small.files(document))
+    assert "house-traefik-1" not in running(yard)
+
+
+def test_a_release_that_is_not_healthy_is_rolled_back(yard: Yard) -> None:
+    """After a migration too: the old release runs as before, and the sentence says what was wrong."""
+    first = yard.go(small.files())
+    before = running(yard)
+    yard.engine.ill = {("gateway", "maitre/engine:2")}
+    with pytest.raises(HouseError, match="did not become healthy") as told:
+        yard.go(newer())
+    assert f"Rolled back: the house runs release {first.id} as before." in str(told.value)
+    assert running(yard) == before
+    assert yard.journal.current() == first.id
+    assert yard.journal.all()[-1].outcome == "undone"
+    assert unfinished(yard.journal.all()) is None
+    assert "maitre/engine:1" in (yard.stack / "compose.yaml").read_text()
+
+
+def test_a_replaced_store_that_is_not_healthy_comes_back(yard: Yard) -> None:
+    """What was replaced before the fault is replaced back, with its log in the sentence."""
+    yard.go(small.files())
+    document = small.document()
+    document["services"]["postgres"]["image"] = "pgvector/pgvector:0.9"
+    document["services"]["traefik"]["image"] = "traefik:v4"
+    yard.engine.ill = {("traefik", "traefik:v4")}
+    with pytest.raises(HouseError, match="its last words"):
+        yard.go(small.files(document))
+    assert set(running(yard).values()) == {"traefik:v3", "pgvector/pgvector:0.8.6-pg18", "maitre/engine:1"}
+
+
+def test_a_first_release_that_is_not_healthy_leaves_nothing(yard: Yard) -> None:
+    """There is nothing to go back to, so what was started goes."""
+    yard.engine.ill = {("gateway", "maitre/engine:1")}
+    with pytest.raises(HouseError, match="There was no release before"):
+        yard.go(small.files())
+    assert yard.engine.seen == []
+    assert yard.journal.current() is None
+
+
+def test_a_build_that_fails_changes_nothing(yard: Yard) -> None:
+    """No container is touched, and no way back is needed."""
+    yard.go(small.files())
+    before = running(yard)
+    yard.engine.faulty = {"build images"}
+    with pytest.raises(HouseError, match="Nothing that serves has been changed"):
+        yard.go(newer())
+    assert running(yard) == before
+
+
+def test_a_way_back_that_fails_says_so(yard: Yard) -> None:
+    """The sentence has both faults and what to run; the next deploy knows of it."""
+    yard.go(small.files())
+    yard.engine.faulty = {"run seed", "back: start postgres"}
+    document = small.document()
+    document["services"]["postgres"]["image"] = "pgvector/pgvector:0.9"
+    document["services"]["seed"]["image"] = "maitre/engine:2"
+    with pytest.raises(HouseError, match="The way back failed too"):
+        yard.go(small.files(document))
+    assert unfinished(yard.journal.all()) is not None
+
+
+def test_ctrl_c_between_two_steps(yard: Yard) -> None:
+    """The step that runs is finished, the sentence says how the house is left, and the same command finishes it."""
+    yard.go(small.files())
+    document = small.document()
+    document["services"]["postgres"]["image"] = "pgvector/pgvector:0.9"
+    document["services"]["gateway"]["image"] = "maitre/engine:2"
+    yard.stopping = lambda: any(step.name == "start postgres" for step in yard.engine.steps[-1:])
+    with pytest.raises(
+        Stopped, match="Stopped after “start postgres”; not done: roll gateway, name gateway's servers"
+    ) as told:
+        yard.go(small.files(document))
+    assert "`cli deploy` finishes it, `cli rollback` undoes it." in str(told.value)
+    broken = unfinished(yard.journal.all())
+    assert broken is not None
+    assert "was stopped after “start postgres”" in sentence(broken)
+    yard.stopping = lambda: False
+    yard.go(small.files(document))
+    assert set(running(yard).values()) == {"traefik:v3", "pgvector/pgvector:0.9", "maitre/engine:2"}
+    assert unfinished(yard.journal.all()) is None
+
+
+def test_ctrl_c_while_images_are_built(yard: Yard) -> None:
+    """The build is broken off at once; nothing has been changed, and nothing is left to finish."""
+    yard.go(small.files())
+    yard.stopping = lambda: any(step.kind == "build" for step in yard.engine.steps[-1:])
+    with pytest.raises(Stopped, match="Nothing has been changed"):
+        yard.go(newer())
+    assert unfinished(yard.journal.all()) is None
+
+
+def test_a_deploy_that_was_cut_off_is_finished_by_the_next(yard: Yard) -> None:
+    """Its journal has no end; the next deploy sees what runs and does the rest."""
+    yard.go(small.files())
+
+    def cut(step: Any) -> None:
+        if step.name == "run seed":
+            raise SystemExit("the machine went off")
+
+    yard.engine.at = cut
+    with pytest.raises(SystemExit):
+        yard.go(newer())
+    broken = unfinished(yard.journal.all())
+    assert broken is not None
+    assert sentence(broken) == f"The deploy {broken.id} of lea was cut off after “name gateway's servers”."
+    yard.engine.at = lambda step: None
+    assert yard.kinds(newer()) == {"seed": "run"}
+    yard.go(newer())
+    assert yard.kinds(newer()) == {}
+
+
+def test_going_back_to_an_earlier_release(yard: Yard) -> None:
+    """The rendered files of then, no job; the way back is a release itself."""
+    first = yard.go(small.files())
+    yard.go(newer())
+    release = yard.go(yard.journal.files(first.id), what=f"rollback to {first.id}", jobs=False)
+    assert set(running(yard).values()) == {"traefik:v3", "pgvector/pgvector:0.8.6-pg18", "maitre/engine:1"}
+    assert yard.journal.current() == release.id
+    assert not [name for name in release.reached if name.startswith("run ")]
+
+
+def test_only_some_services(yard: Yard) -> None:
+    """Those that were named, and the jobs that they need; the rest stays for another deploy."""
+    yard.go(small.files())
+    document = small.document()
+    document["services"]["postgres"]["image"] = "pgvector/pgvector:0.9"
+    for name in ("gateway", "migrate"):
+        document["services"][name]["image"] = "maitre/engine:2"
+    plan, _, _, _ = yard.way(small.files(document), only=["gateway"])
+    assert [one.service for one in plan.work] == ["migrate", "gateway"]
+
+
+def test_a_dump_precedes_the_migration(yard: Yard) -> None:
+    """Only where tables may change, and where there is a database already."""
+    assert "dump databases" not in [step.name for step in yard.way(small.files(), dump="/dumps/a.sql")[1]]
+    yard.go(small.files())
+    names = [step.name for step in yard.way(newer(), dump="/dumps/a.sql")[1]]
+    assert names.index("dump databases") + 1 == names.index("run migrate")
+    assert "dump databases" not in [step.name for step in yard.way(newer())[1]]
