@@ -20,6 +20,7 @@ from compose.service import Service
 from compose.sizing import Needs, needs
 from compose.stack import Stack
 from maitre.house.secrets import find_secret
+from maitre.providers.provider import Provider
 from maitre.settings import GENERATED_SECRETS, House
 
 _HERE = Path(__file__).parent
@@ -44,7 +45,7 @@ def needs_of(stack: Stack, services: Mapping[str, Service]) -> Needs:
 
 def known_of(house: House, stack: Stack, services: Mapping[str, Service], machine: Machine) -> Known:
     """What is known of the house with these services on this machine."""
-    names = sorted({name for one in services.values() for name in one.secrets} or set(GENERATED_SECRETS))
+    names = sorted({name for one in services.values() for name in one.secrets}.intersection(GENERATED_SECRETS))
     folder = house.state / "secrets"
     return Known(
         stack=stack,
@@ -55,7 +56,7 @@ def known_of(house: House, stack: Stack, services: Mapping[str, Service], machin
         missing_secrets=tuple(name for name in names if find_secret(house.directory, name) is None),
         open_secrets=tuple(name for name in names if _open(folder / name)),
         same_secrets=_same(house, names),
-        ollama_calls=tuple(one.queue.slots if one.queue else None for one in _ollamas(house)),
+        ollama_calls=tuple(one.queue.max_concurrent if one.queue else None for one in _ollamas(house)),
         traced=_traced(services),
     )
 
@@ -70,7 +71,7 @@ def _models(stack: Stack, services: Mapping[str, Service]) -> dict[str, float | 
     return {name: table.get(name) for name in stack.ollama.models}
 
 
-def _ollamas(house: House) -> list[Any]:
+def _ollamas(house: House) -> list[Provider]:
     return [one for _, one in sorted(house.providers.items()) if one.kind == "ollama"]
 
 

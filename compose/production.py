@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from compose.machine import GB, Machine
+from compose.machine import GB, ROUNDED, Machine
 from compose.recommendations import Recommendation
 from compose.service import Service
 from compose.sizing import Needs
@@ -91,12 +91,6 @@ def _models_private(known: Known) -> tuple[State, str, str]:
     return ("not done", f"public: {', '.join(shown)}", "take the route away") if shown else ("done", "no route", "")
 
 
-def _rate_limit(known: Known) -> tuple[State, str, str]:
-    if known.stack.bind.startswith("127."):
-        return "done", "on, though only this machine is served", ""
-    return "done", "by address at the proxy, by account in the plans", ""
-
-
 def _health(known: Known) -> tuple[State, str, str]:
     without = [name for name, one in known.services.items() if one.health is None and not one.job]
     if without:
@@ -123,8 +117,11 @@ def _model_memory(known: Known) -> tuple[State, str, str]:
     if known.stack.ollama.gpu or not known.models:
         where = "in the GPU's memory" if known.models else "elsewhere"
         return "does not apply", f"the models are {where}", ""
-    seen = f"{known.machine.memory / GB:.0f} GB; the models take {known.needs.models:.1f} of {known.needs.memory:.0f}"
-    if known.machine.memory / GB < known.needs.memory * 0.92:
+    models = f"its models {known.needs.models:.1f} of it"
+    seen = f"{known.machine.memory / GB:.0f} GB; the house needs {known.needs.memory:.0f}, {models}"
+    if known.needs.unknown:
+        seen += f", and what these take is not known: {', '.join(known.needs.unknown)}"
+    if known.machine.memory / GB < known.needs.memory * ROUNDED:
         return "not done", seen, "choose smaller models, or a host with more memory"
     return "done", seen, ""
 
@@ -152,8 +149,9 @@ def _swap(known: Known) -> tuple[State, str, str]:
 
 
 def _postgres(known: Known) -> tuple[State, str, str]:
-    ours = known.stack.services.get("postgres", {}).get("settings") or {}
-    return "done", f"set by the house: {', '.join(sorted(ours))}" if ours else f"as for the size {known.stack.size}", ""
+    postgres = known.services.get("postgres")
+    settings = postgres.settings if postgres else {}
+    return "done", ", ".join(f"{name}={value}" for name, value in settings.items()) or "as its size says", ""
 
 
 def _memory(known: Known) -> tuple[State, str, str]:
@@ -175,7 +173,7 @@ def _tracing(known: Known) -> tuple[State, str, str]:
         return "done", "profile langfuse", ""
     if known.traced:
         return "done", "a Langfuse elsewhere", ""
-    return "not done", "no Langfuse", "stack.profiles: [langfuse], or MAITRE_TRACES_URL"
+    return "not done", "no Langfuse", "stack.profiles: [langfuse]"
 
 
 CHECKS: Mapping[str, Check] = {
@@ -190,7 +188,6 @@ CHECKS: Mapping[str, Check] = {
     "ollama_instances": _ollama_instances,
     "ollama_parallel": _ollama_parallel,
     "postgres": _postgres,
-    "rate_limit": _rate_limit,
     "secrets": _secrets,
     "store_passwords": _store_passwords,
     "swap": _swap,

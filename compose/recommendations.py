@@ -62,6 +62,19 @@ def table(rows: Sequence[Recommendation], part: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def page(text: str, rows: Sequence[Recommendation]) -> str:
+    """The page with every table made anew: each stands below the heading of its part."""
+    lines, made, part = text.splitlines(), list[str](), ""
+    for line in lines:
+        if line.startswith("## "):
+            part = line.removeprefix("## ").lower()
+        if not line.startswith("|"):
+            made.append(line)
+        elif made[-1:] == [""]:
+            made += table(rows, part).splitlines()
+    return "\n".join(made) + "\n"
+
+
 def _place(place: str) -> str:
     path, _, word = place.partition(": ")
     return f"`{path}`, `{word}`" if word else f"`{path}`"
