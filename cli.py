@@ -50,7 +50,7 @@ EXAMPLES = {
         'cli query "May I bring a dog?" --answer --model assistants.general',
         'cli query "May I bring a dog?" --collection handbook --as free@maitre.example',
     ),
-    "doctor": ("cli doctor", "cli doctor --json"),
+    "doctor": ("cli doctor", "cli doctor --production", "cli doctor --json"),
 }
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compose.known import sizing_table
-from compose.models import known_models
+from compose.models import OllamaModel, known_models
 from compose.sizing import needs
 from compose.stack import Ollama, Stack
 
@@ -54,6 +54,6 @@ def test_the_page_has_each_size_and_profile(name: str) -> None:
 
 
 @pytest.mark.parametrize("model", known_models(), ids=lambda one: one.model)
-def test_the_page_has_each_model(model: object) -> None:
+def test_the_page_has_each_model(model: OllamaModel) -> None:
     """What a model takes stands on the page as in the data."""
-    assert _row(model.model)[:2] == [f"{model.memory:g}", f"{model.call:g}"]  # type: ignore[attr-defined]
+    assert _row(model.model)[:2] == [f"{model.memory:g}", f"{model.call:g}"]
