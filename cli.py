@@ -70,7 +70,7 @@ EXAMPLES = {
     "destroy": ("cli destroy", "cli destroy --volumes   (the data too)"),
     "logs": ("cli logs gateway -f", "cli logs --since 1h --tail 20"),
     "restart": ("cli restart gateway pipelines",),
-    "doctor": ("cli doctor", "cli doctor --json"),
+    "doctor": ("cli doctor", "cli doctor --production", "cli doctor --json"),
 }
 
 app = typer.Typer(
