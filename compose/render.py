@@ -30,13 +30,13 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {"data": {"internal": True}, "edge":
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What else goes into the files. `files`: texts of the house's folder by path; `versions`: the tag of each image
-    of ours; `source`: the folder that these are built from, seen from the rendered one; `scripts`: files of ours that
-    containers run, by their path in the rendered folder."""
+    of ours; `source`: the folder that these are built from, seen from the rendered one; `ours`: files of ours that
+    containers read, by their path in the rendered folder."""
 
     files: Mapping[str, str]
     versions: Mapping[str, str]
     source: str = "."
-    scripts: Mapping[str, str] = field(default_factory=dict)
+    ours: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
@@ -55,7 +55,7 @@ def render(
         },
         **postgres_init(consumers(stack.profiles)),
         **{f"{one.name}/start.sh": start_script(one) for one in chosen.values() if one.secret_env},
-        **{name: text for name, text in around.scripts.items() if name.split("/")[0] in chosen},
+        **{name: text for name, text in around.ours.items() if name.split("/")[0] in chosen},
     }
     made[COMPOSE_FILE] = yaml_text(_compose(house, stack, chosen, made, around))
     return dict(sorted(made.items()))
@@ -71,17 +71,17 @@ def dressed(house: House, stack: Stack, chosen: Mapping[str, Service], around: S
     tags of our images, Traefik's ports, and the job that gives volumes to their owners."""
     found = dict(chosen)
     keys = house_secrets(around.files)
-    for name, one in chosen.items():
+    if "open_webui" in found:
+        found["open_webui"] = _open_webui(found["open_webui"], house, stack)
+    found["traefik"] = _traefik(found["traefik"], stack)
+    for name, one in found.items():
         image = one.image if one.build is None else replace(one.image, tag=around.versions[one.build])
         found[name] = replace(
             one,
             image=image,
-            secrets=_sorted(one.secrets, keys if one.house == "engine" else ()),
+            secrets=_sorted(one.secrets, _templates(one), keys if one.house == "engine" else ()),
             stop_grace=one.stop_grace + (stack.drain_timeout if one.rollout == "beside" else 0),
         )
-    if "open_webui" in found:
-        found["open_webui"] = _open_webui(found["open_webui"], house, stack)
-    found["traefik"] = _traefik(found["traefik"], stack)
     return _owned(found, stack)
 
 
@@ -137,13 +137,16 @@ def _mounts(service: Service, made: Iterable[str]) -> dict[str, str]:
 
 def _open_webui(service: Service, house: House, stack: Stack) -> Service:
     told = environment(house, public_url(stack, "open_webui"))
-    used = {name for template in told.secret.values() for name in SECRET.findall(template)}
     return replace(
         service,
         env={**told.plain, **service.env},
         secret_env={**told.secret, **service.secret_env},
-        secrets=_sorted(service.secrets, used),
     )
+
+
+def _templates(service: Service) -> Iterable[str]:
+    """The secrets that its variables are made of."""
+    return (name for template in service.secret_env.values() for name in SECRET.findall(template))
 
 
 def _traefik(service: Service, stack: Stack) -> Service:
@@ -172,7 +175,7 @@ def _owned(chosen: Mapping[str, Service], stack: Stack) -> dict[str, Service]:
     for name, one in found.items():
         if any(volume.owner for volume in one.volumes):
             found[name] = replace(one, depends_on={**one.depends_on, "volumes": "completed"})
-    words = [f"chown {one.owner} /volumes/{one.name}" for _, one in sorted(owned.items())]
+    words = [f"chown -R {one.owner} /volumes/{one.name}" for _, one in sorted(owned.items())]
     job = replace(
         chosen["volumes"],
         command=(" && ".join(words),),

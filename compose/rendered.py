@@ -42,8 +42,16 @@ def surroundings(house: House, out: Path) -> Surroundings:
         files=_house_files(house),
         versions=image_versions(ROOT),
         source=os.path.relpath(ROOT, out.resolve()),
-        scripts={"ollama_models/pull_models.py": (ROOT / "compose" / "pull_models.py").read_text("utf-8")},
+        ours=_our_files(ROOT / "compose"),
     )
+
+
+def _our_files(top: Path) -> dict[str, str]:
+    """What lies in compose/files/<service>/, and the script that pulls models."""
+    files = [file for file in sorted((top / "files").rglob("*")) if file.is_file()]
+    named = {file.relative_to(top / "files").as_posix(): file for file in files}
+    named["ollama_models/pull_models.py"] = top / "pull_models.py"
+    return {name: file.read_text("utf-8") for name, file in named.items()}
 
 
 def _house_files(house: House) -> Mapping[str, str]:

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from compose.service import Limits, Service
 from compose.stack import Stack
+from compose.vllm import each_gpu
 from maitre.providers.provider import Provider
 from maitre.settings import House
 
-OLLAMA = "ollama"
+OLLAMA, VLLM = "ollama", "vllm"
 
 
 def selection(house: House, stack: Stack, services: Mapping[str, Service]) -> dict[str, Service]:
@@ -25,6 +26,8 @@ def selection(house: House, stack: Stack, services: Mapping[str, Service]) -> di
     if OLLAMA in found:
         found |= {one.name: one for one in _instances(_of_house(found[OLLAMA], house), stack)}
         found["ollama_models"] = _pulling(found["ollama_models"], stack)
+    if VLLM in found:
+        found |= {one.name: one for one in each_gpu(found[VLLM])}
     there = found.keys()
     kept = {
         name: {other: how for other, how in one.depends_on.items() if other in there} for name, one in found.items()

@@ -60,7 +60,8 @@ def _stack(form: StackForm, house: House) -> Stack:
 
 def _names(form: StackForm, services: Mapping[str, Service]) -> list[str]:
     known = ", ".join(sorted(services))
-    problems = []
+    profiles = {one.profile for one in services.values()}
+    problems = [f"stack.profiles: “{one}” has no services yet" for one in form.profiles if one not in profiles]
     for name, wish in form.services.items():
         if name not in services:
             problems.append(f"stack.services.{name}: there is no such service (there is: {known})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,17 +12,21 @@ from typing import Any
 import pytest
 import yaml
 
+from compose.catalogue import read_services
 from compose.folder import write
 from maitre.settings import load_house
 from tests.compose.golden import GOLDEN, NAMES
 from tests.compose.house import Rendered, copy_house, render_house
 
-COMPOSE = Path(sys.executable).parent / "docker-compose"
+COMPOSE, LINT = (Path(sys.executable).parent / name for name in ("docker-compose", "compose-lint"))
 #: Who may run as root, and why: it gives volumes to their owners, and ends.
 ROOT_USERS = {"volumes"}
 
 
-@pytest.fixture(scope="module", params=[*NAMES, "small:none", "small:langfuse"])
+PROFILES = sorted({one.profile for one in read_services("small").values() if one.profile})
+
+
+@pytest.fixture(scope="module", params=[*NAMES, "small:none", *(f"small:{profile}" for profile in PROFILES)])
 def one(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """Every house, one without TLS, and one for each profile."""
     name, _, how = request.param.partition(":")
@@ -57,6 +62,19 @@ def test_compose_takes_it(one: Rendered, tmp_path: Path) -> None:
     assert set(listed) == set(one.compose["services"]) == set(one.services)
 
 
+def test_a_lint_for_security_finds_nothing_high(one: Rendered, tmp_path: Path) -> None:
+    """Nothing that compose-lint takes for high or critical, but what only looks like it."""
+    write(one.files, tmp_path / "stack")
+    words = [LINT, "check", "--format", "json", tmp_path / "stack" / "compose.yaml"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    found = [one["message"] for one in json.loads(done.stdout)["findings"] if one["severity"] in ("high", "critical")]
+    assert not [message for message in found if not any(word in message for word in NO_SECRETS)]
+
+
+#: What only looks like a secret to the lint, and what it is.
+NO_SECRETS = {"LANGFUSE_S3_EVENT_UPLOAD_ACCESS_KEY_ID": "the name of MinIO's user"}
+
+
 def services(one: Rendered) -> list[tuple[str, dict[str, Any]]]:
     """Every service's section."""
     return [*one.compose["services"].items()]
@@ -80,7 +98,7 @@ def test_every_service_is_held_short(one: Rendered) -> None:
         assert not {"privileged", "pid", "ipc", "devices", "userns_mode"} & set(section), name
         assert re.fullmatch(r"[0-9]+:[0-9]+", section["user"])
         assert not section["user"].startswith("0:") or name in ROOT_USERS, name
-        assert set(section.get("cap_add", ())) <= {"CHOWN"}
+        assert set(section.get("cap_add", ())) <= ({"CHOWN", "DAC_OVERRIDE"} if name in ROOT_USERS else set())
         assert section["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
         assert section["logging"] == {"driver": "json-file", "options": {"max-file": "3", "max-size": "10m"}}
         assert section["labels"]["io.maitre.service"] == name
@@ -89,7 +107,7 @@ def test_every_service_is_held_short(one: Rendered) -> None:
 
 
 #: Whose file system is not read-only, and why.
-WRITABLE: dict[str, str] = {}
+WRITABLE = {"litellm": "its database client writes beside its own code"}
 
 
 def test_no_secret_is_in_what_is_rendered(one: Rendered) -> None:

@@ -41,6 +41,10 @@ REFUSED = (
         {"stack": {"services": {"gateway": {"image": "x"}}}},
         "maitre.yaml: stack.services.gateway: its image is built from",
     ),
+    (
+        {"stack": {"profiles": ["kubernetes"]}},
+        "maitre.yaml: stack.profiles.0: Input should be 'langfuse', 'litellm' or",
+    ),
     ({"stack": {"drain_timeout": 0}}, "maitre.yaml: stack.drain_timeout: Input should be greater than or equal to 1"),
     ({"stack": {"http_port": 70000}}, "maitre.yaml: stack.http_port: Input should be less than or equal to 65535"),
     ({"stack": {"bind": "eth0"}}, "maitre.yaml: stack.bind: “eth0” is no address of this machine, such as 127.0.0.1"),
