@@ -13,14 +13,13 @@ SIZES: tuple[Size, ...] = ("small", "gpu")
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Where the certificates come from: Let's Encrypt by HTTP or DNS challenge, files of the house, or nowhere."""
+    """Where the certificates come from: Let's Encrypt by HTTP or DNS challenge, the secrets `tls_certificate` (PEM with
+    its chain) and `tls_key`, or nowhere."""
 
     kind: Literal["letsencrypt-http", "letsencrypt-dns", "files", "none"] = "letsencrypt-http"
-    email: str | None = None  # Let's Encrypt's account
-    dns_provider: str | None = None  # lego's name of it, such as cloudflare
+    email: str = ""  # Let's Encrypt's account
+    dns_provider: str = ""  # lego's name of it, such as cloudflare
     credentials: Mapping[str, str] = field(default_factory=dict)  # the DNS provider's variables -> names of secrets
-    certificate: str | None = None  # a file of the house, PEM with its chain
-    key: str | None = None  # the name of the secret that holds its private key
 
 
 @dataclass(frozen=True, slots=True)
