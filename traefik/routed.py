@@ -17,5 +17,4 @@ class Routed:
     access: str  # public | allowlist | basic_auth: who gets in by the public name
     health: str | None  # path that Traefik asks for
     closed: tuple[str, ...] = ()  # beginnings of paths that are not there by the public name
-    stream: bool = True  # whether it answers with event streams
     files: tuple[str, ...] = ()  # beginnings of paths of unchanging files, of which a page asks for many at once

@@ -23,6 +23,8 @@ from traefik.places import INTERNAL, Places
 from traefik.routed import Routed
 from traefik.static import static
 
+PATIENCE = aiohttp.ClientTimeout(total=60, sock_read=20)  # seconds
+
 BINARY = Path(sys.executable).parent / "traefik"
 
 
@@ -75,12 +77,16 @@ class Door:
         async with self.session.get(f"http://{self.places.traefik}/api/{path}") as answer:
             return await answer.json()
 
-    async def servers(self, service: str) -> set[str]:
-        """The servers that a service has just now."""
-        async with self.session.get(f"http://{self.places.traefik}/api/http/services/{service}@file") as answer:
-            if answer.status == 404:
-                return set()
-            return {one["url"] for one in (await answer.json())["loadBalancer"]["servers"]}
+    async def moved(self, route: Routed) -> None:
+        """Write a route anew, and wait until Traefik says that its servers are these."""
+        self.write([route])
+        wanted = {f"http://{name}:{route.port}" for name in route.servers}
+
+        async def there() -> bool:
+            balancer = (await self.api(f"http/services/{route.service}@file"))["loadBalancer"]
+            return {one["url"] for one in balancer["servers"]} == wanted
+
+        await until(there, "the new servers")
 
     async def answers(self, url: str) -> int:
         """The status of an answer at an entry point for neighbours."""
@@ -107,7 +113,7 @@ class Door:
         connector = aiohttp.TCPConnector(local_addr=(source, 0) if source else None)
         async with (
             aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
-            session.request(method, url, headers=headers, allow_redirects=False, **options) as answer,
+            session.request(method, url, headers=headers, allow_redirects=False, timeout=PATIENCE, **options) as answer,
         ):
             yield answer
 
@@ -134,7 +140,7 @@ async def front_door(
     """A Traefik that has loaded its files. `changes`: of the static file, for limits that a test cannot wait for."""
     places = places or places_in(folder)
     (folder / "traefik.yaml").write_text(yaml.safe_dump(static(stack, places) | changes), "utf-8")
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(timeout=PATIENCE) as session:
         door = Door(stack, places, folder, session)
         door.write(routes)
         process = await asyncio.create_subprocess_exec(
@@ -170,7 +176,7 @@ async def _loaded(door: Door, process: asyncio.subprocess.Process) -> bool:
 
 async def until(condition: Callable[[], Any], what: str) -> Any:
     """Wait for a condition, which may be awaited, and give what it gave."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(20):
         while True:
             found = condition()
             if asyncio.iscoroutine(found):

@@ -22,7 +22,7 @@ GATEWAY = Routed(
     closed=("/metrics", "/healthz", "/readyz"),
 )
 PIPELINES = Routed("pipelines", None, "pipelines", 9099, ("127.0.0.1",), "public", "/healthz")
-LANGFUSE = Routed("langfuse", "langfuse.example", None, 3000, ("127.0.0.1",), "basic_auth", None, stream=False)
+LANGFUSE = Routed("langfuse", "langfuse.example", None, 3000, ("127.0.0.1",), "basic_auth", None)
 
 
 def at(port: int, *routes: Routed) -> list[Routed]:

@@ -14,7 +14,7 @@ from aiohttp import encode_basic_auth, web
 from compose.stack import Stack, Tls
 from tests.loopback import served
 from tests.traefik.certificates import authority
-from tests.traefik.front_door import Door, front_door, places_in
+from tests.traefik.front_door import BINARY, Door, front_door, places_in
 from tests.traefik.routes import GATEWAY, LANGFUSE, OPEN_WEBUI, PIPELINES, PLAIN, at
 
 #: “steward” with the password “open sesame”.
@@ -176,6 +176,25 @@ async def test_https(folder: Path, port: int) -> None:
         assert await door.status("chat.example", "/openai/x", tls=trusted) == 404
         async with door.get("traefik.example", "/", method="POST", data=b"x") as moved:
             assert moved.status in (301, 308)
+
+
+async def test_https_at_its_usual_port_is_not_named(folder: Path, port: int) -> None:
+    """A browser that is led to port 443 reads a plain address."""
+    authority(folder, "chat.example")
+    stack = replace(PLAIN, tls=Tls(kind="files"))
+    async with (
+        front_door(folder, at(port, OPEN_WEBUI), stack) as door,
+        door.get("chat.example", "/a", method="POST", data=b"x") as moved,
+    ):
+        assert (moved.status, moved.headers["Location"]) == (308, "https://chat.example/a")
+
+
+async def test_docker_learns_that_traefik_is_well(folder: Path, port: int) -> None:
+    """The check of the container reads the same file, and ends well while Traefik answers."""
+    async with front_door(folder, at(port, GATEWAY), PLAIN):
+        words = (str(BINARY), "healthcheck", f"--configFile={folder / 'traefik.yaml'}")
+        asked = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.DEVNULL)
+        assert await asked.wait() == 0
 
 
 async def test_the_log_has_no_secret_of_a_guest(folder: Path, port: int) -> None:
