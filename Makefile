@@ -9,10 +9,10 @@ CLI := $(BIN)/cli
 UV := requirements/uv.sh
 LOCKED := pip install --quiet --no-deps --require-hashes
 
-.PHONY: help install up down status test lint golden browser node bench soak lock clean
+.PHONY: help install up down status test test-docker lint golden browser docker node bench soak lock clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 up: install ## install, start the whole house, show where it is and who can sign in
 	@$(CLI) init
@@ -27,8 +27,11 @@ status: install ## what runs, and where
 
 install: .venv/installed .venv-open-webui/installed ## the two Python environments, from hash-locked lists
 
-test: install browser node lint ## lint, then every test
+test: install browser docker node lint ## lint, then every test
 	@$(BIN)/python -m pytest
+
+test-docker: install docker ## only the tests on a Docker engine of their own, with images made here
+	@$(BIN)/python -m pytest tests/docker
 
 lint: install ## ruff and mypy
 	@$(BIN)/ruff check .
@@ -67,6 +70,15 @@ browser: # what the browser tests need from the system
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } \
 			>/dev/null || echo "Chromium could not be installed; the browser tests will be skipped."; \
 	else echo "Chromium is missing (Debian: chromium, fonts-liberation); the browser tests will be skipped."; fi
+
+docker: # what the tests on a Docker engine need from the system
+	@if command -v dockerd >/dev/null && command -v iptables >/dev/null && command -v debootstrap >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing a Docker engine for the tests; it is started by them only."; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io iptables debootstrap; } \
+			>/dev/null || echo "Docker could not be installed; the tests on a Docker engine will be skipped."; \
+	else echo "Docker is missing (Debian: docker.io, iptables, debootstrap); the tests on an engine will be skipped."; fi
 
 node: install # what the conformance tests of the Node client need
 	@$(BIN)/python -m tests.conformance.node_package

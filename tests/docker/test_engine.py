@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from devstack.process import identify
+from tests.docker.base import TAG
 from tests.docker.engine import Engine, running_engine
-from tests.docker.images import BASE
 from tests.docker.images import stand_ins as wanted
 from tests.docker.programs import program
 
@@ -24,7 +24,7 @@ def test_it_ends_and_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
 def test_the_images_are_there(engine: Engine, stand_ins: None) -> None:
     """Every image of the core has a stand-in under its own name."""
     there = engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
-    assert {BASE, *(one.tag for one in wanted())} <= set(there)
+    assert {TAG, *(one.tag for one in wanted())} <= set(there)
 
 
 def test_compose_brings_containers_together(engine: Engine, stand_ins: None, tmp_path: Path) -> None:
@@ -35,13 +35,13 @@ def test_compose_brings_containers_together(engine: Engine, stand_ins: None, tmp
 name: pair
 services:
   one:
-    image: {BASE}
+    image: {TAG}
     command: [python, -m, http.server, "8000"]
     init: true
     networks: [inside]
     healthcheck: {{test: [CMD, python, -c, "import urllib.request as r; r.urlopen('http://one:8000/')"], interval: 1s}}
   two:
-    image: {BASE}
+    image: {TAG}
     command: [python, -c, "import urllib.request as r; print(r.urlopen('http://one:8000/').status)"]
     networks: [inside]
     depends_on: {{one: {{condition: service_healthy}}}}
