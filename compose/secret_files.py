@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
 
-from compose.consumers import consumers
-from compose.secrets import Copy, Reader, copies
+from compose.secrets import Copy
 from maitre.errors import HouseError
 from maitre.settings import GENERATED_SECRETS, House
 from provisioning.derived import percent_encoded, scram_verifier, verifies
@@ -71,18 +70,6 @@ def write_copies(folder: Path, wanted: Mapping[str, Copy], value: Callable[[str]
 def write_copy(folder: Path, path: str, copy: Copy, value: str) -> bool:
     """Write one copy, unless it is right already; whether it was written. Raises HouseError."""
     return _put(folder, path, _text(folder / path, path, copy, value), copy.owner)
-
-
-def write_secrets(house: House, stack: Path, services: Mapping[str, Reader], profiles: Collection[str]) -> Written:
-    """Write every service's copies into the rendered folder `stack`. Raises HouseError."""
-    wanted = copies(services, consumers(profiles))
-    return write_copies(stack / FOLDER, wanted, lambda name: value_of(house, name))
-
-
-def marks(folder: Path) -> dict[str, str]:
-    """A word for each copy that changes whenever it was written anew, and tells nothing of what is in it."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {str(file.relative_to(folder)): f"{file.stat().st_mtime_ns:x}" for file in files}
 
 
 def _text(file: Path, path: str, copy: Copy, value: str) -> str:

@@ -22,6 +22,7 @@ from commands import audit
 from commands.house_view import NAMES
 from commands.key_view import plain
 from commands.render_view import render_json
+from commands.secrets import Kept
 from devstack.checks import Finding
 from maitre import settings
 from maitre.accounts.account import Account
@@ -34,6 +35,7 @@ from maitre.quota.plan import Plan
 from maitre.quota.store import Live
 from maitre.quota.window import WINDOWS, periods
 from provisioning.change import Change
+from provisioning.secret_uses import USES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -331,6 +333,18 @@ def test_every_environment_variable_is_described() -> None:
     page = section(text("configuration.md"), "The environment")
     for part in get_args(settings.Endpoint):
         assert f"`{part.upper()}`" in page
+
+
+def test_secrets_md_tells_of_every_secret() -> None:
+    """What it is for, who reads it, whether it can have a new value and what that costs; and the form of the list."""
+    found = rows(section(text("secrets.md"), "New values"))
+    assert list(found) == list(USES)
+    for name, use in USES.items():
+        purpose, parts, new, costs = found[name]
+        assert (purpose, parts.split(", ")) == (use.purpose, list(use.parts))
+        assert new == ("no" if use.elsewhere else "with a loss" if use.loses else "yes")
+        assert all(told in costs for told in (use.elsewhere, use.loses, use.then))
+    assert set(form("secrets")[0]) == {field.name for field in fields(Kept)}
 
 
 # ── dependencies, links, words ───────────────────────────────────────────────────────────────────────────

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from compose.consumers import EVERY, Consumer, consumers, passwords
-from compose.postgres_init import SCRIPT, postgres_init
+from compose.postgres_init import ENSURE, SCRIPT, postgres_init
+from compose.secret_files import FOLDER
+from compose.stack_roles import StackRoles
 from maitre.errors import HouseError
 from provisioning.derived import percent_encoded, scram_verifier, verifies
 
@@ -128,6 +132,31 @@ def test_no_log_has_a_password(cluster: Cluster) -> None:
     log = (cluster.folder / "log").read_text()
     assert "SCRAM-SHA-256$4096:" in log
     assert NASTY not in log
+
+
+def test_a_running_stack_gets_a_new_password(cluster: Cluster, tmp_path: Path) -> None:
+    """Its verifier is written and the script run again; a role that the stack does not have is left alone, and asked
+    a second time nothing changes."""
+    ensure(cluster, EVERY, {})
+    stack, ran = tmp_path / "stack", list[tuple[str, ...]]()
+    folder = stack / FOLDER / "postgres" / "roles"
+    folder.mkdir(parents=True)
+    for role in passwords(EVERY):
+        (folder / role).write_text(scram_verifier(FIRST if role == "postgres" else role, SALT))
+
+    def compose(words: tuple[str, ...]) -> None:
+        ran.append(words)
+        verifiers = {file.name: file.read_text().strip() for file in folder.iterdir()}
+        assert cluster.run(postgres_init(EVERY)[SCRIPT], verifiers).returncode == 0
+
+    roles = StackRoles(stack, os.geteuid(), compose)
+    roles.set_password("rag", "another")
+    cluster.connect("rag", "another").close()
+    before = picture(cluster)
+    roles.set_password("rag", "another")
+    assert picture(cluster) == before
+    roles.set_password("nobody", "x")
+    assert ran == [ENSURE, ENSURE]
 
 
 def test_the_profiles_decide_who_is_there() -> None:

@@ -6,13 +6,14 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import bcrypt
 import pytest
 
 from compose.consumers import consumers
-from compose.secret_files import Written, marks, value_of, write_copies, write_secrets
+from compose.secret_files import Written, value_of, write_copies
 from compose.secrets import Copy, Form, copies, names, readers
 from devstack import scaffold
 from maitre.errors import HouseError
@@ -38,6 +39,12 @@ SERVICES = {
     "postgres": Service(("postgres_superuser_password",), user="999:999"),
     "traefik": Service(("traefik_users",), user="65532"),
 }
+
+
+def marks(folder: Path) -> dict[str, tuple[int, str]]:
+    """Every file: which one it is, and what it holds."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(file.relative_to(folder)): (file.stat().st_ino, file.read_text()) for file in files}
 
 
 def test_each_service_has_what_it_reads_and_nothing_more() -> None:
@@ -100,9 +107,9 @@ def test_copies_are_private_and_in_their_form(tmp_path: Path) -> None:
 def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     """Forms with a salt of their own stay too, so nothing is restarted."""
     write_copies(tmp_path, ALL, VALUES.__getitem__)
-    before = {path: (tmp_path / path).stat().st_ino for path in ALL}, marks(tmp_path)
+    before = marks(tmp_path)
     assert write_copies(tmp_path, ALL, VALUES.__getitem__) == Written((), ())
-    assert ({path: (tmp_path / path).stat().st_ino for path in ALL}, marks(tmp_path)) == before
+    assert marks(tmp_path) == before
 
 
 @pytest.mark.parametrize("path", sorted(ALL))
@@ -198,15 +205,18 @@ def house(tmp_path: Path) -> House:
 
 
 def test_a_house_gives_its_services_their_secrets(house: House, tmp_path: Path) -> None:
-    """From the house's own secrets, into the rendered folder; whoever has no service there gets nothing."""
+    """From the house's own secrets; whoever is no longer there loses its copy."""
     services = {name: Service(one.secrets, one.secret_env) for name, one in SERVICES.items()}
     (house.state / "secrets" / "openai").write_text("sk-1")
     (house.state / "secrets" / "openai").chmod(0o600)
-    stack = house.state / "stack"
-    assert "postgres/roles/litellm" in write_secrets(house, stack, services, ("litellm",)).written
-    assert (stack / "secrets/gateway/openai").read_text() == "sk-1\n"
-    assert verifies((stack / "secrets/postgres/roles/rag").read_text().strip(), house.secret("rag_db_password"))
-    assert write_secrets(house, stack, services, ()) == Written((), ("postgres/roles/litellm",))
+
+    def write(profiles: tuple[str, ...]) -> Written:
+        return write_copies(tmp_path / "s", copies(services, consumers(profiles)), partial(value_of, house))
+
+    assert "postgres/roles/litellm" in write(("litellm",)).written
+    assert (tmp_path / "s/gateway/openai").read_text() == "sk-1\n"
+    assert verifies((tmp_path / "s/postgres/roles/rag").read_text().strip(), house.secret("rag_db_password"))
+    assert write(()) == Written((), ("postgres/roles/litellm",))
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
