@@ -118,8 +118,8 @@ def go(
     only: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Release:
-    """Go the agreed way to the rendered files as release `id`, under the house's lock. Raises HouseError when the house has
-    changed since the plan was shown; Exit when the operator broke it off."""
+    """Go the agreed way to the rendered files as release `id`, under the house's lock. Raises HouseError when the house
+    has changed since the plan was shown; Exit when the operator broke it off."""
     from compose.deploy import Stopped
     from compose.lock import locked
     from compose.workshop import who

@@ -18,6 +18,7 @@ import yaml
 from compose import rendering
 from compose.course import Target
 from compose.deploy import Deploy, Heard
+from compose.engine import Rollout
 from compose.facts import Asked, Facts
 from compose.journal import Journal
 from compose.releases import Release, release_id
@@ -136,19 +137,23 @@ class Workshop:
             copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
         )
 
-    def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
-        """The story of a deploy, with all that it works with."""
+    def rollout(self, stop: Callable[[], bool]) -> Rollout:
+        """How our own services are replaced."""
         from compose.docker_engine import client
         from compose.rollout import BesideRollout
         from compose.traefik_http import TraefikProxy, api_of
 
         dynamic = self.stack / "traefik" / "dynamic"
         proxy = TraefikProxy(self.engine, dynamic, self.first.project, api_of(client(), self.first.project))
+        return BesideRollout(
+            self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
+        )
+
+    def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
+        """The story of a deploy, with all that it works with."""
         return Deploy(
             engine=self.engine,
-            rollout=BesideRollout(
-                self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
-            ),
+            rollout=self.rollout(stop),
             releases=self.journal,
             site=self.folder(),
             compose=self.compose,
@@ -181,7 +186,7 @@ class Workshop:
 
 def new_id() -> str:
     """The id of a release that is about to be made."""
-    return release_id(datetime.now(UTC), secrets.token_hex(3))
+    return release_id(datetime.now(UTC), secrets.token_hex(1)[0])
 
 
 def migrations() -> tuple[str, ...]:

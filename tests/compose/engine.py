@@ -65,6 +65,10 @@ class Engine:
         """The end of a container's log."""
         return ("its last words",)
 
+    def images(self) -> frozenset[str]:
+        """None is here."""
+        return frozenset()
+
     def make(self, service: str) -> Container:
         """A new container of a service, by the Compose file on the disk."""
         written = yaml.safe_load((self.stack / "compose.yaml").read_text())["services"][service]
