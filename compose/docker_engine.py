@@ -45,7 +45,7 @@ def _reached() -> Iterator[None]:
 
 def plainly(error: Exception) -> str:
     """The first cause of an error of the Docker client, in one line."""
-    text = str(error)
+    text = str(error.explanation if isinstance(error, APIError) and error.explanation else error)
     known = (word for sign, word in _CAUSES.items() if sign in text)
     return next(known, text.splitlines()[0] if text else type(error).__name__)
 

@@ -46,7 +46,7 @@ def rendering(house: House) -> Rendering:
         certificates=stack.tls.kind,
         behind_proxy=stack.cloudflare,
         hosts=stack.hosts,
-        copies=copies(services, (), consumers(stack.profiles)),
+        copies=copies(services, consumers(stack.profiles)),
         drain=stack.drain_timeout,
     )
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -176,6 +176,10 @@ class Workshop:
             jobs=every[-1].jobs if every and self.journal.current() else {},
             migrations=target.migrations,
         )
+
+    def staged(self, id: str) -> Compose:
+        """Compose on a release's own copy of the files, before they are the house's."""
+        return replace(self.compose, file=str(self.journal.path(id) / COMPOSE), folder=str(self.stack))
 
     def dump(self, id: str, target: Target) -> str | None:
         """Where the databases are dumped to before release `id` changes tables; None when none will change."""
