@@ -22,7 +22,7 @@ from maitre.errors import HouseError
 
 if TYPE_CHECKING:
     from compose.workshop import Workshop
-    from devstack.checks import Finding
+    from compose.finding import Finding
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

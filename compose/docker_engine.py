@@ -118,8 +118,7 @@ class DockerEngine:
             with _reached():
                 seen = [self._inspect(id) for id in ids]
             ill = tuple(one for one in seen if one is not None and not one.well)
-            lost = any(one.state in ("exited", "dead") or one.health == "unhealthy" for one in ill)
-            if not ill or lost or time.monotonic() > deadline:
+            if not ill or any(one.lost for one in ill) or time.monotonic() > deadline:
                 return ill
             time.sleep(0.2)
 

@@ -46,12 +46,14 @@ def test_a_container_is_read() -> None:
         ({"Health": {"Status": "starting"}}, False, "is starting"),
         ({"Health": {"Status": "unhealthy"}}, False, "is unhealthy"),
         ({"Status": "restarting"}, False, "is restarting"),
+        ({"Status": "restarting", "ExitCode": 1, "restarts": 3}, False, "ends again and again (exit code 1)"),
+        ({"restarts": 3}, True, ""),
         ({"Status": "exited", "ExitCode": 137, "Pid": 0}, False, "has stopped (exit code 137)"),
     ],
 )
 def test_whether_it_is_well(state: dict[str, Any], well: bool, fault: str) -> None:
     """Running, and healthy where it says so; else the words for it."""
-    one = container(inspected(**state))
+    one = container({**inspected(**state), "RestartCount": state.pop("restarts", 0)})
     assert (one.well, one.fault) == (well, fault)
 
 
