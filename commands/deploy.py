@@ -22,7 +22,7 @@ from maitre.errors import HouseError
 
 if TYPE_CHECKING:
     from compose.workshop import Workshop
-    from devstack.checks import Finding
+    from compose.finding import Finding
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -50,7 +50,7 @@ def deploy(
         first = workshop.deploy(lambda *_: None, lambda: False)
         target = first.site.target(workshop.files(), first.engine.containers())
         id = new_id()
-        plan, way = first.way(target, dump=workshop.dump(id, target), only=chosen)
+        plan, way = first.way(target, staged=workshop.staged(id), dump=workshop.dump(id, target), only=chosen)
         broken = unfinished(workshop.journal.all())
         told = f"{sentence(broken)} This deploy finishes it." if broken else None
         seen = {"dry_run": dry_run, "findings": [asdict(one) for one in findings], "unfinished": told}

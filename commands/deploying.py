@@ -118,8 +118,8 @@ def go(
     only: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Release:
-    """Go the agreed way to the rendered files as release `id`, under the house's lock. Raises HouseError when the house has
-    changed since the plan was shown; Exit when the operator broke it off."""
+    """Go the agreed way to the rendered files as release `id`, under the house's lock. Raises HouseError when the house
+    has changed since the plan was shown; Exit when the operator broke it off."""
     from compose.deploy import Stopped
     from compose.lock import locked
     from compose.workshop import who
@@ -129,7 +129,7 @@ def go(
         deploy = workshop.deploy(Progress(quiet), stop)
         target = deploy.site.target(files(), deploy.engine.containers())
         dump = workshop.dump(id, target) if jobs else None
-        plan, way = deploy.way(target, dump=dump, jobs=jobs, only=only)
+        plan, way = deploy.way(target, staged=workshop.staged(id), dump=dump, jobs=jobs, only=only)
         if plan.work != agreed:
             raise HouseError("The house has changed since the plan was made; nothing has been done. Run it again.")
         try:

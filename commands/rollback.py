@@ -29,6 +29,7 @@ def rollback(
 ) -> None:
     """Run an earlier release's containers and files again. Tables stay as they are: migrations only add to them."""
     from commands.deploying import confirm, go, plain, show_plan
+    from compose.course import missing
     from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
@@ -36,16 +37,18 @@ def rollback(
         if listed:
             _list(workshop, as_json)
             return
-        id = _chosen(workshop, release)
+        id, new = _chosen(workshop, release), new_id()
         files = workshop.journal.files(id)
         first = workshop.deploy(lambda *_: None, lambda: False)
         target = first.site.target(files, first.engine.containers())
-        plan, way = first.way(target, jobs=False)
+        plan, way = first.way(target, staged=workshop.staged(new), jobs=False)
+        if lost := [image for image, one in missing(plan, target, first.images).items() if one.built]:
+            raise HouseError(f"{', '.join(lost)} is no longer here, and today's sources make another image.")
         if not as_json:
             show_plan(plan, way, commands=dry_run)
         if not dry_run and way:
             confirm(yes, f"Go back to release {id}?")
-            go(workshop, new_id(), f"rollback to {id}", lambda: files, plan.work, jobs=False, quiet=as_json)
+            go(workshop, new, f"rollback to {id}", lambda: files, plan.work, jobs=False, quiet=as_json)
     if as_json:
         print_json({"dry_run": dry_run, "to": id, **plain(plan, way), "release": workshop.journal.current()})
     elif not way:

@@ -32,25 +32,42 @@ class Target:
 
 
 def course(
-    plan: Plan, target: Target, running: Running, compose: Compose, *, images: Collection[str], dump: str | None
+    plan: Plan,
+    target: Target,
+    running: Running,
+    compose: Compose,
+    *,
+    staged: Compose,
+    images: Collection[str],
+    dump: str | None,
 ) -> tuple[Step, ...]:
-    """The steps of a plan. `images`: those that are here; `dump`: the file that a dump of the databases goes to, None
-    when there is nothing to be afraid for. A plan that changes nothing has no step."""
+    """The steps of a plan. `staged`: Compose on the new release's file, which is not yet the house's; `images`: those
+    that are here; `dump`: the file that a dump of the databases goes to, None when there is nothing to be afraid for.
+    A plan that changes nothing has no step."""
     if not plan.work:
         return ()
-    return tuple(_steps(plan, target, running, compose, images, dump))
+    return (
+        *_fetched(plan, target, staged, images),
+        steps.write("the files that the containers read"),
+        *_steps(plan, target, running, compose, dump),
+    )
 
 
-def _steps(
-    plan: Plan, target: Target, running: Running, compose: Compose, images: Collection[str], dump: str | None
-) -> Iterator[Step]:
+def missing(plan: Plan, target: Target, images: Collection[str]) -> dict[str, Wanted]:
+    """The images that the plan needs and that are not here, each with a service that is made of it."""
     touched = [target.services[one.service] for one in plan.work if one.kind not in ("remove", "reload")]
-    missing = [one for one in touched if one.image not in images]
-    if built := sorted(one.name for one in missing if one.built):
-        yield steps.build(compose, tuple(built), f"{_count(len(built), 'image')} of ours are not here yet")
-    if pulled := sorted(one.name for one in missing if not one.built):
-        yield steps.pull(compose, tuple(pulled), f"{_count(len(pulled), 'image')} of others are not here yet")
-    yield steps.write("the files that the containers read")
+    return {one.image: one for one in sorted(touched, key=lambda one: one.name) if one.image not in images}
+
+
+def _fetched(plan: Plan, target: Target, staged: Compose, images: Collection[str]) -> Iterator[Step]:
+    lacking = missing(plan, target, images)
+    if built := {image: one.name for image, one in lacking.items() if one.built}:
+        yield steps.build(staged, tuple(built.values()), f"not here yet: {', '.join(built)}")
+    if pulled := {image: one.name for image, one in lacking.items() if not one.built}:
+        yield steps.pull(staged, tuple(pulled.values()), f"not here yet: {', '.join(pulled)}")
+
+
+def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
     for change in plan.work:
         one = target.services.get(change.service)
         if change.kind == "remove":
@@ -58,7 +75,7 @@ def _steps(
             yield from steps.remove(change.service, names, change.why, GRACE)
         elif change.kind != "reload" and one is not None:
             yield from _change(change, one, running, compose, dump)
-            if one.beside and change.kind != "run":
+            if one.beside and change.kind == "start":
                 yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
 
 
@@ -82,7 +99,3 @@ def restarting(chosen: Sequence[Wanted], running: Running, compose: Compose) -> 
     return tuple(
         step for one, change in zip(chosen, asked, strict=True) for step in _change(change, one, running, compose, None)
     )
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -58,9 +58,16 @@ class Deploy:
     now: Callable[[], datetime]
 
     def way(
-        self, target: Target, *, dump: str | None = None, jobs: bool = True, only: Collection[str] = ()
+        self,
+        target: Target,
+        *,
+        staged: Compose | None = None,
+        dump: str | None = None,
+        jobs: bool = True,
+        only: Collection[str] = (),
     ) -> tuple[Plan, tuple[Step, ...]]:
-        """What would change, and the steps to it. `only`: care for these services, and the jobs that they need."""
+        """What would change, and the steps to it. `staged`: Compose on the release's own copy of the files, where it
+        has one; `only`: care for these services, and the jobs that they need."""
         running = self.engine.containers()
         found = plan(running, target.services, target.before, done=target.done, watched=target.watched)
         changes = [one for one in found.changes if jobs or one.kind != "run"]
@@ -69,7 +76,9 @@ class Deploy:
             apart = {name for name, one in target.services.items() if name in kept and (name in only or one.job)}
             changes = [one for one in changes if one.service in apart]
         narrowed = Plan(tuple(changes))
-        return narrowed, course(narrowed, target, running, self.compose, images=self.images, dump=dump)
+        return narrowed, course(
+            narrowed, target, running, self.compose, staged=staged or self.compose, images=self.images, dump=dump
+        )
 
     def go(self, release: Release, target: Target, way: tuple[Step, ...]) -> Release:
         """Go the whole way; the release as it is written down. Raises HouseError when a step failed: the house is then

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +26,12 @@ from maitre.errors import HouseError
 #: Beside what any child may see: which engine is meant.
 _DOCKERS = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 _TAIL = 10
+#: The client wraps the system's errors several times.
+_CAUSES = {
+    "Permission denied": "this user may not use its socket",
+    "No such file": "there is no socket",
+    "Connection refused": "nobody listens on its socket",
+}
 
 
 @contextmanager
@@ -38,12 +45,9 @@ def _reached() -> Iterator[None]:
 
 def plainly(error: Exception) -> str:
     """The first cause of an error of the Docker client, in one line."""
-    text = str(error)
-    for sign in ("PermissionError", "FileNotFoundError", "ConnectionRefusedError"):
-        if sign in text:
-            what = {"PermissionError": "this user may not use its socket", "FileNotFoundError": "there is no socket"}
-            return what.get(sign, "nobody listens on its socket")
-    return text.splitlines()[0] if text else type(error).__name__
+    text = str(error.explanation if isinstance(error, APIError) and error.explanation else error)
+    known = (word for sign, word in _CAUSES.items() if sign in text)
+    return next(known, text.splitlines()[0] if text else type(error).__name__)
 
 
 def client() -> docker.DockerClient:
@@ -60,7 +64,10 @@ class DockerEngine:
 
     def __init__(self, compose: Compose, log: Path, dynamic: Path) -> None:
         self._compose, self._log, self._dynamic = compose, log, dynamic
-        self._client = client()
+
+    @cached_property
+    def _client(self) -> docker.DockerClient:
+        return client()
 
     def run(self, step: Step, told: Told, stop: Callable[[], bool] = lambda: False) -> None:
         """Run the step's command to its end."""
@@ -111,8 +118,7 @@ class DockerEngine:
             with _reached():
                 seen = [self._inspect(id) for id in ids]
             ill = tuple(one for one in seen if one is not None and not one.well)
-            lost = any(one.state in ("exited", "dead") or one.health == "unhealthy" for one in ill)
-            if not ill or lost or time.monotonic() > deadline:
+            if not ill or any(one.lost for one in ill) or time.monotonic() > deadline:
                 return ill
             time.sleep(0.2)
 

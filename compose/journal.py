@@ -34,9 +34,13 @@ class Journal:
         except FileNotFoundError:
             return None
 
+    def path(self, id: str) -> Path:
+        """Where the rendered files of a release are kept."""
+        return self.folder / id / _FILES
+
     def files(self, id: str) -> dict[str, str]:
         """The rendered files of a release, by their path."""
-        top = self.folder / id / _FILES
+        top = self.path(id)
         if not top.is_dir():
             kept = ", ".join(one.id for one in self.all()) or "none"
             raise HouseError(f"There is no release “{id}” (kept: {kept}).")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from compose.facts import Asked, Facts
-from devstack.checks import Finding
+from compose.finding import Finding
 
 #: Free bytes that images, volumes and a dump need: docs/sizing.md.
 DISK = 10 * 1024**3

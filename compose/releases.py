@@ -56,9 +56,10 @@ class Releases(Protocol):
         ...
 
 
-def release_id(now: datetime, token: str) -> str:
-    """An id that sorts by time: 2026-11-21T20-40-05-4f1a2b. `token`: six hexadecimal digits."""
-    return f"{now.astimezone(UTC):%Y-%m-%dT%H-%M-%S}-{token}"
+def release_id(now: datetime, digit: str) -> str:
+    """An id that sorts by time: 2026-11-21T20-40-05-4f1a2b, whose last digits are the microseconds and a random
+    hexadecimal `digit`."""
+    return f"{now.astimezone(UTC):%Y-%m-%dT%H-%M-%S}-{now.microsecond:05x}{digit}"
 
 
 def unfinished(releases: Sequence[Release]) -> Release | None:

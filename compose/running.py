@@ -11,6 +11,8 @@ CONFIG, READS = "io.maitre.config", "io.maitre.reads"
 _PROJECT, _SERVICE, _NUMBER, _ONEOFF = (
     f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "oneoff")
 )
+#: A container that Docker has restarted so often is not slow, but broken.
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Container:
     config: str = ""  # the label io.maitre.config
     reads: Mapping[str, str] = field(default_factory=dict)
     oneoff: bool = False  # of `compose run`
+    restarts: int = 0  # by Docker, since it was made
 
     @property
     def well(self) -> bool:
@@ -36,10 +39,18 @@ class Container:
         return self.state == "running" and self.health in (None, "healthy")
 
     @property
+    def lost(self) -> bool:
+        """Whether it certainly does not become well by itself soon."""
+        failing = self.health == "unhealthy" or self.restarts >= _TRIES
+        return self.state in ("exited", "dead") or (not self.well and failing)
+
+    @property
     def fault(self) -> str:
         """What is wrong with it, in words that follow its name; empty when it is well."""
         if self.state in ("exited", "dead"):
             return f"has stopped (exit code {self.exit_code})"
+        if self.restarts >= _TRIES and not self.well:
+            return f"ends again and again (exit code {self.exit_code})"
         if self.state != "running":
             return f"is {self.state}"
         return "" if self.well else f"is {self.health}"
@@ -84,6 +95,7 @@ def container(seen: Mapping[str, Any]) -> Container:
         config=labels.get(CONFIG, ""),
         reads=reads_of(labels.get(READS, "")),
         oneoff=labels.get(_ONEOFF) == "True",
+        restarts=seen.get("RestartCount", 0),
     )
 
 

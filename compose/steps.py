@@ -27,15 +27,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """How Compose is called for this house: its command (`docker compose` or `docker-compose`), project and file."""
+    """How Compose is called for this house: its command (`docker compose` or `docker-compose`), project and file.
+    `folder`: the one that the file's paths start from, where it is not the file's own."""
 
     command: tuple[str, ...]
     project: str
     file: str
+    folder: str | None = None
 
     def __call__(self, *words: str) -> tuple[str, ...]:
         """The whole command line."""
-        return (*self.command, "-p", self.project, "-f", self.file, *words)
+        apart = ("--project-directory", self.folder) if self.folder else ()
+        return (*self.command, "-p", self.project, *apart, "-f", self.file, *words)
 
 
 def build(compose: Compose, services: tuple[str, ...], why: str) -> Step:

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import yaml
 from compose import rendering
 from compose.course import Target
 from compose.deploy import Deploy, Heard
+from compose.engine import Rollout
 from compose.facts import Asked, Facts
 from compose.journal import Journal
 from compose.releases import Release, release_id
@@ -136,19 +137,23 @@ class Workshop:
             copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
         )
 
-    def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
-        """The story of a deploy, with all that it works with."""
+    def rollout(self, stop: Callable[[], bool]) -> Rollout:
+        """How our own services are replaced."""
         from compose.docker_engine import client
         from compose.rollout import BesideRollout
         from compose.traefik_http import TraefikProxy, api_of
 
         dynamic = self.stack / "traefik" / "dynamic"
         proxy = TraefikProxy(self.engine, dynamic, self.first.project, api_of(client(), self.first.project))
+        return BesideRollout(
+            self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
+        )
+
+    def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
+        """The story of a deploy, with all that it works with."""
         return Deploy(
             engine=self.engine,
-            rollout=BesideRollout(
-                self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
-            ),
+            rollout=self.rollout(stop),
             releases=self.journal,
             site=self.folder(),
             compose=self.compose,
@@ -172,6 +177,10 @@ class Workshop:
             migrations=target.migrations,
         )
 
+    def staged(self, id: str) -> Compose:
+        """Compose on a release's own copy of the files, before they are the house's."""
+        return replace(self.compose, file=str(self.journal.path(id) / COMPOSE), folder=str(self.stack))
+
     def dump(self, id: str, target: Target) -> str | None:
         """Where the databases are dumped to before release `id` changes tables; None when none will change."""
         current = self.journal.current()
@@ -181,7 +190,7 @@ class Workshop:
 
 def new_id() -> str:
     """The id of a release that is about to be made."""
-    return release_id(datetime.now(UTC), secrets.token_hex(3))
+    return release_id(datetime.now(UTC), secrets.token_hex(1)[0])
 
 
 def migrations() -> tuple[str, ...]:

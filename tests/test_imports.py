@@ -172,6 +172,39 @@ def test_only_the_composition_roots_import_adapters() -> None:
         found = {other for other in files_of(imports(path)) if adapter(other)} - allowed
         assert not found, f"{path} imports {found}"
 
+#: Of `compose`: files that decide without a clock, a process, a socket or a disk, and the stories over Protocols.
+COMPOSE_PURE = {
+    f"compose/{name}.py"
+    for name in (
+        "course",
+        "facts",
+        "finding",
+        "ollama",
+        "plan",
+        "preflight",
+        "releases",
+        "running",
+        "servers",
+        "steps",
+        "wanted",
+    )
+}
+COMPOSE_STORIES = {"compose/deploy.py", "compose/engine.py"}
+
+
+@pytest.mark.parametrize("path", sorted(COMPOSE_PURE | COMPOSE_STORIES))
+def test_what_a_deploy_decides_is_pure(path: str) -> None:
+    """A plan and its steps are values, and the story of a deploy sees Protocols only."""
+    for name in imports(path):
+        top = name.split(".")[0]
+        assert top in {*sys.stdlib_module_names, "compose", "maitre"}, f"{path} imports {name}"
+        assert top not in ("asyncio", "threading", "subprocess", "socket", "os", "time", "pathlib"), f"{path}: {name}"
+        if top == "maitre":
+            assert name.startswith("maitre.errors"), f"{path} imports {name}"
+        file = name.replace(".", "/") + ".py"
+        if (ROOT / file).is_file():
+            assert file in COMPOSE_PURE | COMPOSE_STORIES | {"maitre/errors.py"}, f"{path} imports {name}"
+
 
 def test_nothing_imports_the_operators_side_back() -> None:
     """Doors and the domain run without the command line, the provisioning and the embedded house."""

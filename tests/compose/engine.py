@@ -24,6 +24,7 @@ class Engine:
         self.ill: set[tuple[str, str]] = set()
         self.faulty: set[str] = set()
         self.at: Callable[[Step], None] = lambda step: None
+        self.here: set[str] = set()
         self._made = 0
 
     def run(self, step: Step, told: Told, stop: Callable[[], bool] = lambda: False) -> None:
@@ -34,7 +35,9 @@ class Engine:
             raise KeyboardInterrupt
         if step.name in self.faulty:
             raise StepFailed(f"“{step.name}” failed (exit code 1).")
-        if "up" in step.argv:
+        if step.kind in ("build", "pull"):
+            self._fetch(step)
+        elif "up" in step.argv:
             self._up(step)
         elif step.argv[1] == "rm":
             self.seen = [one for one in self.seen if one.name not in step.argv]
@@ -65,6 +68,10 @@ class Engine:
         """The end of a container's log."""
         return ("its last words",)
 
+    def images(self) -> frozenset[str]:
+        """Those that were built and fetched."""
+        return frozenset(self.here)
+
     def make(self, service: str) -> Container:
         """A new container of a service, by the Compose file on the disk."""
         written = yaml.safe_load((self.stack / "compose.yaml").read_text())["services"][service]
@@ -84,6 +91,12 @@ class Engine:
             config=labels[CONFIG],
             reads=reads_of(labels[READS]),
         )
+
+    def _fetch(self, step: Step) -> None:
+        file = Path(step.argv[step.argv.index("-f") + 1])
+        if file.is_file():
+            services = yaml.safe_load(file.read_text())["services"]
+            self.here |= {services[name]["image"] for name in step.argv if name in services}
 
     def _up(self, step: Step) -> None:
         service = step.argv[-1]

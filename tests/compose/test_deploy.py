@@ -40,7 +40,7 @@ def test_the_first_deploy_makes_everything_in_order(yard: Yard) -> None:
     images = ["build images", "pull images", "write files"]
     assert list(release.reached[:3]) == images
     assert list(release.reached[3:]) == [
-        "start postgres", "start traefik", "run migrate", "start gateway", "name gateway's servers", "run seed"
+        "start postgres", "start traefik", "run migrate", "start gateway", "run seed"
     ]  # fmt: skip
     assert release.outcome == "done"
     assert yard.journal.current() == release.id
@@ -171,9 +171,7 @@ def test_ctrl_c_between_two_steps(yard: Yard) -> None:
     document["services"]["postgres"]["image"] = "pgvector/pgvector:0.9"
     document["services"]["gateway"]["image"] = "maitre/engine:2"
     yard.stopping = lambda: any(step.name == "start postgres" for step in yard.engine.steps[-1:])
-    with pytest.raises(
-        Stopped, match="Stopped after “start postgres”; not done: roll gateway, name gateway's servers"
-    ) as told:
+    with pytest.raises(Stopped, match="Stopped after “start postgres”; not done: roll gateway") as told:
         yard.go(small.files(document))
     assert "`cli deploy` finishes it, `cli rollback` undoes it." in str(told.value)
     broken = unfinished(yard.journal.all())
@@ -207,7 +205,7 @@ def test_a_deploy_that_was_cut_off_is_finished_by_the_next(yard: Yard) -> None:
         yard.go(newer())
     broken = unfinished(yard.journal.all())
     assert broken is not None
-    assert sentence(broken) == f"The deploy {broken.id} of lea was cut off after “name gateway's servers”."
+    assert sentence(broken) == f"The deploy {broken.id} of lea was cut off after “roll gateway”."
     yard.engine.at = lambda step: None
     assert yard.kinds(newer()) == {"seed": "run"}
     yard.go(newer())
