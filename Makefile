@@ -9,10 +9,10 @@ CLI := $(BIN)/cli
 UV := requirements/uv.sh
 LOCKED := pip install --quiet --no-deps --require-hashes
 
-.PHONY: help install up down status test test-docker lint golden browser docker node bench soak lock clean
+.PHONY: help install up down status test test-docker test-previous lint golden browser docker node bench soak lock clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 up: install ## install, start the whole house, show where it is and who can sign in
 	@$(CLI) init
@@ -46,6 +46,9 @@ bench: install .venv-litellm/installed ## measure everything side by side with i
 
 soak: install ## half an hour of mixed traffic at a real gateway: nothing grows, the books agree (docs/soak.md; MINUTES=5: less)
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
+
+test-previous: install ## the last release's tests on this version's tables (RELEASE=v1.2.0: another one's)
+	@$(BIN)/python -m tests.migrations.previous $(if $(RELEASE),--release $(RELEASE))
 
 lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=--upgrade: newer ones too)
 	@echo uv | $(UV) $(COMPILE) -o requirements/uv.txt -

@@ -119,20 +119,13 @@ class DrainingServer(Server):
         os._exit(0)
 
 
-def main() -> None:
-    """The command line."""
-    asked = argparse.ArgumentParser(description="Runs a server of ours.")
-    asked.add_argument("app", help="MODULE:NAME of the ASGI application")
-    asked.add_argument("--host", default="127.0.0.1", help="the address to listen on")
-    asked.add_argument("--port", type=int, required=True)
-    asked.add_argument("--notice", type=float, default=0, help="seconds in which it says that it will drain")
-    asked.add_argument("--drain", type=float, default=2, help="seconds that open requests get to end")
-    wanted = asked.parse_args()
-    app = Leaving(import_from_string(wanted.app))
+def run(app: Callable[..., Any], port: int, *, host: str = "127.0.0.1", notice: float = 0, drain: float = 2) -> None:
+    """Serve until a signal, and end as this file says. `notice` and `drain` are in seconds."""
+    leaving = Leaving(app)
     config = Config(
-        app,
-        host=wanted.host,
-        port=wanted.port,
+        leaving,
+        host=host,
+        port=port,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -142,7 +135,20 @@ def main() -> None:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
     )
-    DrainingServer(config, app, wanted.notice, wanted.drain).run()
+    DrainingServer(config, leaving, notice, drain).run()
+
+
+def main() -> None:
+    """The command line."""
+    asked = argparse.ArgumentParser(description="Runs a server of ours.")
+    asked.add_argument("app", help="MODULE:NAME of the ASGI application")
+    asked.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    asked.add_argument("--port", type=int, required=True)
+    asked.add_argument("--notice", type=float, default=0, help="seconds in which it says that it will drain")
+    asked.add_argument("--drain", type=float, default=2, help="seconds that open requests get to end")
+    wanted = asked.parse_args()
+    app = import_from_string(wanted.app)
+    run(app, wanted.port, host=wanted.host, notice=wanted.notice, drain=wanted.drain)
 
 
 if __name__ == "__main__":
