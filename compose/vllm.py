@@ -11,7 +11,7 @@ from compose.service import Service
 COUNT = "gpus"
 
 
-def each_gpu(service: Service, first: int) -> Iterator[Service]:
+def each_gpu(service: Service, first: int = 0) -> Iterator[Service]:
     """A service for each GPU, by their numbers: vllm, vllm_2, vllm_3. They share the volume with the models, and each
     is a URL of its own in the house's provider. `first`: the first device that is not Ollama's."""
     for number in range(int(service.settings[COUNT])):
