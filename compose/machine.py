@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from compose.finding import Finding
 from compose.sizing import Needs
 from compose.stack import Stack
+from compose.vllm import COUNT as VLLM_GPUS
 
 GB = 1e9
 #: A rented machine of "8 GB" shows its programs a little less.
@@ -83,9 +84,18 @@ def _models(stack: Stack, needs: Needs) -> Iterator[Finding]:
 
 
 def _gpu(machine: Machine, stack: Stack) -> Iterator[Finding]:
-    if stack.ollama.gpu or "vllm" in stack.profiles:
-        remedy = "install NVIDIA's driver and container toolkit, or choose the size `small`"
-        yield Finding("gpu", machine.gpus > 0, f"{machine.gpus} seen", "" if machine.gpus else remedy)
+    wanted = gpus_of(stack)
+    if wanted:
+        well = machine.gpus >= wanted
+        remedy = "install NVIDIA's driver and container toolkit, or choose the size `small` without vllm"
+        yield Finding("gpu", well, f"{machine.gpus} seen, {wanted} wanted", "" if well else remedy)
+
+
+def gpus_of(stack: Stack) -> int:
+    """How many GPUs the stack's services have for themselves."""
+    ollama = stack.ollama.instances if stack.ollama.gpu else 0
+    wish = stack.services.get("vllm", {}).get("settings", {})
+    return ollama + (int(wish.get(VLLM_GPUS, 1)) if "vllm" in stack.profiles else 0)
 
 
 def _swap(machine: Machine) -> Finding:

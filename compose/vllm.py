@@ -11,9 +11,9 @@ from compose.service import Service
 COUNT = "gpus"
 
 
-def each_gpu(service: Service) -> Iterator[Service]:
-    """A service for each GPU, in the order of their numbers: vllm, vllm_2, vllm_3. They share the volume with the models,
-    and each is a URL of its own in the house's provider."""
-    for number in range(1, int(service.settings[COUNT]) + 1):
-        name = service.name if number == 1 else f"{service.name}_{number}"
-        yield replace(service, name=name, gpus=(str(number - 1),))
+def each_gpu(service: Service, first: int = 0) -> Iterator[Service]:
+    """A service for each GPU, by their numbers: vllm, vllm_2, vllm_3. They share the volume with the models, and each
+    is a URL of its own in the house's provider. `first`: the first device that is not Ollama's."""
+    for number in range(int(service.settings[COUNT])):
+        name = f"{service.name}_{number + 1}" if number else service.name
+        yield replace(service, name=name, gpus=(str(first + number),))

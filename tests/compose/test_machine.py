@@ -16,6 +16,7 @@ NEEDS = Needs(cores=4, memory=8, disk=40, models=3)
 PUBLIC = Stack()
 LANGFUSE = Stack(profiles=("langfuse",))
 GPU = Stack(size="gpu", ollama=Ollama(gpu=True))
+BOTH = Stack(profiles=("vllm",), ollama=Ollama(gpu=True), services={"vllm": {"settings": {"gpus": "2"}}})
 LOCAL_DNS: dict[str, Any] = {"nameservers": ("127.0.0.53",)}
 
 #: What is changed of a good machine, the stack, which finding it is, whether it is well, a word of the remedy.
@@ -31,6 +32,8 @@ CASES: list[tuple[dict[str, Any], Stack, str, bool, str]] = [
     ({"flags": frozenset()}, GPU, "instructions", True, ""),
     ({}, GPU, "gpu", False, "driver"),
     ({"gpus": 1}, GPU, "gpu", True, ""),
+    ({"gpus": 1}, BOTH, "gpu", False, "vllm"),
+    ({"gpus": 3}, BOTH, "gpu", True, ""),
     ({"swap": 2_000_000_000}, PUBLIC, "swap", True, "swapoff"),
     ({"swap": 2_000_000_000, "swap_used": 1_500_000_000}, PUBLIC, "swap", False, "too little memory"),
     ({"huge_pages": 1024, "huge_free": 1024}, PUBLIC, "huge pages", True, "nr_hugepages=0"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+import json
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from compose.catalogue import read_services
 from compose.known import recommendations
-from compose.production import CHECKS, Known, evaluate, in_bytes
+from compose.production import CHECKS, Advice, Known, State, evaluate, in_bytes
 from compose.sizing import Needs
 from compose.stack import Ollama, Stack
 from tests.compose.machines import GOOD
@@ -106,3 +109,13 @@ def test_every_recommendation_is_answered() -> None:
 def test_amounts(amount: str, bytes_: int) -> None:
     """Amounts are read as Compose reads them."""
     assert in_bytes(amount) == bytes_
+
+
+def test_the_form_that_cli_md_shows() -> None:
+    """The JSON of `cli doctor --production` has the documented fields, and each state is named."""
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+    found = re.search(r"<!-- form: doctor --production -->\n```json\n(.*?)```\n\n(.*)", page, re.DOTALL)
+    assert found
+    shown = json.loads(found[1])["recommendations"]
+    assert {tuple(one) for one in shown} == {tuple(one.name for one in fields(Advice))}
+    assert all(f"`{state}`" in found[2] for state in get_args(State))

@@ -23,8 +23,8 @@ TWO: dict[str, float | None] = {"llama3.2:1b": 2.2, "nomic-embed-text": 1.1}
         (Stack(), {}, 4, 5, 0),
         (Stack(), TWO, 4, 8.3, 3.3),
         (Stack(ollama=Ollama(instances=2)), TWO, 4, 11.6, 6.6),
-        (Stack(size="gpu", ollama=Ollama(gpu=True)), {"llama3.1:8b": 9.8}, 8, 16, 9.8),
-        (Stack(size="gpu"), {"llama3.1:8b": 9.8}, 8, 25.8, 9.8),
+        (Stack(size="gpu", ollama=Ollama(gpu=True)), {"llama3.1:8b": 9.8}, 8, 32, 9.8),
+        (Stack(size="gpu"), {"llama3.1:8b": 9.8}, 8, 41.8, 9.8),
         (Stack(profiles=("langfuse", "litellm")), {}, 7, 14, 0),
     ],
 )
@@ -50,6 +50,8 @@ def _row(name: str) -> list[str]:
 def test_the_page_has_each_size_and_profile(name: str) -> None:
     """Cores, memory and disk stand on the page as in the data."""
     asked = {**TABLE["sizes"], **TABLE["profiles"]}[name]
+    if "guests" in asked:
+        assert _row(name)[3] == str(asked["guests"])
     assert _row(name)[:3] == [str(asked["cores"]), str(asked["memory"]), str(asked["disk"])]
 
 
