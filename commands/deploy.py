@@ -21,8 +21,8 @@ from commands.output import (
 from maitre.errors import HouseError
 
 if TYPE_CHECKING:
-    from compose.workshop import Workshop
     from compose.finding import Finding
+    from compose.workshop import Workshop
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
