@@ -24,7 +24,7 @@ def document(service: Service, values: Mapping[str, str], mounts: Mapping[str, s
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "logging": LOGGING,
-        "labels": {"io.maitre.service": service.name},
+        "labels": {"io.maitre.service": service.name, **service.labels},
         "deploy": _deploy(service),
         "stop_grace_period": f"{service.stop_grace}s",
         **_network(service),

@@ -1,7 +1,8 @@
 """What a container sees of the house's folder: copies that hold only what its process reads.
 
 So that what runs is what was deployed, a provider's key is not where nobody asks the provider, and a change in one
-section restarts only those who read it. The assistants are not among them: they come from the database.
+section restarts only those who read it. The assistants are seen by `cli seed` only: to all others they come from the
+database.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ _OPERATORS = ("stack", "knowledge")
 #: The sections that the RAG service reads.
 _RAG = ("domain", "language", "time_zone", "currency", "providers", "models", "rag")
 
-COPIES = ("engine", "rag")
-
 
 def house_copies(files: Mapping[str, str], cloudflare: bool) -> dict[str, str]:
     """The copies by their path below the rendered folder: `house/engine/maitre.yaml` and so on.
@@ -34,12 +33,15 @@ def house_copies(files: Mapping[str, str], cloudflare: bool) -> dict[str, str]:
     engine = {name: section for name, section in written.items() if name not in _OPERATORS}
     proxies = [*PRIVATE, *(CLOUDFLARE if cloudflare else ())]
     engine["trusted_proxies"] = sorted({*(written.get("trusted_proxies") or ()), *proxies})
+    seed = {name: section for name, section in written.items() if name != "stack"}
     rag = {name: written[name] for name in _RAG if name in written}
     rag |= {"plans": {}, "prices": {"version": "none"}, "providers": _without_keys(mapping(rag.get("providers")))}
     return {
         "house/engine/maitre.yaml": yaml_text(engine),
         "house/rag/maitre.yaml": yaml_text(rag),
+        "house/seed/maitre.yaml": yaml_text(seed),
         **{f"house/engine/{name}": files[name] for name in tool_documents(files["maitre.yaml"])},
+        **{f"house/seed/{name}": text for name, text in files.items() if name != "maitre.yaml"},
     }
 
 

@@ -24,18 +24,25 @@ from traefik.dynamic import dynamic
 from traefik.static import static
 
 DYNAMIC = "traefik/dynamic"
+#: The copy of the house that `cli seed` sees, and those whose readers need the secrets that maitre.yaml names.
+SEED = "seed"
+ASKING = ("engine", SEED)
 NETWORKS: Mapping[str, Mapping[str, Any]] = {"data": {"internal": True}, "edge": {}, "models": {}}
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What else goes into the files. `files`: texts of the house's folder by path; `versions`: the tag of each image
+    """What else goes into the files. `files`: texts of the house's folder by path; `documents`: folders and files of it
+    with the documents of its collections, each with a digest of what is in it; `home`: the house's folder, seen from
+    the rendered one; `versions`: the tag of each image
     of ours; `source`: the folder that these are built from, seen from the rendered one; `ours`: files of ours that
     containers read, by their path in the rendered folder."""
 
     files: Mapping[str, str]
+    documents: Mapping[str, str]
     versions: Mapping[str, str]
     source: str = "."
+    home: str = "../.."
     ours: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,9 +86,11 @@ def dressed(house: House, stack: Stack, chosen: Mapping[str, Service], around: S
         found[name] = replace(
             one,
             image=image,
-            secrets=_sorted(one.secrets, _templates(one), keys if one.house == "engine" else ()),
+            secrets=_sorted(one.secrets, _templates(one), keys if one.house in ASKING else ()),
             stop_grace=one.stop_grace + (stack.drain_timeout if one.rollout == "beside" else 0),
         )
+    told = {f"io.maitre.documents.{entry}": digest for entry, digest in around.documents.items()}
+    found["seed"] = replace(found["seed"], labels=told)
     return _owned(found, stack)
 
 
@@ -114,7 +123,7 @@ def _compose(
     return {
         "name": stack.project,
         "services": {
-            name: document(one, values(house, stack, one), _mounts(one, made), around.source)
+            name: document(one, values(house, stack, one), _mounts(one, made, around), around.source)
             for name, one in chosen.items()
         },
         "networks": {name: dict(NETWORKS[name]) for name in networks},
@@ -123,8 +132,8 @@ def _compose(
     }
 
 
-def _mounts(service: Service, made: Iterable[str]) -> dict[str, str]:
-    """Rendered files and folders by their path in the container."""
+def _mounts(service: Service, made: Iterable[str], around: Surroundings) -> dict[str, str]:
+    """Files and folders by their path in the container."""
     found = {one.target: one.source for one in service.files}
     if service.secret_env:
         found[START] = f"{service.name}/start.sh"
@@ -132,6 +141,8 @@ def _mounts(service: Service, made: Iterable[str]) -> dict[str, str]:
         top = f"house/{service.house}/"
         entries = {path.removeprefix(top).split("/")[0] for path in made if path.startswith(top)}
         found |= {f"/house/{entry}": f"{top}{entry}" for entry in entries}
+    if service.house == SEED:
+        found |= {f"/house/{entry}": f"{around.home}/{entry}" for entry in around.documents}
     return found
 
 

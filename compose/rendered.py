@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from compose.collected import collected
 from compose.house_copies import tool_documents
 from compose.render import Surroundings, dressed, render
 from compose.routes import Replicas
@@ -40,6 +41,8 @@ def surroundings(house: House, out: Path) -> Surroundings:
     """What else goes into the files that are meant for the folder `out`."""
     return Surroundings(
         files=_house_files(house),
+        documents=collected(house),
+        home=os.path.relpath(house.directory, out.resolve()),
         versions=image_versions(ROOT),
         source=os.path.relpath(ROOT, out.resolve()),
         ours=_our_files(ROOT / "compose"),
@@ -56,6 +59,6 @@ def _our_files(top: Path) -> dict[str, str]:
 
 def _house_files(house: House) -> Mapping[str, str]:
     written = (house.directory / "maitre.yaml").read_text("utf-8")
-    return {"maitre.yaml": written} | {
-        name: (house.directory / name).read_text("utf-8") for name in tool_documents(written)
-    }
+    assistants = (f"assistants/{file.name}" for file in (house.directory / "assistants").glob("*.md"))
+    names = sorted({*assistants, *tool_documents(written)})
+    return {"maitre.yaml": written} | {name: (house.directory / name).read_text("utf-8") for name in names}

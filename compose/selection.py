@@ -97,7 +97,7 @@ def _needed(name: str, service: Service, house: House, stack: Stack) -> bool:
     match name:
         case "pipelines":
             return house.webui.connection == "pipelines"
-        case "rag" | "rag_worker":
+        case "rag" | "rag_worker" | "migrate_rag":
             return house.rag is not None
         case "ollama" | "ollama_models":
             return bool(of_ollama(house))

@@ -112,6 +112,7 @@ class Service:
     gpus: tuple[str, ...] = ()  # the devices' numbers, or ("all",)
     ports: tuple[str, ...] = ()  # published; Traefik's only
     capabilities: tuple[str, ...] = ()  # kept of the dropped ones
+    labels: Mapping[str, str] = field(default_factory=dict)
     job: bool = False
     backup: str | None = None  # "volume:NAME" or "dump:DATABASE"
     stop_grace: int = 10  # seconds; of a service that drains: after its drain

@@ -96,7 +96,7 @@ class ServiceForm(Form):
     secrets: list[str] = []
     settings: dict[str, str] = {}
     files: list[MountForm] = []
-    house: Literal["engine", "rag"] | None = None
+    house: Literal["engine", "rag", "seed"] | None = None
     volumes: list[VolumeForm] = []
     tmpfs: list[str] = []
     read_only: bool = True

@@ -55,6 +55,6 @@ def render_house(folder: Path) -> Rendered:
     """Render a house with fixed versions of our images, as if it lay beside the sources."""
     house = load_house(folder)
     stack, services = read_stack(house)
-    around: Surroundings = replace(surroundings(house, folder), versions=VERSIONS, source="../../..")
+    around: Surroundings = replace(surroundings(house, folder), versions=VERSIONS, source="../../..", home="../..")
     chosen = dressed(house, stack, selection(house, stack, services), around)
     return Rendered(house, stack, chosen, render(house, stack, services, {}, around))

@@ -172,5 +172,19 @@ def test_only_whoever_reads_a_section_sees_its_change(tmp_path: Path) -> None:
         render_house(copy_house("small", tmp_path / name, **changed)).files
         for name, changed in (("a", {}), ("b", {"plans": plans}), ("c", {"stack": {"drain_timeout": 7}}))
     )
-    assert {path for path in plain if plain[path] != plan[path]} == {"house/engine/maitre.yaml"}
+    read = {"house/engine/maitre.yaml", "house/seed/maitre.yaml"}
+    assert {path for path in plain if plain[path] != plan[path]} == read
     assert not [path for path in plain if path.startswith("house/") and plain[path] != stack[path]]
+
+
+def test_an_assistant_or_a_document_is_news_for_seed_only(tmp_path: Path) -> None:
+    """Servers read the assistants from the database, and documents from nowhere: none restarts."""
+    house = copy_house("small", tmp_path / "house")
+    before = render_house(house)
+    (house / "assistants" / "general.md").write_text("---\nname: G\nmodel: small\n---\nYou help.\n", "utf-8")
+    (house / "handbook" / "second.md").write_text("# The second page\n", "utf-8")
+    after = render_house(house)
+    differs = {path for path in before.files if before.files[path] != after.files[path]}
+    assert differs == {"compose.yaml", "house/seed/assistants/general.md"}
+    old, new = before.compose["services"], after.compose["services"]
+    assert {name for name in new if old[name] != new[name]} == {"seed"}
