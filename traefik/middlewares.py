@@ -11,7 +11,7 @@ from traefik.networks import NOBODY
 from traefik.places import Places
 
 #: Requests a second that one guest may go on with, and how many at once. A page of Open WebUI asks for more files
-#: than that at once (57 before it shows anything), so files that never change have a burst of their own.
+#: than that at once (some two hundred before one can sign in), so files that never change have a burst of their own.
 AVERAGE, BURST, FILES_BURST = 100, 50, 1000
 
 #: Whoever comes through Cloudflare has a twin of each middleware that looks at addresses.

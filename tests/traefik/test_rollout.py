@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from tests.traefik.front_door import Door, free_port, front_door, until
@@ -119,3 +120,20 @@ async def test_both_serve_while_both_are_there(tmp_path: Path) -> None:
         enough.set()
         await asking
     assert set(seen[alone:]) == {(200, OLD)}
+
+
+@pytest.mark.parametrize(
+    "text", ["http: [", "http: {routers: {gateway: {rulez: x}}}"], ids=["no YAML", "an unknown field"]
+)
+async def test_a_file_with_a_mistake_changes_nothing(tmp_path: Path, text: str) -> None:
+    """Traefik says what is wrong and keeps what it has; the next good file is taken as ever."""
+    (tmp_path / "logins").write_text("", "utf-8")
+    port = free_port()
+    route = replace(GATEWAY, port=port, servers=(OLD,))
+    async with replica(OLD, port), replica(NEW, port), front_door(tmp_path, [route], PLAIN) as door:
+        (tmp_path / "dynamic" / "langfuse.yaml").write_text(text, "utf-8")
+        await until(lambda: any('"level":"error"' in line for line in door.lines), "a word about the mistake")
+        assert await door.status("api.example", "/v1/models") == 200
+        (tmp_path / "dynamic" / "langfuse.yaml").unlink()
+        await door.moved(replace(route, servers=(NEW,)))
+        assert await door.status("api.example", "/v1/models") == 200
