@@ -17,6 +17,7 @@ from compose.plan import Plan, plan
 from compose.releases import Outcome, Release, Releases
 from compose.running import Container, Running
 from compose.steps import Compose, Step
+from compose.wanted import Wanted
 from maitre.errors import HouseError
 
 #: Hears of a step: it begins, it is done, it failed; or a line that it prints.
@@ -41,6 +42,16 @@ class Site(Protocol):
         """Put the files and the secrets' copies where the containers read them. Servers that a rollout has named in
         Traefik's files stay those that run."""
         ...
+
+
+def with_jobs(names: Collection[str], services: Mapping[str, Wanted]) -> frozenset[str]:
+    """The services, and the jobs that they need before them, directly or by other jobs."""
+    found, left = set(names), list(names)
+    while left:
+        needs = [need for need in services[left.pop()].needs if services[need].job and need not in found]
+        found.update(needs)
+        left += needs
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +83,8 @@ class Deploy:
         found = plan(running, target.services, target.before, done=target.done, watched=target.watched)
         changes = [one for one in found.changes if jobs or one.kind != "run"]
         if only:
-            kept = {*only, *(need for name in only for need in target.services[name].needs)}
-            apart = {name for name, one in target.services.items() if name in kept and (name in only or one.job)}
-            changes = [one for one in changes if one.service in apart]
+            chosen = with_jobs(only, target.services)
+            changes = [one for one in changes if one.service in chosen]
         narrowed = Plan(tuple(changes))
         return narrowed, course(
             narrowed, target, running, self.compose, staged=staged or self.compose, images=self.images, dump=dump

@@ -264,3 +264,13 @@ def test_models_and_logs_say_what_is_missing(yard: Yard) -> None:
     yard.run("deploy", "--yes")
     assert "No Ollama runs in this stack" in yard.run("models", "list", code=1).output
     assert "There is no service “x”" in yard.run("logs", "x", code=1).output
+
+
+def test_logs_of_the_embedded_house(yard: Yard, capfd: pytest.CaptureFixture[str]) -> None:
+    """The end of a part's file; a part without one is named with those that have one."""
+    folder = yard.state / "logs"
+    folder.mkdir()
+    (folder / "gateway.log").write_text("one\ntwo\nthree\n")
+    yard.run("logs", "gateway", "--tail", "2")
+    assert capfd.readouterr().out == "two\nthree\n"
+    assert "There is no log of “x” (there is: gateway)." in yard.run("logs", "x", code=1).output
