@@ -21,8 +21,8 @@ from commands.output import (
 from maitre.errors import HouseError
 
 if TYPE_CHECKING:
-    from compose.workshop import Workshop
     from compose.finding import Finding
+    from compose.workshop import Workshop
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -58,7 +58,7 @@ def deploy(
             if told:
                 console.print(told, markup=False, highlight=False)
             show_plan(plan, way, commands=dry_run)
-        if dry_run or not way:
+        if dry_run or not (way or broken):
             if as_json:
                 print_json({**seen, **plain(plan, way), "release": workshop.journal.current()})
             elif not way:

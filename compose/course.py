@@ -85,7 +85,7 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
 def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:
     serving = len(running.of(one.name))
     if change.kind == "run":
-        yield steps.job(compose, one.name, change.why)
+        yield steps.job(compose, one.name, change.why, cut=one.name not in MIGRATIONS)
     elif change.kind == "start" and not (one.beside and serving > one.replicas):
         yield steps.scale(compose, one.name, change.why, one.replicas, PATIENCE)
     elif one.beside and serving:

@@ -78,10 +78,16 @@ class Workshop:
         document = yaml.safe_load(rendering.files(self.house, Running())[COMPOSE])
         return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
 
+    @property
+    def deployed(self) -> dict[str, Wanted]:
+        """The services of the release that runs. Raises HouseError when there is none."""
+        document = yaml.safe_load(self.running_files()[COMPOSE])
+        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+
     def url(self, host: str) -> str:
         """The address of a public host, as a browser has it."""
         scheme, usual = ("http", 80) if self.first.certificates == "none" else ("https", 443)
-        port = self.services["traefik"].ports[-1][1]  # it publishes HTTP first, then HTTPS
+        port = self.deployed["traefik"].ports[-1][1]  # it publishes HTTP first, then HTTPS
         return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
 
     def asked(self) -> Asked:
@@ -150,7 +156,14 @@ class Workshop:
         )
 
     def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
-        """The story of a deploy, with all that it works with."""
+        """The story of a deploy, with all that it works with. Raises HouseError when the project's name has changed."""
+        current = self.journal.current()
+        name = yaml.safe_load(self.running_files()[COMPOSE])["name"] if current else self.first.project
+        if name != self.first.project:
+            raise HouseError(
+                f"The house runs as the project {name}, and its data is named after it; set stack.project back to it, or"
+                " remove the stack first: `cli destroy`."
+            )
         return Deploy(
             engine=self.engine,
             rollout=self.rollout(stop),
