@@ -58,7 +58,7 @@ def deploy(
             if told:
                 console.print(told, markup=False, highlight=False)
             show_plan(plan, way, commands=dry_run)
-        if dry_run or not way:
+        if dry_run or not (way or broken):
             if as_json:
                 print_json({**seen, **plain(plan, way), "release": workshop.journal.current()})
             elif not way:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from shutil import rmtree
 from typing import Annotated
 
 import typer
@@ -32,12 +33,14 @@ def destroy(
             return
         if not (workshop.stack / "compose.yaml").is_file():
             raise HouseError(f"{workshop.stack} has no compose.yaml; `cli render` writes it anew.")
+        project = workshop.project
         step = down(workshop.compose, volumes)
         if dry_run:
             show_steps((step,))
             return
-        ask_name(yes, workshop.compose.project, "its data too" if volumes else "its data stays")
+        ask_name(yes, project, "its data too" if volumes else "its data stays")
         with locked(workshop.house.state, who(), "destroy", datetime.now(UTC)):
             workshop.engine.run(step, lambda line: None)
             workshop.journal.forget()
-    console.print(f"{workshop.compose.project} is gone{', its data too' if volumes else '; its data stays'}.")
+            rmtree(workshop.stack)  # with the copies of the secrets
+    console.print(f"{project} is gone{', its data too' if volumes else '; its data stays'}.", highlight=False)

@@ -51,7 +51,7 @@ def show_stack(house: House) -> None:
 def _endpoints(workshop: Workshop) -> dict[str, dict[str, Any]]:
     running, hosts = workshop.engine.containers(), workshop.first.hosts
     found: dict[str, dict[str, Any]] = {}
-    for name, one in workshop.services.items():
+    for name, one in workshop.deployed.items():
         if one.job:
             continue
         seen = running.of(name)

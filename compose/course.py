@@ -9,10 +9,10 @@ from compose import steps
 from compose.plan import Change, Plan
 from compose.running import Running
 from compose.steps import Compose, Step
-from compose.wanted import Wanted
+from compose.wanted import Wanted, is_here
 
-#: The job that changes tables; a dump precedes it.
-MIGRATE = "migrate"
+#: The jobs that change tables; a dump precedes the first of them.
+MIGRATIONS = ("migrate", "migrate_rag")
 #: Seconds until a service must be healthy, and those that a removed one gets to end.
 PATIENCE, GRACE = 300, 60
 
@@ -56,7 +56,7 @@ def course(
 def missing(plan: Plan, target: Target, images: Collection[str]) -> dict[str, Wanted]:
     """The images that the plan needs and that are not here, each with a service that is made of it."""
     touched = [target.services[one.service] for one in plan.work if one.kind not in ("remove", "reload")]
-    return {one.image: one for one in sorted(touched, key=lambda one: one.name) if one.image not in images}
+    return {one.image: one for one in sorted(touched, key=lambda one: one.name) if not is_here(one.image, images)}
 
 
 def _fetched(plan: Plan, target: Target, staged: Compose, images: Collection[str]) -> Iterator[Step]:
@@ -68,23 +68,24 @@ def _fetched(plan: Plan, target: Target, staged: Compose, images: Collection[str
 
 
 def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
+    migrations = [one.service for one in plan.work if one.service in MIGRATIONS and running.of("postgres")]
     for change in plan.work:
         one = target.services.get(change.service)
+        if dump is not None and change.service in migrations[:1]:
+            yield steps.dump(compose, dump, "the tables may change")
         if change.kind == "remove":
             names = tuple(one.name for one in running.of(change.service))
             yield from steps.remove(change.service, names, change.why, GRACE)
         elif change.kind != "reload" and one is not None:
-            yield from _change(change, one, running, compose, dump)
+            yield from _change(change, one, running, compose)
             if one.beside and change.kind == "start":
                 yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
 
 
-def _change(change: Change, one: Wanted, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
+def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:
     serving = len(running.of(one.name))
     if change.kind == "run":
-        if one.name == MIGRATE and dump is not None and running.of("postgres"):
-            yield steps.dump(compose, dump, "the tables may change")
-        yield steps.job(compose, one.name, change.why)
+        yield steps.job(compose, one.name, change.why, cut=one.name not in MIGRATIONS)
     elif change.kind == "start" and not (one.beside and serving > one.replicas):
         yield steps.scale(compose, one.name, change.why, one.replicas, PATIENCE)
     elif one.beside and serving:
@@ -97,5 +98,5 @@ def restarting(chosen: Sequence[Wanted], running: Running, compose: Compose) -> 
     """The steps that start services anew as they are."""
     asked = (Change(one.name, "restart", "asked for") for one in chosen)
     return tuple(
-        step for one, change in zip(chosen, asked, strict=True) for step in _change(change, one, running, compose, None)
+        step for one, change in zip(chosen, asked, strict=True) for step in _change(change, one, running, compose)
     )

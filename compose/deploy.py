@@ -17,6 +17,7 @@ from compose.plan import Plan, plan
 from compose.releases import Outcome, Release, Releases
 from compose.running import Container, Running
 from compose.steps import Compose, Step
+from compose.wanted import Wanted
 from maitre.errors import HouseError
 
 #: Hears of a step: it begins, it is done, it failed; or a line that it prints.
@@ -41,6 +42,16 @@ class Site(Protocol):
         """Put the files and the secrets' copies where the containers read them. Servers that a rollout has named in
         Traefik's files stay those that run."""
         ...
+
+
+def with_jobs(names: Collection[str], services: Mapping[str, Wanted]) -> frozenset[str]:
+    """The services, and the jobs that they need before them, directly or by other jobs."""
+    found, left = set(names), list(names)
+    while left:
+        needs = [need for need in services[left.pop()].needs if services[need].job and need not in found]
+        found.update(needs)
+        left += needs
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +83,8 @@ class Deploy:
         found = plan(running, target.services, target.before, done=target.done, watched=target.watched)
         changes = [one for one in found.changes if jobs or one.kind != "run"]
         if only:
-            kept = {*only, *(need for name in only for need in target.services[name].needs)}
-            apart = {name for name, one in target.services.items() if name in kept and (name in only or one.job)}
-            changes = [one for one in changes if one.service in apart]
+            chosen = with_jobs(only, target.services)
+            changes = [one for one in changes if one.service in chosen]
         narrowed = Plan(tuple(changes))
         return narrowed, course(
             narrowed, target, running, self.compose, staged=staged or self.compose, images=self.images, dump=dump
@@ -84,15 +94,17 @@ class Deploy:
         """Go the whole way; the release as it is written down. Raises HouseError when a step failed: the house is then
         as before, or the sentence says how it is; Stopped when the operator broke it off."""
         current = self.releases.current()
+        touched = {step.service for step in way}
+        ill = {one.service for one in self.engine.containers().containers if not one.well} - touched
         self.releases.begin(release, target.files)
         try:
-            for step in way:
+            for step in way or (steps.write("the rest of an unfinished deploy"),):
                 if self.stop():
                     raise KeyboardInterrupt
                 release = self._reach(release, target, step)
-            self._all_well(target)
+            self._all_well(target, apart=ill)
         except KeyboardInterrupt:
-            raise self._stopped(release, way) from None
+            raise self._stopped(release, way, current) from None
         except HouseError as fault:
             raise self._undone(release, way, current, fault) from fault
         return self._end(release, "done")
@@ -106,10 +118,8 @@ class Deploy:
 
     def _reach(self, release: Release, target: Target, step: Step) -> Release:
         self._step(step, target)
-        jobs = (
-            {**release.jobs, step.service: target.services[step.service].mark} if step.kind == "job" else release.jobs
-        )
-        release = replace(release, reached=(*release.reached, step.name), jobs=jobs)
+        ran = {step.service: target.services[step.service].mark} if step.kind == "job" else {}
+        release = replace(release, reached=(*release.reached, step.name), jobs={**release.jobs, **ran})
         self.releases.note(release)
         return release
 
@@ -138,8 +148,8 @@ class Deploy:
             lines = self.engine.last_lines(ill.id)
             raise StepFailed("\n  ".join([f"{ill.name} did not become healthy: it {what}.", *lines]))
 
-    def _all_well(self, target: Target) -> None:
-        lasting = {name for name, one in target.services.items() if not one.job}
+    def _all_well(self, target: Target, apart: Collection[str] = ()) -> None:
+        lasting = {name for name, one in target.services.items() if not one.job and name not in apart}
         self._gate(tuple(one for one in self.engine.containers().containers if one.service in lasting), PATIENCE)
 
     def _end(self, release: Release, outcome: Outcome, fault: str = "") -> Release:
@@ -147,7 +157,7 @@ class Deploy:
         self.releases.note(ended)
         return ended
 
-    def _stopped(self, release: Release, way: tuple[Step, ...]) -> Stopped:
+    def _stopped(self, release: Release, way: tuple[Step, ...], current: str | None) -> Stopped:
         done = [step for step in way if step.name in release.reached]
         changed = [step.name for step in done if step.kind not in _HARMLESS]
         if not changed:
@@ -157,7 +167,7 @@ class Deploy:
         left = [step.name for step in way if step.name not in release.reached]
         return Stopped(
             f"Stopped after “{changed[-1]}”; not done: {', '.join(left) or 'nothing'}. What ran before and was not "
-            "replaced still serves. `cli deploy` finishes it, `cli rollback` undoes it."
+            f"replaced still serves. `cli deploy` finishes it, `cli {'rollback' if current else 'destroy'}` undoes it."
         )
 
     def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: HouseError) -> HouseError:
@@ -168,10 +178,10 @@ class Deploy:
             return HouseError(f"{fault}\nNothing that serves has been changed.")
         try:
             self._back(current)
-        except HouseError as second:
+        except (HouseError, KeyboardInterrupt) as second:
             self._end(release, "failed", str(fault))
             return HouseError(
-                f"{fault}\nThe way back failed too: {second}\n"
+                f"{fault}\nThe way back failed too: {second or 'it was broken off'}\n"
                 "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
             )
         self._end(release, "undone", str(fault))

@@ -16,6 +16,7 @@ from requests.exceptions import RequestException
 from compose import host
 from compose.docker_engine import client, plainly
 from compose.facts import Asked, Facts
+from compose.wanted import is_here
 from maitre.errors import HouseError
 
 
@@ -29,7 +30,7 @@ def gather(asked: Asked, secrets: Iterable[Path], project: str) -> Facts:
     here = frozenset(
         name for one in engine.api.images() for name in (*(one["RepoTags"] or ()), *(one["RepoDigests"] or ()))
     )
-    missing = sorted(asked.images - here)
+    missing = sorted(image for image in asked.images if not is_here(image, here))
     with ThreadPoolExecutor(8) as together:
         asked_for = zip(missing, together.map(lambda name: _unpullable(engine, name), missing), strict=True)
         unpullable = {name: why for name, why in asked_for if why}

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from compose.facts import Asked, Facts
 from compose.finding import Finding
+from compose.wanted import is_here
 
 #: Free bytes that images, volumes and a dump need: docs/sizing.md.
 DISK = 10 * 1024**3
@@ -102,7 +103,7 @@ def _images(asked: Asked, facts: Facts) -> Iterator[Finding]:
     for name, why in sorted(bad.items()):
         yield Finding("image", False, f"{name} is not here and cannot be fetched: {why}", "check its name and the net")
     if not bad:
-        missing = len(asked.images - facts.images)
+        missing = sum(not is_here(image, facts.images) for image in asked.images)
         yield Finding("images", True, f"{len(asked.images) - missing} here, {missing} to fetch")
 
 

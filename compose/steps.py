@@ -62,10 +62,10 @@ def dump(compose: Compose, into: str, why: str) -> Step:
     return Step("dump databases", argv, why, kind="dump", service="postgres", into=into, cut=True)
 
 
-def job(compose: Compose, service: str, why: str) -> Step:
-    """Run a one-shot job to its end."""
+def job(compose: Compose, service: str, why: str, cut: bool) -> Step:
+    """Run a one-shot job to its end. `cut`: it may be broken off, and begins anew the next time."""
     argv = compose("run", "--rm", "--no-deps", "-T", service)
-    return Step(f"run {service}", argv, why, kind="job", service=service)
+    return Step(f"run {service}", argv, why, kind="job", service=service, cut=cut)
 
 
 def up(compose: Compose, service: str, why: str, replicas: int, patience: int) -> Step:

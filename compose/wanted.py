@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from posixpath import basename, isabs, normpath, relpath
 from typing import Any
@@ -109,6 +109,12 @@ def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         done += ready or left
         left = [name for name in left if name not in done]
     return tuple(done)
+
+
+def is_here(image: str, images: Collection[str]) -> bool:
+    """Whether an image is among the engine's. It lists a pinned one as NAME@DIGEST, without the tag."""
+    name, at, pinned = image.partition("@")
+    return image in images or (bool(at) and f"{name.rpartition(':')[0]}@{pinned}" in images)
 
 
 def digest(text: str) -> str:

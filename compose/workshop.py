@@ -56,6 +56,13 @@ class Workshop:
         return rendering.rendering(self.house)
 
     @cached_property
+    def project(self) -> str:
+        """The name of the Compose project that runs, else of the one that would."""
+        if self.journal.current() is None:
+            return self.first.project
+        return str(yaml.safe_load(self.running_files()[COMPOSE])["name"])
+
+    @cached_property
     def compose(self) -> Compose:
         """How Compose is called. Raises HouseError when there is none."""
         from compose.docker_facts import find_compose
@@ -63,7 +70,7 @@ class Workshop:
         found = find_compose()
         if found is None:
             raise HouseError("Neither `docker compose` (v2 or later) nor `docker-compose` answers; install one.")
-        return Compose(found[0], self.first.project, str(self.stack / COMPOSE))
+        return Compose(found[0], self.project, str(self.stack / COMPOSE))
 
     @cached_property
     def engine(self) -> DockerEngine:
@@ -78,10 +85,16 @@ class Workshop:
         document = yaml.safe_load(rendering.files(self.house, Running())[COMPOSE])
         return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
 
+    @property
+    def deployed(self) -> dict[str, Wanted]:
+        """The services of the release that runs. Raises HouseError when there is none."""
+        document = yaml.safe_load(self.running_files()[COMPOSE])
+        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+
     def url(self, host: str) -> str:
         """The address of a public host, as a browser has it."""
         scheme, usual = ("http", 80) if self.first.certificates == "none" else ("https", 443)
-        port = self.services["traefik"].ports[-1][1]  # it publishes HTTP first, then HTTPS
+        port = self.deployed["traefik"].ports[-1][1]  # it publishes HTTP first, then HTTPS
         return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
 
     def asked(self) -> Asked:
@@ -106,7 +119,7 @@ class Workshop:
         names = {copy.source for copy in self.first.copies.values()}
         files = [folder / name for name in sorted(names) if (folder / name).exists()]
         missing = [folder / name for name in rendering.missing_secrets(self.house, self.first.copies)]
-        return gather(self.asked(), [folder, *files, *missing], self.first.project)
+        return gather(self.asked(), [folder, *files, *missing], self.project)
 
     def files(self) -> dict[str, str]:
         """The stack as it is rendered for what runs."""
@@ -125,7 +138,7 @@ class Workshop:
         every = self.journal.all()
         return Folder(
             self.house.state,
-            self.first.project,
+            self.project,
             before=self.journal.files(current) if current else {},
             last=every[-1] if current and every else None,
             migrations=migrations(),
@@ -144,13 +157,18 @@ class Workshop:
         from compose.traefik_http import TraefikProxy, api_of
 
         dynamic = self.stack / "traefik" / "dynamic"
-        proxy = TraefikProxy(self.engine, dynamic, self.first.project, api_of(client(), self.first.project))
+        proxy = TraefikProxy(self.engine, dynamic, self.project, api_of(client(), self.project))
         return BesideRollout(
             self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
         )
 
     def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
-        """The story of a deploy, with all that it works with."""
+        """The story of a deploy, with all that it works with. Raises HouseError when the project's name has changed."""
+        if self.project != self.first.project:
+            raise HouseError(
+                f"The house runs as the project {self.project}, and its data is named after it; set stack.project back"
+                " to it, or remove the stack first: `cli destroy`."
+            )
         return Deploy(
             engine=self.engine,
             rollout=self.rollout(stop),

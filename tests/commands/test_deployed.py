@@ -235,6 +235,15 @@ def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:
     assert f"Deployed: release {yard.journal.current()}." in shown
 
 
+def test_another_name_of_the_project(yard: Yard) -> None:
+    """Its data is named after it, so nothing is done, and the sentence says what may be."""
+    yard.run("deploy", "--yes")
+    yard.document["name"] = "other"
+    current = yard.journal.path(str(yard.journal.current())) / "compose.yaml"
+    current.write_text(current.read_text().replace("name: house", "name: older"))
+    assert "The house runs as the project older" in yard.run("deploy", "--yes", code=1).output
+
+
 def test_restart(yard: Yard) -> None:
     """Ours beside the old ones, others anew; an unknown one, or a house that is not deployed, is one sentence."""
     assert "is not deployed as a stack" in yard.run("restart", "gateway", code=1).output.replace("\n", " ")
@@ -264,3 +273,13 @@ def test_models_and_logs_say_what_is_missing(yard: Yard) -> None:
     yard.run("deploy", "--yes")
     assert "No Ollama runs in this stack" in yard.run("models", "list", code=1).output
     assert "There is no service “x”" in yard.run("logs", "x", code=1).output
+
+
+def test_logs_of_the_embedded_house(yard: Yard, capfd: pytest.CaptureFixture[str]) -> None:
+    """The end of a part's file; a part without one is named with those that have one."""
+    folder = yard.state / "logs"
+    folder.mkdir()
+    (folder / "gateway.log").write_text("one\ntwo\nthree\n")
+    yard.run("logs", "gateway", "--tail", "2")
+    assert capfd.readouterr().out == "two\nthree\n"
+    assert "There is no log of “x” (there is: gateway)." in yard.run("logs", "x", code=1).output

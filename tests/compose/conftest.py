@@ -36,7 +36,7 @@ class Yard:
     def __post_init__(self) -> None:
         self.stack = self.state / "stack"
         self.engine, self.journal = Engine(self.stack), Journal(self.state)
-        self.rollout = Rollout(self.engine)
+        self.rollout, self.compose = Rollout(self.engine), small.COMPOSE
         self._clock = (NOW + timedelta(seconds=number) for number in itertools.count())
 
     def deploy(self) -> Deploy:
@@ -53,19 +53,23 @@ class Yard:
             secrets={f"secrets/{path}": path.split("/")[1] for path in small.SECRETS},
             secret=self.secrets.__getitem__,
             key="stamp",
-            copy_secrets=lambda: self.copied.append(self.stack),
+            copy_secrets=self.copy,
         )
         return Deploy(
             engine=self.engine,
             rollout=self.rollout,
             releases=self.journal,
             site=site,
-            compose=small.COMPOSE,
+            compose=self.compose,
             images=(),
             heard=lambda step, event, text: self.heard.append(f"{event} {step.name}"),
             stop=lambda: self.stopping(),
             now=lambda: NOW,
         )
+
+    def copy(self) -> None:
+        """Remember that the secrets were copied."""
+        self.copied.append(self.stack)
 
     def way(self, files: dict[str, str], **more: object) -> tuple[Plan, tuple[Step, ...], Target, Deploy]:
         """What a deploy of these files would do."""

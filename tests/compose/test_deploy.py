@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -210,6 +211,37 @@ def test_a_deploy_that_was_cut_off_is_finished_by_the_next(yard: Yard) -> None:
     assert yard.kinds(newer()) == {"seed": "run"}
     yard.go(newer())
     assert yard.kinds(newer()) == {}
+
+
+def test_a_first_deploy_that_is_stopped(yard: Yard) -> None:
+    """There is no release to go back to: the sentence names the command that removes what was begun."""
+    yard.stopping = lambda: any(step.name == "start postgres" for step in yard.engine.steps[-1:])
+    with pytest.raises(Stopped, match="`cli deploy` finishes it, `cli destroy` undoes it"):
+        yard.go(small.files())
+
+
+def test_a_deploy_that_was_cut_off_at_its_very_end(yard: Yard) -> None:
+    """Nothing is left to change, and the next deploy writes down that it is done."""
+    yard.go(small.files())
+    yard.heard.clear()
+    files = changed("traefik", image="traefik:v4")
+    yard.engine.wait_healthy, wait = lambda ids, patience: exit("cut off"), yard.engine.wait_healthy  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        yard.go(files)
+    yard.engine.wait_healthy = wait  # type: ignore[method-assign]
+    assert unfinished(yard.journal.all()) is not None
+    assert yard.kinds(files) == {}
+    assert yard.go(files).outcome == "done"
+    assert unfinished(yard.journal.all()) is None
+
+
+def test_what_was_ill_before_does_not_undo_a_deploy_of_something_else(yard: Yard) -> None:
+    """With --only the rest is not asked for."""
+    yard.go(small.files())
+    (postgres,) = yard.engine.containers().of("postgres")
+    yard.engine.seen[yard.engine.seen.index(postgres)] = replace(postgres, health="unhealthy")
+    yard.go(changed("traefik", image="traefik:v4"), only=["traefik"])
+    assert running(yard)["house-traefik-1"] == "traefik:v4"
 
 
 def test_going_back_to_an_earlier_release(yard: Yard) -> None:

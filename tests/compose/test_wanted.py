@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compose.running import CONFIG, READS
-from compose.wanted import ordered, size, stamped, wanted
+from compose.wanted import is_here, ordered, size, stamped, wanted
 from tests.compose import small
 
 
@@ -77,3 +77,10 @@ def test_labels_do_not_change_what_they_tell_of() -> None:
     again = services(labelled)
     assert {name: one.mark for name, one in again.items()} == {name: one.mark for name, one in services().items()}
     assert set(labelled["services"]["traefik"]["labels"]) == {CONFIG, READS}
+
+
+def test_an_image_pinned_by_its_digest_is_found() -> None:
+    """Docker lists it without its tag; another digest is another image."""
+    images = {"traefik:v3", "host:5000/traefik@sha256:aa"}
+    told = [is_here(f"host:5000/traefik:v3@sha256:{digest}", images) for digest in ("aa", "bb")]
+    assert [*told, is_here("traefik:v3", images), is_here("traefik:v4", images)] == [True, False, True, False]
