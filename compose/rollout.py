@@ -112,7 +112,7 @@ class BesideRollout:
         until = self._now() + patience
         while ill := self._engine.wait_healthy([one.id for one in new], min(LOOK, patience)):
             self._may_go_on()
-            if self._now() >= until or any(_lost(one) for one in ill):
+            if self._now() >= until or any(one.lost for one in ill):
                 raise self._failed("did not become healthy", ill)
 
     def _switch(self, service: str, containers: tuple[Container, ...]) -> None:
@@ -171,10 +171,6 @@ class BesideRollout:
                 ended.result()
         finally:
             pool.shutdown(wait=False)
-
-
-def _lost(one: Container) -> bool:
-    return one.state in ("exited", "dead") or one.health == "unhealthy"
 
 
 def _names(containers: tuple[Container, ...]) -> str:
