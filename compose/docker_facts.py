@@ -41,6 +41,7 @@ def gather(asked: Asked, secrets: Iterable[Path], project: str) -> Facts:
         compose=found[1] if found else None,
         architecture=told["Architecture"],
         memory=told["MemTotal"],
+        cores=told["NCPU"],
         disk_free=_free(Path(told["DockerRootDir"])),
         images=here,
         unpullable=unpullable,

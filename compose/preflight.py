@@ -33,6 +33,7 @@ def preflight(asked: Asked, facts: Facts) -> list[Finding]:
         *_names(asked, facts),
         _disk(facts),
         _memory(asked, facts),
+        _cores(asked, facts),
         *_images(asked, facts),
         *_secrets(facts),
     ]
@@ -96,6 +97,14 @@ def _memory(asked: Asked, facts: Facts) -> Finding:
     seen = f"{_gb(facts.memory)}, and the services may take {_gb(asked.memory)} together"
     remedy = "" if facts.memory >= asked.memory else "a smaller stack.size or limits, or more memory (docs/sizing.md)"
     return Finding("memory", 2 * facts.memory >= asked.memory, seen, remedy)
+
+
+def _cores(asked: Asked, facts: Facts) -> Finding:
+    """Docker refuses a container that may take more cores than there are."""
+    over = [f"{name} {cpus:g}" for name, cpus in sorted(asked.cpus.items()) if cpus > facts.cores]
+    seen = f"{facts.cores}, and more are allowed to: {', '.join(over)}" if over else str(facts.cores)
+    remedy = f"set stack.services.{over[0].split()[0]}.cpus to {facts.cores} at most" if over else ""
+    return Finding("cores", not over, f"{seen} cores" if not over else f"cores: {seen}", remedy)
 
 
 def _images(asked: Asked, facts: Facts) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ class Wanted:
     built: bool  # from a Dockerfile of ours
     replicas: int
     memory: int  # bytes it may use; 0 without a limit
+    cpus: float  # cores it may use; 0 without a limit
     needs: tuple[str, ...]
     ports: tuple[tuple[str, int], ...]  # published: address, port
     job: bool  # runs to its end, once a release
@@ -66,7 +67,7 @@ def wanted(
         definition["labels"] = {key: value for key, value in labels.items() if key not in (CONFIG, READS)}
         deploy = {key: value for key, value in service.get("deploy", {}).items() if key != "replicas"}
         definition |= {"deploy": deploy} if deploy else {}
-        limit = deploy.get("resources", {}).get("limits", {}).get("memory", service.get("mem_limit", 0))
+        limits = deploy.get("resources", {}).get("limits", {})
         replicas = service.get("scale", service.get("deploy", {}).get("replicas", 1))
         found[name] = Wanted(
             name=name,
@@ -76,7 +77,8 @@ def wanted(
             config=labels.get(CONFIG) or digest(json.dumps(definition, sort_keys=True, default=str)),
             built="build" in service,
             replicas=int(replicas),
-            memory=size(limit),
+            memory=size(limits.get("memory", service.get("mem_limit", 0))),
+            cpus=float(limits.get("cpus", service.get("cpus", 0))),
             needs=tuple(service.get("depends_on", ())),
             ports=tuple(_ports(service)),
             job=name in every,

@@ -107,6 +107,7 @@ class Workshop:
             behind_proxy=self.first.behind_proxy,
             ports=tuple(port for one in every for port in one.ports),
             memory=sum(one.memory * one.replicas for one in every if not one.job),
+            cpus={one.name: one.cpus for one in every},
             built=frozenset(one.image for one in every if one.built),
             images=frozenset(one.image for one in every if not one.built),
         )

@@ -18,6 +18,7 @@ ASKED = Asked(
     behind_proxy=False,
     ports=(("0.0.0.0", 80), ("0.0.0.0", 443)),
     memory=8 * GB,
+    cpus={"ollama": 4, "gateway": 0.5},
     built=frozenset({"maitre/engine:1"}),
     images=frozenset({"traefik:v3", "pgvector/pgvector:0.8.6-pg18"}),
 )
@@ -25,6 +26,7 @@ FACTS = Facts(
     engine="28.0",
     compose="5.6.1",
     memory=16 * GB,
+    cores=4,
     disk_free=100 * GB,
     images=frozenset({"traefik:v3"}),
     addresses=frozenset({"93.184.216.34"}),
@@ -58,6 +60,7 @@ def test_a_good_machine_has_no_fault() -> None:
         ({}, {"names": {"chat.chat.kyiv.ua": ("8.8.8.8",)}}, "dns", "chat.chat.kyiv.ua leads to 8.8.8.8, not here"),
         ({}, {"disk_free": 5 * GB}, "disk", "5.0 GB free"),
         ({}, {"memory": 3 * GB}, "memory", "3.0 GB, and the services may take 8.0 GB together"),
+        ({}, {"cores": 2}, "cores", "cores: 2, and more are allowed to: ollama 4"),
         ({}, {"unpullable": {"traefik:v3": "no such host"}}, "image", "traefik:v3 is not here and cannot be fetched"),
         ({}, {"secret_modes": {"/s/stamp": 0o644}}, "secret", "others may read /s/stamp (mode 644)"),
         ({}, {"secret_modes": {"/s/stamp": None}}, "secret", "/s/stamp is missing"),
