@@ -15,7 +15,7 @@ from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from maitre.settings import GENERATED_SECRETS, Endpoint, House
-from provisioning.rotation import Roles, Rotated
+from provisioning.rotation import Rotated
 from provisioning.secret_uses import USES
 
 app = typer.Typer(help="The house's secrets: who reads each, and new values.", no_args_is_help=True)
@@ -93,22 +93,33 @@ def rotate(
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Give a secret a new value. Postgres hears of a role's new password at once."""
-    from devstack.scaffold import fresh
-    from provisioning import rotation
+    """Give a secret a new value. Postgres hears of a role's new password at once; in a stack whatever reads the secret
+    is started anew."""
+    from compose.workshop import is_deployed
 
     with one_sentence(verbose):
         checked = house_of(house)
-        done = rotation.rotate(checked, name, fresh, _roles(checked), accept_loss=accept_loss)
-    console.print(f"{' and '.join(done.names)}: new. {_next(checked, done)}", markup=False, highlight=False)
+        done, told = (_in_stack if is_deployed(checked.state) else _embedded)(checked, name, accept_loss)
+    console.print(f"{' and '.join(done.names)}: new. {told}", markup=False, highlight=False)
     if done.use.then:
         console.print(done.use.then, markup=False, highlight=False)
 
 
-def _roles(house: House) -> Roles:
+def _embedded(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]:
+    from devstack.scaffold import fresh
     from provisioning.roles_postgres import OwnRole
+    from provisioning.rotation import rotate
 
-    return OwnRole(house)
+    done = rotate(house, name, fresh, OwnRole(house), accept_loss=accept_loss)
+    return done, _next(house, done)
+
+
+def _in_stack(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]:
+    from commands.rotating import rotate_deployed
+
+    done, services = rotate_deployed(house, name, accept_loss=accept_loss)
+    told = " `cli seed` tells Open WebUI." if done.use.seed else ""
+    return done, (f"It is with {', '.join(services)}." if services else "No service of this stack reads it.") + told
 
 
 def _next(house: House, done: Rotated) -> str:
