@@ -26,8 +26,8 @@ def rotate_deployed(house: House, name: str, *, accept_loss: bool) -> tuple[Rota
     with locked(house.state, who(), f"secrets rotate {name}", datetime.now(UTC)):
         done = rotate(house, name, fresh, _roles(workshop), accept_loss=accept_loss)
     known = readers(workshop.first.copies)
-    wanted = {service for one in done.names for service in known.get(one, ())} & set(workshop.services)
-    only = tuple(sorted(wanted))
+    wanted = {service for one in done.names for service in known.get(one, ())}
+    only = tuple(sorted(wanted.intersection(workshop.engine.containers().services)))
     if only:
         first = workshop.deploy(lambda *_: None, lambda: False)
         target = first.site.target(workshop.running_files(), first.engine.containers())
