@@ -50,7 +50,11 @@ USES: Mapping[str, Use] = {
         ("gateway",),
         then="Clients with a token exchange their key for a new one.",
     ),
-    "postgres_password": Use("of the role maitre", _ENGINES, role="maitre"),
+    "postgres_password": Use(
+        "of the role maitre; in an embedded house the RAG service signs in as it, too",
+        (*_ENGINES, "rag", "rag_worker"),
+        role="maitre",
+    ),
     "valkey_password": Use("of Valkey", ("valkey", *_ENGINES)),
     "webui_secret_key": Use(
         "signs Open WebUI's sessions and encrypts what it keeps secret",
