@@ -27,13 +27,15 @@ def rotate_deployed(house: House, name: str, *, accept_loss: bool) -> tuple[Rota
         done = rotate(house, name, fresh, _roles(workshop), accept_loss=accept_loss)
     known = readers(workshop.first.copies)
     wanted = {service for one in done.names for service in known.get(one, ())}
-    only = tuple(sorted(wanted.intersection(workshop.engine.containers().services)))
+    first = workshop.deploy(lambda *_: None, lambda: False)
+    running = first.engine.containers()
+    target = first.site.target(workshop.running_files(), running)
+    only = tuple(sorted(wanted.intersection({*running.services, *target.done})))  # what runs, and jobs that have run
     if only:
-        first = workshop.deploy(lambda *_: None, lambda: False)
-        target = first.site.target(workshop.running_files(), first.engine.containers())
-        plan, way = first.way(target, only=only)
+        id = new_id()
+        plan, way = first.way(target, staged=workshop.staged(id), only=only)
         if way:
-            go(workshop, new_id(), f"secrets rotate {name}", workshop.running_files, plan.work, only=only)
+            go(workshop, id, f"secrets rotate {name}", workshop.running_files, plan.work, only=only)
     return done, only
 
 

@@ -129,7 +129,7 @@ def _in_stack(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]
     from commands.rotating import rotate_deployed
 
     done, services = rotate_deployed(house, name, accept_loss=accept_loss)
-    told = " `cli seed` tells Open WebUI." if done.use.seed else ""
+    told = " `cli seed` tells Open WebUI." if done.use.seed and "seed" not in services else ""
     return done, (f"It is with {', '.join(services)}." if services else "Nothing that runs reads it.") + told
 
 
