@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Literal, get_args
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from maitre.settings import GENERATED_SECRETS, Endpoint, House
-from provisioning.rotation import Roles, Rotated
+from provisioning.rotation import Rotated
 from provisioning.secret_uses import USES
 
 app = typer.Typer(help="The house's secrets: who reads each, and new values.", no_args_is_help=True)
@@ -37,18 +37,17 @@ class Kept:
     rotation: Literal["free", "loses", "elsewhere"]
 
 
-def kept(house: House) -> Iterator[Kept]:
-    """Every secret of the house: the generated ones, those that maitre.yaml names, and files that nobody reads."""
+def kept(house: House, readers: Mapping[str, Collection[str]] | None = None) -> Iterator[Kept]:
+    """Every secret of the house: the generated ones, those that maitre.yaml names, and files that nobody reads.
+    `readers`: which services of a deployed stack read which."""
     home = house.state / "secrets"
-    strays = {file.name for file in home.glob("[!.]*")} if home.is_dir() else set()
-    for name in (
-        *GENERATED_SECRETS,
-        *house.asked_secrets,
-        *sorted(strays - {*GENERATED_SECRETS, *house.asked_secrets}),
-    ):
+    files = {file.name for file in home.glob("[!.]*")} if home.is_dir() else set()
+    others = {*house.asked_secrets, *files, *(readers or ())} - set(GENERATED_SECRETS)
+    for name in (*GENERATED_SECRETS, *sorted(others)):
         use, file = USES.get(name), home / name
         there = file.stat() if file.is_file() else None
-        read_by = use.parts if use else ("gateway", "pipelines") if name in house.asked_secrets else ()
+        asked = ("gateway", "pipelines") if name in house.asked_secrets else ()
+        read_by = tuple(readers.get(name, ())) if readers is not None else use.parts if use else asked
         where: Where = "file" if there else "missing"
         yield Kept(
             name,
@@ -65,7 +64,8 @@ def kept(house: House) -> Iterator[Kept]:
 def listed(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
     """The secrets, what each is for, who reads it, and the age and mode of its file. Values are shown to nobody."""
     with one_sentence(verbose):
-        found = list(kept(house_of(house)))
+        checked = house_of(house)
+        found = list(kept(checked, _readers(checked)))
     if as_json:
         print_json([asdict(one) for one in found])
         return
@@ -81,6 +81,17 @@ def listed(as_json: JsonOption = False, house: HouseOption = None, verbose: Verb
     console.print(table)
 
 
+def _readers(house: House) -> Mapping[str, Collection[str]] | None:
+    """Which services of the house's stack read which secret; None where it is not deployed."""
+    from compose.workshop import Workshop, is_deployed
+
+    if not is_deployed(house.state):
+        return None
+    from compose.secrets import readers
+
+    return readers(Workshop(house).first.copies)
+
+
 @app.command(
     "rotate",
     epilog="[bold]Examples[/]\n\ncli secrets rotate postgres_password\n\ncli secrets rotate sealing_key --accept-loss",
@@ -93,22 +104,33 @@ def rotate(
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Give a secret a new value. Postgres hears of a role's new password at once."""
-    from devstack.scaffold import fresh
-    from provisioning import rotation
+    """Give a secret a new value. Postgres hears of a role's new password at once; in a stack whatever reads the secret
+    is started anew."""
+    from compose.workshop import is_deployed
 
     with one_sentence(verbose):
         checked = house_of(house)
-        done = rotation.rotate(checked, name, fresh, _roles(checked), accept_loss=accept_loss)
-    console.print(f"{' and '.join(done.names)}: new. {_next(checked, done)}", markup=False, highlight=False)
+        done, told = (_in_stack if is_deployed(checked.state) else _embedded)(checked, name, accept_loss)
+    console.print(f"{' and '.join(done.names)}: new. {told}", markup=False, highlight=False)
     if done.use.then:
         console.print(done.use.then, markup=False, highlight=False)
 
 
-def _roles(house: House) -> Roles:
+def _embedded(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]:
+    from devstack.scaffold import fresh
     from provisioning.roles_postgres import OwnRole
+    from provisioning.rotation import rotate
 
-    return OwnRole(house)
+    done = rotate(house, name, fresh, OwnRole(house), accept_loss=accept_loss)
+    return done, _next(house, done)
+
+
+def _in_stack(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]:
+    from commands.rotating import rotate_deployed
+
+    done, services = rotate_deployed(house, name, accept_loss=accept_loss)
+    told = " `cli seed` tells Open WebUI." if done.use.seed and "seed" not in services else ""
+    return done, (f"It is with {', '.join(services)}." if services else "Nothing that runs reads it.") + told
 
 
 def _next(house: House, done: Rotated) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compose import steps
 from compose.plan import Change, Plan
+from compose.postgres_init import SCRIPT
 from compose.running import Running
 from compose.steps import Compose, Step
 from compose.wanted import Wanted, is_here
@@ -69,6 +70,10 @@ def _fetched(plan: Plan, target: Target, staged: Compose, images: Collection[str
 
 def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
     migrations = [one.service for one in plan.work if one.service in MIGRATIONS and running.of("postgres")]
+    told = SCRIPT not in target.files  # Postgres, of its roles: before anybody who signs in to it is started
+    if not told and running.of("postgres") and "postgres" not in {one.service for one in plan.work}:
+        told = True
+        yield steps.roles(compose)
     for change in plan.work:
         one = target.services.get(change.service)
         if dump is not None and change.service in migrations[:1]:
@@ -80,6 +85,8 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
             yield from _change(change, one, running, compose)
             if one.beside and change.kind == "start":
                 yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
+            if one.name == "postgres" and not told:
+                yield steps.roles(compose)
 
 
 def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:

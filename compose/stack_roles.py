@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from compose.postgres_init import ENSURE
 from compose.secret_files import FOLDER, write_copy
 from compose.secrets import POSTGRES, ROLES, Copy
 
 
 class StackRoles:
-    """The roles of a deployed stack. `stack`: its rendered folder; `owner`: the number of Postgres's user; `compose`:
-    runs `docker compose` with these words, and raises HouseError when that fails."""
+    """The roles of a deployed stack. `stack`: its rendered folder; `owner`: the number of Postgres's user; `ensure`:
+    runs the script of compose/postgres_init.py in it, and raises HouseError when that fails."""
 
-    def __init__(self, stack: Path, owner: int, compose: Callable[[tuple[str, ...]], None]) -> None:
-        self._folder, self._owner, self._compose = stack / FOLDER, owner, compose
+    def __init__(self, stack: Path, owner: int, ensure: Callable[[], None]) -> None:
+        self._folder, self._owner, self._ensure = stack / FOLDER, owner, ensure
 
     def set_password(self, role: str, password: str) -> None:
         """Give the role this password. A role that this stack does not have is left alone."""
         path = f"{POSTGRES}/{ROLES}/{role}"
         if (self._folder / path).exists():
             write_copy(self._folder, path, Copy(role, "scram", self._owner), password)
-            self._compose(ENSURE)
+            self._ensure()

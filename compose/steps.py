@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from compose.postgres_init import ENSURE
+
 Kind = Literal["build", "pull", "write", "dump", "job", "up", "roll", "remove", "start", "other"]
 
 
@@ -60,6 +62,12 @@ def dump(compose: Compose, into: str, why: str) -> Step:
     """Dump Maitre's database before its tables change."""
     argv = compose("exec", "-T", "postgres", "pg_dumpall", "--username=postgres", "--clean", "--if-exists")
     return Step("dump databases", argv, why, kind="dump", service="postgres", into=into, cut=True)
+
+
+def roles(compose: Compose) -> Step:
+    """Bring a running Postgres's roles and databases up to date; nothing is restarted."""
+    why = "whoever keeps data in it has a database, and signs in with the password of its secret"
+    return Step("tell postgres its roles", compose(*ENSURE), why, service="postgres")
 
 
 def job(compose: Compose, service: str, why: str, cut: bool) -> Step:

@@ -26,7 +26,7 @@ from compose.running import Running
 from compose.site import COMPOSE, SECRETS, Folder
 from compose.steps import Compose
 from compose.wanted import Wanted, digest, wanted
-from devstack.places import ROOT
+from devstack.places import ROOT, folder, write_private
 from maitre.errors import HouseError
 from maitre.settings import House
 
@@ -147,9 +147,17 @@ class Workshop:
             beside=self.first.beside,
             secrets={f"{SECRETS}/{path}": copy.source for path, copy in self.first.copies.items()},
             secret=lambda name: rendering.value_of(self.house, name),
-            key=self.house.secret("stamp"),
+            key=self._digest_key(),
             copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
         )
+
+    def _digest_key(self) -> str:
+        """Keys the digests of secrets that containers are labelled with. It is no secret of the house, so that rotating
+        one changes no other's digest."""
+        file = folder(self.journal.folder) / "key"
+        if not file.exists():
+            write_private(file, secrets.token_hex(32) + "\n")
+        return file.read_text("utf-8").strip()
 
     def rollout(self, stop: Callable[[], bool]) -> Rollout:
         """How our own services are replaced."""

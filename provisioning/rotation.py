@@ -7,6 +7,7 @@ killed in between finds the value aside at the next try, and goes on with that o
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Protocol
 from maitre.errors import HouseError
 from maitre.settings import House
 from provisioning.secret_uses import USES, Use
+
+#: What a file of a secret may be called.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class Roles(Protocol):
@@ -54,10 +58,9 @@ def rotate(house: House, name: str, fresh: Callable[[str], str], roles: Roles, *
 
 
 def _use(house: House, name: str) -> Use:
-    if name in house.asked_secrets:
-        raise HouseError(
-            f"“{name}” is a key that somebody else gave you: write the new one into {house.state / 'secrets' / name}."
-        )
+    file = house.state / "secrets" / name
+    if name in house.asked_secrets or (name not in USES and _NAME.fullmatch(name) and file.is_file()):
+        raise HouseError(f"“{name}” is not the house's own to make: write the new one into {file}.")
     if name not in USES:
         raise HouseError(f"There is no secret “{name}”. `cli secrets list` shows those that there are.")
     if USES[name].elsewhere:

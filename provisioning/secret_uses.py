@@ -26,7 +26,7 @@ class Use:
 
 
 _ENGINES = ("gateway", "pipelines")
-_LANGFUSE = ("langfuse", "langfuse_worker")
+_LANGFUSE = ("langfuse_web", "langfuse_worker")
 
 USES: Mapping[str, Use] = {
     "stamp": Use("signs what kind of turn a browser's is", _ENGINES, seed=True),
@@ -50,7 +50,11 @@ USES: Mapping[str, Use] = {
         ("gateway",),
         then="Clients with a token exchange their key for a new one.",
     ),
-    "postgres_password": Use("of the role maitre", _ENGINES, role="maitre"),
+    "postgres_password": Use(
+        "of the role maitre; in an embedded house the RAG service signs in as it, too",
+        (*_ENGINES, "rag", "rag_worker"),
+        role="maitre",
+    ),
     "valkey_password": Use("of Valkey", ("valkey", *_ENGINES)),
     "webui_secret_key": Use(
         "signs Open WebUI's sessions and encrypts what it keeps secret",
@@ -66,10 +70,10 @@ USES: Mapping[str, Use] = {
         " .maitre/secrets/webui_admin_password, or for a demo user into .maitre/logins.json.",
     ),
     "langfuse_public_key": Use(
-        "names the project that traces go to", (*_ENGINES, "traces", "langfuse"), together=("langfuse_secret_key",)
+        "names the project that traces go to", (*_ENGINES, "traces", "langfuse_web"), together=("langfuse_secret_key",)
     ),
     "langfuse_secret_key": Use(
-        "lets traces into the project", (*_ENGINES, "traces", "langfuse"), together=("langfuse_public_key",)
+        "lets traces into the project", (*_ENGINES, "traces", "langfuse_web"), together=("langfuse_public_key",)
     ),
     "postgres_superuser_password": Use("of Postgres's superuser", ("postgres",), role="postgres"),
     "open_webui_db_password": Use("of the role open_webui", ("open_webui",), role="open_webui"),
@@ -87,10 +91,10 @@ USES: Mapping[str, Use] = {
         loses="Langfuse cannot read the keys of model providers and other services that were put into it: put them in"
         " again.",
     ),
-    "langfuse_nextauth_secret": Use("signs Langfuse's sessions", ("langfuse",), then="Everybody signs in anew."),
+    "langfuse_nextauth_secret": Use("signs Langfuse's sessions", ("langfuse_web",), then="Everybody signs in anew."),
     "langfuse_admin_password": Use(
         "of Langfuse's first user",
-        ("langfuse",),
+        ("langfuse_web",),
         elsewhere="Langfuse keeps this password itself, and reads ours only when it makes its first user. Change it"
         " there.",
     ),

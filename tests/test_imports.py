@@ -177,11 +177,13 @@ def test_only_the_composition_roots_import_adapters() -> None:
 COMPOSE_PURE = {
     f"compose/{name}.py"
     for name in (
+        "consumers",
         "course",
         "facts",
         "finding",
         "ollama",
         "plan",
+        "postgres_init",
         "preflight",
         "releases",
         "running",

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from compose.deploy import Stopped
+from compose.postgres_init import ENSURE, SCRIPT
 from compose.releases import sentence, unfinished
 from maitre.errors import HouseError
 from tests.compose import small
@@ -272,3 +273,18 @@ def test_a_dump_precedes_the_migration(yard: Yard) -> None:
     names = [step.name for step in yard.way(newer(), dump="/dumps/a.sql")[1]]
     assert names.index("dump databases") + 1 == names.index("run migrate")
     assert "dump databases" not in [step.name for step in yard.way(newer())[1]]
+
+
+def test_postgres_hears_of_its_roles_before_anybody_signs_in(yard: Yard) -> None:
+    """Just after it is there, or just after the files are written where it runs already and is not touched; whoever
+    reads a changed password comes after that."""
+    script = {SCRIPT: "#!/bin/sh\n"}
+    told = "tell postgres its roles"
+    reached = list(yard.go(small.files(**script)).reached)
+    assert reached[reached.index("start postgres") + 1] == told
+    yard.secrets["gateway_key"] = "new"
+    reached = list(yard.go(small.files(**script), only=("gateway",)).reached)
+    assert reached == ["build images", "write files", told, "roll gateway"]
+    step = next(step for step in yard.engine.steps if step.name == told)
+    assert step.argv[-len(ENSURE) :] == ENSURE
+    assert yard.way(small.files(**script))[1] == ()

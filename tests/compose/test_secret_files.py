@@ -20,6 +20,8 @@ from maitre.errors import HouseError
 from maitre.settings import House, load_house
 from provisioning.derived import verifies
 from provisioning.logins import administrator_of, passwords_of
+from provisioning.secret_uses import USES
+from tests.compose.house import copy_house, render_house
 
 ME = os.geteuid()
 
@@ -74,6 +76,18 @@ def test_a_changed_password_of_a_role_does_not_restart_postgres() -> None:
     assert found["rag_db_password"] == ()
     assert found["stamp"] == ("gateway", "open_webui")
     assert found["dashboard_password"] == ("traefik",)
+
+
+@pytest.mark.parametrize("name", ["small", "gpu"])
+def test_the_table_of_secrets_names_those_who_read_them(name: str, tmp_path: Path) -> None:
+    """No service of a rendered stack reads a generated secret that the table does not give it."""
+    stack = render_house(copy_house(name, tmp_path / "house"))
+    lasting = {name: one for name, one in stack.services.items() if not one.job}
+    found = readers(copies(lasting, consumers(stack.stack.profiles)))
+    assert {
+        one: services for one, services in found.items() if one in USES and not {*services} <= {*USES[one].parts}
+    } == {}
+    assert set(found) - set(USES) <= {"cloud", "crm", "cloudflare", "tls_certificate", "tls_key"}
 
 
 VALUES = {"plain": "a b", "word": "p/@ß", "db": "s3cret", "door": "open sesame"}
