@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 from compose.running import Running
 
 _NAME = re.compile(r"^ollama(_?\d+)?$")
+_COLUMNS = ("name", "id", "size", "modified")
 _GAP = re.compile(r"\s{2,}|\t")
 
 
@@ -17,6 +19,6 @@ def ollamas(running: Running) -> tuple[str, ...]:
 
 
 def models_of(table: str) -> list[dict[str, str]]:
-    """The rows of `ollama list`: name, id, size, modified."""
+    """The rows of `ollama list`: name, id, size, modified; empty where there is no such column."""
     lines = [_GAP.split(line.strip()) for line in table.splitlines()[1:] if line.strip()]
-    return [dict(zip(("name", "id", "size", "modified"), line, strict=False)) for line in lines]
+    return [dict(zip_longest(_COLUMNS, line[: len(_COLUMNS)], fillvalue="")) for line in lines]

@@ -36,6 +36,7 @@ class Yard:
     def __post_init__(self) -> None:
         self.stack = self.state / "stack"
         self.engine, self.journal = Engine(self.stack), Journal(self.state)
+        self.images: tuple[str, ...] = ()
         self.rollout, self.compose = Rollout(self.engine), small.COMPOSE
         self._clock = (NOW + timedelta(seconds=number) for number in itertools.count())
 
@@ -61,7 +62,7 @@ class Yard:
             releases=self.journal,
             site=site,
             compose=self.compose,
-            images=(),
+            images=self.images,
             heard=lambda step, event, text: self.heard.append(f"{event} {step.name}"),
             stop=lambda: self.stopping(),
             now=lambda: NOW,

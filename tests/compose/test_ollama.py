@@ -18,6 +18,7 @@ def test_the_table_of_models() -> None:
     head = "NAME               ID              SIZE      MODIFIED\n"
     row = "llama3.2:1b        baf6a787fdff    1.3 GB    2 weeks ago\n"
     assert models_of(head) == []
+    assert models_of(head + "llama3.2:1b") == [{"name": "llama3.2:1b", "id": "", "size": "", "modified": ""}]
     assert models_of(head + row) == [
         {"name": "llama3.2:1b", "id": "baf6a787fdff", "size": "1.3 GB", "modified": "2 weeks ago"}
     ]

@@ -45,7 +45,7 @@ class RealYard(Yard):
         super().__post_init__()
         compose = Compose((program("docker-compose"),), small.PROJECT, str(self.stack / "compose.yaml"))
         dynamic = self.stack / "traefik" / "dynamic"
-        self.compose = compose
+        self.compose, self.images = compose, (TAG,)
         self.engine = DockerEngine(compose, self.state / "deploy.log", dynamic)  # type: ignore[assignment]
         proxy = TraefikProxy(self.engine, dynamic, small.PROJECT, lambda: None)
         self.rollout = BesideRollout(  # type: ignore[assignment]
