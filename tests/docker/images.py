@@ -15,7 +15,7 @@ from devstack.places import ROOT, chat_model, open_webui_python, package_folder,
 from maitre.errors import HouseError
 from tests.docker import base
 from tests.docker.engine import Engine
-from tests.docker.making import build, import_with, inputs_of
+from tests.docker.making import build, import_with, inputs_of, replacing
 
 FOLDER = Path(__file__).parent / "images"
 
@@ -59,14 +59,14 @@ def build_stand_ins(engine: Engine, say: Say) -> None:
             base.make(engine, ground)
     packages = _digest(ground, _lock("open-webui.txt"))
     if inputs_of(engine, PACKAGES) != packages:
-        with _told(say, PACKAGES):
+        with _told(say, PACKAGES), replacing(engine, PACKAGES):
             import_with(engine, base.TAG, _open_webui(), PACKAGES, packages)
     for one in stand_ins():
         files = {file.name: file for file in (FOLDER / one.name).iterdir() if file.is_file()}
         texts = (f"{name}\0{file.read_text('utf-8')}" for name, file in sorted(files.items()))
         inputs = _digest(ground, _lock(one.lock), *texts)
         if inputs_of(engine, one.tag) != inputs:
-            with _told(say, one.tag):
+            with _told(say, one.tag), replacing(engine, one.tag):
                 build(engine, one.tag, files | dict(one.contents), inputs)
 
 

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from maitre.errors import HouseError
@@ -25,6 +26,15 @@ def inputs_of(engine: Engine, tag: str) -> str | None:
     asked = ("image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', tag)
     found = engine.run(program("docker"), *asked)
     return found.stdout.decode().strip() if found.returncode == 0 else None
+
+
+@contextmanager
+def replacing(engine: Engine, tag: str) -> Iterator[None]:
+    """Afterwards the image that had the tag before is gone, unless another is built on it."""
+    found = engine.run(program("docker"), "image", "inspect", "--format", "{{.Id}}", tag)
+    yield
+    if old := found.stdout.decode().strip():
+        engine.run(program("docker"), "image", "rm", old)
 
 
 def import_tree(engine: Engine, tag: str, packed: Sequence[str], inputs: str, *changes: str) -> None:

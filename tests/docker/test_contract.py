@@ -107,7 +107,7 @@ def test_postgres_is_made_once(project: Project) -> None:
     project.compose("up", "--detach", "--wait", "postgres")
     assert project.psql("select x, v <-> '[1,2]' from kept") == "x|0"
     assert project.psql("select rolcreatedb and not rolsuper from pg_roles where rolname = 'maitre'") == "t"
-    assert project.psql("show lc_collate", "postgres", "postgres") == "C.UTF-8"
+    assert project.psql("select datlocprovider, datlocale from pg_database where datname = 'maitre'") == "b|C.UTF-8"
     assert project.compose("logs", "postgres").count("CREATE ROLE") <= 1
 
 

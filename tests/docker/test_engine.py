@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from devstack.places import ROOT
 from devstack.process import identify
 from tests.docker.base import TAG
 from tests.docker.engine import Engine, running_engine
@@ -19,6 +24,21 @@ def test_it_ends_and_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
     assert identify(other.pid) is None
     assert not other.socket.parent.exists()
     assert engine.docker("info", "--format", "{{.Driver}}")
+
+
+def test_it_ends_with_whoever_started_it(engine: Engine, tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """Killed tests leave no engine behind."""
+    code = (
+        "import sys, time; from pathlib import Path; from tests.docker.engine import running_engine\n"
+        "with running_engine(Path(sys.argv[1])) as engine: print(engine.pid, flush=True); time.sleep(600)"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT)
+    assert starter.stdout
+    with starter:
+        pid = int(starter.stdout.readline())
+        assert identify(pid)
+        starter.kill()
+    eventually(lambda: identify(pid) is None, "the engine goes on without the tests")
 
 
 def test_the_images_are_there(engine: Engine, stand_ins: None) -> None:
