@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from commands import collections, importing, key, models, provider, quota, secrets
@@ -10,11 +12,13 @@ from commands.closing import close, open_again
 from commands.credit import credit
 from commands.deploy import deploy
 from commands.destroy import destroy
+from commands.dispatch import dispatch
 from commands.doctor import doctor
 from commands.down import down
 from commands.index import index
 from commands.init import init
 from commands.logs import logs
+from commands.output import one_sentence
 from commands.query import query
 from commands.queue import queue
 from commands.render import render
@@ -99,6 +103,11 @@ app.add_typer(importing.app, name="import")
 
 def main() -> None:
     """The entry point that the package installs as `cli`."""
+    try:
+        with one_sentence("--verbose" in sys.argv):
+            dispatch(sys.argv[1:])
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
     app()
 
 
