@@ -33,7 +33,11 @@ from commands.usage import usage
 
 #: Examples below each command's options in its help.
 EXAMPLES = {
-    "init": ("cli init", "cli init --house ~/my-house"),
+    "init": (
+        "cli init",
+        "cli init --house ~/my-house",
+        "cli init --stack example.com --email you@example.com   (for a server, with Docker)",
+    ),
     "up": ("cli up", "cli up --once   (the whole story in half a minute, then the house is down again)"),
     "down": ("cli down", "cli down --house ~/my-house"),
     "status": ("cli status", "cli status --json | jq .endpoints.open_webui.url"),

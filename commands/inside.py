@@ -15,6 +15,8 @@ INSIDE: Mapping[str, int] = {
     **dict.fromkeys(("collections", "key", "quota"), 2),
     "provider": 3,
 }
+#: The one that reads the host's files.
+INDEX = "index"
 #: Those that read a prompt's answer or a pipe. Any other one must not swallow the input of the script that calls it.
 READING = (("collections", "delete"), ("collections", "import"), ("provider", "key", "set"))
 #: Where files of the host are seen; none of the image's own lie there.
@@ -43,7 +45,7 @@ def errand(words: Sequence[str], here: str, exists: Callable[[str], bool]) -> Er
     if not kept or len(named) < INSIDE.get(kept[0], len(kept) + 1) or "--help" in options:
         return None
     reads = any(tuple(named[: len(one)]) == one for one in READING)
-    if kept[0] != "index":
+    if kept[0] != INDEX:
         return Errand(tuple(kept), house, reads=reads)
     paths = _paths(kept)
     seen = [f"{HOST}{word}" if word in paths and word.startswith("/") else word for word in kept]
@@ -56,7 +58,7 @@ def argv(errand: Errand, here: str, variables: Mapping[str, str], operator: str,
     told |= {name: variables[name] for name in _TOLD if name in variables}
     words = ["run", "--rm", "--no-deps", *(() if terminal else ("-T",))]
     words += [word for name, value in sorted(told.items()) for word in ("-e", f"{name}={value}")]
-    if errand.mounts:
+    if errand.words[0] == INDEX:
         # Files that only their owner may read are read as well, as they are by the operator of a stack: root.
         words += ["--user", "0:0", "--cap-add", "DAC_OVERRIDE", "--workdir", f"{HOST}{here}"]
         words += [word for path in errand.mounts for word in ("--volume", f"{path}:{HOST}{path}:ro")]

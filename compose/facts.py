@@ -14,6 +14,7 @@ class Facts:
     engine_fault: str = ""
     compose: str | None = None  # its version; None: neither `docker compose` nor `docker-compose` answers
     architecture: str = "x86_64"
+    cpus: int = 0
     memory: int = 0  # bytes
     disk_free: int = 0  # bytes, where the engine keeps images and volumes
     images: frozenset[str] = frozenset()  # that are here
@@ -36,3 +37,6 @@ class Asked:
     memory: int  # bytes: the sum of the services' limits
     built: frozenset[str]  # images that are made here
     images: frozenset[str]  # all others
+    cpus: Mapping[str, float] = field(default_factory=dict)  # how many each service may take at most
+    reserved_cpus: float = 0  # kept for services, together
+    reserved_memory: int = 0  # bytes, the same

@@ -33,6 +33,8 @@ def preflight(asked: Asked, facts: Facts) -> list[Finding]:
         *_names(asked, facts),
         _disk(facts),
         _memory(asked, facts),
+        *_cpus(asked, facts),
+        *_reserved(asked, facts),
         *_images(asked, facts),
         *_secrets(facts),
     ]
@@ -98,10 +100,33 @@ def _memory(asked: Asked, facts: Facts) -> Finding:
     return Finding("memory", 2 * facts.memory >= asked.memory, seen, remedy)
 
 
+def _cpus(asked: Asked, facts: Facts) -> Iterator[Finding]:
+    """Docker makes no container that may take more than there is."""
+    if above := {name: cpus for name, cpus in sorted(asked.cpus.items()) if cpus > facts.cpus}:
+        told = ", ".join(f"{name} ({cpus:g})" for name, cpus in above.items())
+        seen = f"more CPUs than the {facts.cpus} of this machine are the limit of {told}"
+        yield Finding("cpus", False, seen, ", ".join(f"stack.services.{name}.cpus: {facts.cpus}" for name in above))
+
+
+def _reserved(asked: Asked, facts: Facts) -> Iterator[Finding]:
+    """What is kept for services must be there."""
+    if asked.reserved_cpus > facts.cpus:
+        seen = f"{asked.reserved_cpus:g} CPUs are reserved, and there are {facts.cpus}"
+        yield Finding("reserved", False, seen, "a smaller reserved_cpus in stack.services, or stack.size: small")
+    if asked.reserved_memory > facts.memory:
+        seen = f"{_gb(asked.reserved_memory)} of memory are reserved, and there are {_gb(facts.memory)}"
+        yield Finding("reserved", False, seen, "a smaller reserved_memory in stack.services, or stack.size: small")
+
+
 def _images(asked: Asked, facts: Facts) -> Iterator[Finding]:
-    bad = {name: why for name, why in facts.unpullable.items() if name in asked.images}
-    for name, why in sorted(bad.items()):
-        yield Finding("image", False, f"{name} is not here and cannot be fetched: {why}", "check its name and the net")
+    bad: dict[str, list[str]] = {}
+    for name, why in sorted(facts.unpullable.items()):
+        if name in asked.images:
+            bad.setdefault(why, []).append(name)
+    for why, names in bad.items():
+        be, its = ("are", "their names") if len(names) > 1 else ("is", "its name")
+        seen = f"{', '.join(names)} {be} not here and cannot be fetched: {why}"
+        yield Finding("image", False, seen, f"check {its} and the net")
     if not bad:
         missing = sum(not is_here(image, facts.images) for image in asked.images)
         yield Finding("images", True, f"{len(asked.images) - missing} here, {missing} to fetch")

@@ -104,6 +104,9 @@ class Workshop:
             memory=sum(one.memory * one.replicas for one in every if not one.job),
             built=frozenset(one.image for one in every if one.built),
             images=frozenset(one.image for one in every if not one.built),
+            cpus={one.name: one.cpus for one in every},
+            reserved_cpus=sum(one.reserved_cpus * one.replicas for one in every),
+            reserved_memory=sum(one.reserved_memory * one.replicas for one in every),
         )
 
     def facts(self) -> Facts:

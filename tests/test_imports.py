@@ -172,6 +172,7 @@ def test_only_the_composition_roots_import_adapters() -> None:
         found = {other for other in files_of(imports(path)) if adapter(other)} - allowed
         assert not found, f"{path} imports {found}"
 
+
 #: Of `compose`: files that decide without a clock, a process, a socket or a disk, and the stories over Protocols.
 COMPOSE_PURE = {
     f"compose/{name}.py"
