@@ -42,7 +42,8 @@ def init(
     for what, names in made.items():
         if names:
             console.print(f"{what} made: {', '.join(names)}", markup=False, highlight=False)
-    starts = "cli up" if stack is None else "cli deploy"
+    written = (directory / "maitre.yaml").read_text("utf-8")
+    starts = "cli deploy" if re.search(r"^stack:", written, re.MULTILINE) else "cli up"
     if any(made.values()):
         console.print(f"The house is in {directory}. `{starts}` starts it.", markup=False, highlight=False)
     else:

@@ -104,7 +104,7 @@ def _cpus(asked: Asked, facts: Facts) -> Iterator[Finding]:
     """Docker makes no container that may take more than there is."""
     if above := {name: cpus for name, cpus in sorted(asked.cpus.items()) if cpus > facts.cpus}:
         told = ", ".join(f"{name} ({cpus:g})" for name, cpus in above.items())
-        seen = f"more CPUs than the {facts.cpus} of this machine are the limit of {told}"
+        seen = f"this machine has {facts.cpus} CPUs, and the limit of {told} is above that"
         yield Finding("cpus", False, seen, ", ".join(f"stack.services.{name}.cpus: {facts.cpus}" for name in above))
 
 

@@ -63,7 +63,7 @@ def test_a_good_machine_has_no_fault() -> None:
         ({}, {"names": {"chat.chat.kyiv.ua": ("8.8.8.8",)}}, "dns", "chat.chat.kyiv.ua leads to 8.8.8.8, not here"),
         ({}, {"disk_free": 5 * GB}, "disk", "5.0 GB free"),
         ({}, {"memory": 3 * GB}, "memory", "3.0 GB, and the services may take 8.0 GB together"),
-        ({}, {"cpus": 3}, "cpus", "more CPUs than the 3 of this machine are the limit of ollama (4)"),
+        ({}, {"cpus": 3}, "cpus", "this machine has 3 CPUs, and the limit of ollama (4) is above that"),
         ({"reserved_cpus": 6}, {}, "reserved", "6 CPUs are reserved, and there are 4"),
         ({"reserved_memory": 20 * GB}, {}, "reserved", "20.0 GB of memory are reserved, and there are 16.0 GB"),
         ({}, {"unpullable": {"traefik:v3": "no such host"}}, "image", "traefik:v3 is not here and cannot be fetched"),
@@ -111,7 +111,7 @@ def test_memory_below_the_limits_is_a_warning() -> None:
 def test_limits_above_the_machine_name_what_to_write() -> None:
     """Docker would refuse them in the middle of a deploy: one sentence has them all, and the lines to write."""
     (found,) = [one for one in preflight(replace(ASKED, reserved_cpus=1), replace(FACTS, cpus=2)) if not one.ok]
-    assert found.seen.endswith("of ollama (4), postgres (2.5)")
+    assert "the limit of ollama (4), postgres (2.5) is" in found.seen
     assert found.remedy == "stack.services.ollama.cpus: 2, stack.services.postgres.cpus: 2"
 
 
