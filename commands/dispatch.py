@@ -28,22 +28,29 @@ def dispatch(words: Sequence[str]) -> None:
     if wanted is None:
         return
     state = find_house(Path(wanted.house) if wanted.house else None) / ".maitre"
-    if not (state / "stack" / "compose.yaml").is_file():
-        return  # an embedded house does not wait for the imports below
-    from compose.workshop import is_deployed, who
-
-    if not is_deployed(state):
+    try:
+        compose = _deployed(state)
+    except PermissionError as closed:
+        raise HouseError(f"{closed.filename} may be read by the house's operator only; run it with sudo.") from closed
+    if compose is None:
         return
-    line = _up(state)(*argv(wanted, here, os.environ, who(), sys.stdin.isatty() and sys.stdout.isatty()))
+    from compose.workshop import who
+
+    line = compose(*argv(wanted, here, os.environ, who(), sys.stdin.isatty() and sys.stdout.isatty()))
     if not (wanted.reads or sys.stdin.isatty()):
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.execvpe(line[0], line, {**os.environ, "COMPOSE_PROGRESS": "quiet", "COMPOSE_IGNORE_ORPHANS": "1"})
 
 
-def _up(state: Path) -> Compose:
-    """How Compose is called for the house, which is up. Raises HouseError."""
-    from compose.workshop import running_stack
+def _deployed(state: Path) -> Compose | None:
+    """How Compose is called for a house that is deployed and up; None for one that is not deployed. Raises HouseError
+    when it is down."""
+    if not (state / "stack" / "compose.yaml").is_file():
+        return None  # an embedded house does not wait for the imports below
+    from compose.workshop import is_deployed, running_stack
 
+    if not is_deployed(state):
+        return None
     compose, running = running_stack(state)
     if not any(one.state == "running" for one in running.of(STORE)):
         raise HouseError(

@@ -185,6 +185,19 @@ def test_an_engine_that_is_away_says_so(
     assert capfd.readouterr().err.strip() == "Docker does not answer: there is no socket"
 
 
+def test_a_house_of_somebody_else_says_so(
+    house: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who may not read the journal is told to use sudo, in one sentence."""
+
+    def closed(state: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(state / "releases" / "current"))
+
+    monkeypatch.setattr(workshop, "is_deployed", closed)
+    assert run(house, monkeypatch, "usage") == (1, [])
+    assert "run it with sudo." in capfd.readouterr().err
+
+
 def test_a_house_that_is_not_deployed_is_asked_from_the_host(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rendered files alone are no stack."""
     (house / ".maitre/releases/current").unlink()
