@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from commands import collections, importing, key, models, provider, quota, secrets
@@ -10,11 +12,13 @@ from commands.closing import close, open_again
 from commands.credit import credit
 from commands.deploy import deploy
 from commands.destroy import destroy
+from commands.dispatch import dispatch
 from commands.doctor import doctor
 from commands.down import down
 from commands.index import index
 from commands.init import init
 from commands.logs import logs
+from commands.output import one_sentence
 from commands.query import query
 from commands.queue import queue
 from commands.render import render
@@ -29,7 +33,11 @@ from commands.usage import usage
 
 #: Examples below each command's options in its help.
 EXAMPLES = {
-    "init": ("cli init", "cli init --house ~/my-house"),
+    "init": (
+        "cli init",
+        "cli init --house ~/my-house",
+        "cli init --stack example.com --email you@example.com   (for a server, with Docker)",
+    ),
     "up": ("cli up", "cli up --once   (the whole story in half a minute, then the house is down again)"),
     "down": ("cli down", "cli down --house ~/my-house"),
     "status": ("cli status", "cli status --json | jq .endpoints.open_webui.url"),
@@ -99,6 +107,11 @@ app.add_typer(importing.app, name="import")
 
 def main() -> None:
     """The entry point that the package installs as `cli`."""
+    try:
+        with one_sentence("--verbose" in sys.argv):
+            dispatch(sys.argv[1:])
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
     app()
 
 

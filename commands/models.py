@@ -64,10 +64,15 @@ def _everywhere(house: House, word: str, model: str) -> None:
 def _ollamas(house: House) -> tuple[Workshop, tuple[str, ...]]:
     """The stack and the names of its Ollamas that run. Raises HouseError when there is none."""
     from commands.stack import deployed
-    from compose.ollama import ollamas
+    from compose.ollama import ollamas, wanted
 
     workshop = deployed(house)
-    services = ollamas(workshop.engine.containers())
+    containers = workshop.engine.containers()
+    services = ollamas(containers)
+    if stopped := not services and wanted(containers):
+        raise HouseError(
+            f"{', '.join(stopped)} does not run. `cli deploy` starts it, `cli logs {stopped[0]}` says why."
+        )
     if not services:
         raise HouseError("No Ollama runs in this stack; its models come from the providers of maitre.yaml.")
     return workshop, services

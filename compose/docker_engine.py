@@ -47,7 +47,7 @@ def plainly(error: Exception) -> str:
     """The first cause of an error of the Docker client, in one line."""
     text = str(error.explanation if isinstance(error, APIError) and error.explanation else error)
     known = (word for sign, word in _CAUSES.items() if sign in text)
-    return next(known, text.splitlines()[0] if text else type(error).__name__)
+    return next(known, " ".join(text.split()) or type(error).__name__)
 
 
 def client() -> docker.DockerClient:

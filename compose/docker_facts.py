@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -40,8 +41,8 @@ def gather(asked: Asked, secrets: Iterable[Path], project: str) -> Facts:
         engine=told["ServerVersion"],
         compose=found[1] if found else None,
         architecture=told["Architecture"],
+        cpus=told["NCPU"],
         memory=told["MemTotal"],
-        cores=told["NCPU"],
         disk_free=_free(Path(told["DockerRootDir"])),
         images=here,
         unpullable=unpullable,
@@ -76,8 +77,14 @@ def _unpullable(engine: Any, name: str) -> str:
     try:
         engine.api.inspect_distribution(name)
     except (DockerException, RequestException) as refused:
-        return plainly(refused)
+        return last_words(plainly(refused))
     return ""
+
+
+def last_words(text: str) -> str:
+    """The end of an engine's sentence, which says the cause: `Get "https://…": dial tcp: lookup …: no such host`."""
+    plain = re.sub(r'\(?"?https?(\+docker)?://\S*', ": ", text).strip(" .:")
+    return plain.rpartition(": ")[2].strip() or plain
 
 
 def _published(containers: list[dict[str, Any]]) -> dict[int, tuple[str, str]]:

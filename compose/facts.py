@@ -14,8 +14,8 @@ class Facts:
     engine_fault: str = ""
     compose: str | None = None  # its version; None: neither `docker compose` nor `docker-compose` answers
     architecture: str = "x86_64"
+    cpus: int = 0
     memory: int = 0  # bytes
-    cores: int = 0
     disk_free: int = 0  # bytes, where the engine keeps images and volumes
     images: frozenset[str] = frozenset()  # that are here
     unpullable: Mapping[str, str] = field(default_factory=dict)  # image that is not here -> why it cannot be had
@@ -35,6 +35,8 @@ class Asked:
     behind_proxy: bool  # the names lead to somebody else's proxy (Cloudflare)
     ports: tuple[tuple[str, int], ...]
     memory: int  # bytes: the sum of the services' limits
-    cpus: Mapping[str, float]  # each service's limit
     built: frozenset[str]  # images that are made here
     images: frozenset[str]  # all others
+    cpus: Mapping[str, float] = field(default_factory=dict)  # how many each service may take at most
+    reserved_cpus: float = 0  # kept for services, together
+    reserved_memory: int = 0  # bytes, the same

@@ -37,4 +37,9 @@ def models_of(house: House, size: Size) -> tuple[str, ...]:
     those of the size where they ask for none."""
     asked = {one.name for one in of_ollama(house)}
     wanted = sorted({one.upstream for one in house.models.values() if one.provider in asked})
-    return tuple(wanted) or tuple(one.model for one in known_models() if one.size in (size, "all"))
+    return tuple(wanted) or of_size(size)
+
+
+def of_size(size: Size) -> tuple[str, ...]:
+    """The models that a house of this size pulls unasked: one to chat with, one for embeddings."""
+    return tuple(one.model for one in known_models() if one.size in (size, "all"))

@@ -14,11 +14,15 @@ _GAP = re.compile(r"\s{2,}|\t")
 
 def ollamas(running: Running) -> tuple[str, ...]:
     """The services that are an Ollama and run; each has a disk of its own."""
-    services = (name for name in running.services if _NAME.match(name))
-    return tuple(name for name in services if any(one.state == "running" for one in running.of(name)))
+    return tuple(name for name in wanted(running) if any(one.state == "running" for one in running.of(name)))
+
+
+def wanted(running: Running) -> tuple[str, ...]:
+    """The services that are an Ollama, whether they run or not."""
+    return tuple(name for name in running.services if _NAME.match(name))
 
 
 def models_of(table: str) -> list[dict[str, str]]:
-    """The rows of `ollama list`: name, id, size, modified; empty where there is no such column."""
+    """The rows of `ollama list`: name, id, size, modified; empty what it does not say."""
     lines = [_GAP.split(line.strip()) for line in table.splitlines()[1:] if line.strip()]
-    return [dict(zip_longest(_COLUMNS, line[: len(_COLUMNS)], fillvalue="")) for line in lines]
+    return [dict(zip(_COLUMNS, [*line, "", "", ""], strict=False)) for line in lines]

@@ -33,7 +33,8 @@ def preflight(asked: Asked, facts: Facts) -> list[Finding]:
         *_names(asked, facts),
         _disk(facts),
         _memory(asked, facts),
-        _cores(asked, facts),
+        *_cpus(asked, facts),
+        *_reserved(asked, facts),
         *_images(asked, facts),
         *_secrets(facts),
     ]
@@ -99,18 +100,33 @@ def _memory(asked: Asked, facts: Facts) -> Finding:
     return Finding("memory", 2 * facts.memory >= asked.memory, seen, remedy)
 
 
-def _cores(asked: Asked, facts: Facts) -> Finding:
-    """Docker refuses a container that may take more cores than there are."""
-    over = [f"{name} {cpus:g}" for name, cpus in sorted(asked.cpus.items()) if cpus > facts.cores]
-    seen = f"{facts.cores}, and more are allowed to: {', '.join(over)}" if over else str(facts.cores)
-    remedy = f"set stack.services.{over[0].split()[0]}.cpus to {facts.cores} at most" if over else ""
-    return Finding("cores", not over, f"{seen} cores" if not over else f"cores: {seen}", remedy)
+def _cpus(asked: Asked, facts: Facts) -> Iterator[Finding]:
+    """Docker makes no container that may take more than there is."""
+    if above := {name: cpus for name, cpus in sorted(asked.cpus.items()) if cpus > facts.cpus}:
+        told = ", ".join(f"{name} ({cpus:g})" for name, cpus in above.items())
+        seen = f"this machine has {facts.cpus} CPUs, and the limit of {told} is above that"
+        yield Finding("cpus", False, seen, ", ".join(f"stack.services.{name}.cpus: {facts.cpus}" for name in above))
+
+
+def _reserved(asked: Asked, facts: Facts) -> Iterator[Finding]:
+    """What is kept for services must be there."""
+    if asked.reserved_cpus > facts.cpus:
+        seen = f"{asked.reserved_cpus:g} CPUs are reserved, and there are {facts.cpus}"
+        yield Finding("reserved", False, seen, "a smaller reserved_cpus in stack.services, or stack.size: small")
+    if asked.reserved_memory > facts.memory:
+        seen = f"{_gb(asked.reserved_memory)} of memory are reserved, and there are {_gb(facts.memory)}"
+        yield Finding("reserved", False, seen, "a smaller reserved_memory in stack.services, or stack.size: small")
 
 
 def _images(asked: Asked, facts: Facts) -> Iterator[Finding]:
-    bad = {name: why for name, why in facts.unpullable.items() if name in asked.images}
-    for name, why in sorted(bad.items()):
-        yield Finding("image", False, f"{name} is not here and cannot be fetched: {why}", "check its name and the net")
+    bad: dict[str, list[str]] = {}
+    for name, why in sorted(facts.unpullable.items()):
+        if name in asked.images:
+            bad.setdefault(why, []).append(name)
+    for why, names in bad.items():
+        be, its = ("are", "their names") if len(names) > 1 else ("is", "its name")
+        seen = f"{', '.join(names)} {be} not here and cannot be fetched: {why}"
+        yield Finding("image", False, seen, f"check {its} and the net")
     if not bad:
         missing = sum(not is_here(image, facts.images) for image in asked.images)
         yield Finding("images", True, f"{len(asked.images) - missing} here, {missing} to fetch")

@@ -5,6 +5,7 @@ Compose mounts them at /run/secrets. The house's own files in `.maitre/secrets` 
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from compose.secrets import Copy
 from maitre.errors import HouseError
 from maitre.settings import GENERATED_SECRETS, House
 from provisioning.derived import percent_encoded, scram_verifier, verifies
-from provisioning.logins import administrator_of, passwords_of
+from provisioning.logins import LOGINS, administrator_of, passwords_of
 
 #: Below the rendered folder.
 FOLDER = "secrets"
@@ -38,11 +39,14 @@ class Written:
 def value_of(house: House, name: str) -> str:
     """A secret of the house, as a service gets it. Raises HouseError if it is missing or others may read its file."""
     home = house.state / "secrets"
-    for file in (home, home / name):
+    logins = house.state / "logins.json"
+    for file in (home, logins if name == LOGINS else home / name):
         if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise HouseError(f"Others than its owner may read {file}; close it: chmod go= {file}")
     if name == "webui_admin_password":
         return administrator_of(house, passwords_of(house))[1]
+    if name == LOGINS:
+        return json.dumps([{"email": email, "password": word} for email, word in sorted(passwords_of(house).items())])
     try:
         return house.secret(name)
     except HouseError:

@@ -30,7 +30,9 @@ class Wanted:
     built: bool  # from a Dockerfile of ours
     replicas: int
     memory: int  # bytes it may use; 0 without a limit
-    cpus: float  # cores it may use; 0 without a limit
+    cpus: float  # it may use; 0 without a limit
+    reserved_memory: int  # bytes
+    reserved_cpus: float
     needs: tuple[str, ...]
     ports: tuple[tuple[str, int], ...]  # published: address, port
     job: bool  # runs to its end, once a release
@@ -67,7 +69,8 @@ def wanted(
         definition["labels"] = {key: value for key, value in labels.items() if key not in (CONFIG, READS)}
         deploy = {key: value for key, value in service.get("deploy", {}).items() if key != "replicas"}
         definition |= {"deploy": deploy} if deploy else {}
-        limits = deploy.get("resources", {}).get("limits", {})
+        resources = deploy.get("resources", {})
+        limits, reserved = resources.get("limits", {}), resources.get("reservations", {})
         replicas = service.get("scale", service.get("deploy", {}).get("replicas", 1))
         found[name] = Wanted(
             name=name,
@@ -78,7 +81,9 @@ def wanted(
             built="build" in service,
             replicas=int(replicas),
             memory=size(limits.get("memory", service.get("mem_limit", 0))),
-            cpus=float(limits.get("cpus", service.get("cpus", 0))),
+            cpus=float(limits.get("cpus", 0)),
+            reserved_memory=size(reserved.get("memory", 0)),
+            reserved_cpus=float(reserved.get("cpus", 0)),
             needs=tuple(service.get("depends_on", ())),
             ports=tuple(_ports(service)),
             job=name in every,

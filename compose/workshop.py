@@ -65,12 +65,7 @@ class Workshop:
     @cached_property
     def compose(self) -> Compose:
         """How Compose is called. Raises HouseError when there is none."""
-        from compose.docker_facts import find_compose
-
-        found = find_compose()
-        if found is None:
-            raise HouseError("Neither `docker compose` (v2 or later) nor `docker-compose` answers; install one.")
-        return Compose(found[0], self.project, str(self.stack / COMPOSE))
+        return _compose(self.project, self.stack)
 
     @cached_property
     def engine(self) -> DockerEngine:
@@ -107,9 +102,11 @@ class Workshop:
             behind_proxy=self.first.behind_proxy,
             ports=tuple(port for one in every for port in one.ports),
             memory=sum(one.memory * one.replicas for one in every if not one.job),
-            cpus={one.name: one.cpus for one in every},
             built=frozenset(one.image for one in every if one.built),
             images=frozenset(one.image for one in every if not one.built),
+            cpus={one.name: one.cpus for one in every},
+            reserved_cpus=sum(one.reserved_cpus * one.replicas for one in every),
+            reserved_memory=sum(one.reserved_memory * one.replicas for one in every),
         )
 
     def facts(self) -> Facts:
@@ -229,6 +226,26 @@ def migrations() -> tuple[str, ...]:
 def who() -> str:
     """The person at the keyboard, also behind sudo."""
     return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def running_stack(state: Path) -> tuple[Compose, Running]:
+    """How Compose is called for a deployed house, and what runs of it, whatever the house's files say by now. Raises
+    HouseError when the engine does not answer."""
+    from compose.docker_engine import DockerEngine
+
+    stack = state / "stack"
+    compose = _compose(str(yaml.safe_load((stack / COMPOSE).read_text("utf-8"))["name"]), stack)
+    engine = DockerEngine(compose, state / "logs" / "deploy.log", stack / "traefik" / "dynamic")
+    return compose, engine.containers()
+
+
+def _compose(project: str, stack: Path) -> Compose:
+    from compose.docker_facts import find_compose
+
+    found = find_compose()
+    if found is None:
+        raise HouseError("Neither `docker compose` (v2 or later) nor `docker-compose` answers; install one.")
+    return Compose(found[0], project, str(stack / COMPOSE))
 
 
 def is_deployed(state: Path) -> bool:

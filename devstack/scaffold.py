@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.places import EXAMPLE_HOUSE, folder, state_folder, write_private
@@ -34,23 +34,30 @@ def fresh(name: str) -> str:
     return PREFIXES.get(name, "") + secrets.token_urlsafe(32)
 
 
-def copy_example(directory: Path) -> list[str]:
-    """Give a folder without a house the example's files; their names. The example in this copy of Maitre is
-    the only source."""
-    if (directory / "maitre.yaml").exists():
-        return []
+def example() -> dict[str, bytes]:
+    """The files of the example house by path. The example in this copy of Maitre is the only source."""
     if not (EXAMPLE_HOUSE / "maitre.yaml").is_file():
         raise HouseError(
             f"This copy of Maitre has no example house ({EXAMPLE_HOUSE} is missing). Run it from its clone."
         )
-    made = []
-    for file in sorted(path for path in EXAMPLE_HOUSE.rglob("*") if path.is_file()):
-        name = file.relative_to(EXAMPLE_HOUSE)
-        if name.parts[0] != ".maitre" and not (directory / name).exists():
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, directory / name)
-            made.append(str(name))
+    files = ((path.relative_to(EXAMPLE_HOUSE), path) for path in sorted(EXAMPLE_HOUSE.rglob("*")) if path.is_file())
+    return {str(name): path.read_bytes() for name, path in files if name.parts[0] != ".maitre"}
+
+
+def write_house(directory: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Give a folder without a house these files, but those that are there; their names."""
+    if (directory / "maitre.yaml").exists():
+        return []
+    made = [name for name in files if not (directory / name).exists()]
+    for name in made:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(files[name])
     return made
+
+
+def copy_example(directory: Path) -> list[str]:
+    """Give a folder without a house the example's files; their names."""
+    return [] if (directory / "maitre.yaml").exists() else write_house(directory, example())
 
 
 def make_secrets(directory: Path) -> list[str]:

@@ -6,15 +6,19 @@ import json
 import os
 
 from maitre.errors import HouseError
+from maitre.house.secrets import find_secret
 from maitre.settings import House, User
 from provisioning.openwebui_http import OpenWebUI
+
+#: The secret that is the file's content where a container does not see the file.
+LOGINS = "logins"
 
 
 def passwords_of(house: House) -> dict[str, str]:
     """Passwords of demo users by e-mail; none where `cli init` made none."""
     file = house.state / "logins.json"
     try:
-        logins = json.loads(file.read_text("utf-8"))
+        logins = json.loads(find_secret(house.directory, LOGINS) or file.read_text("utf-8"))
         known = {str(login["email"]).lower(): str(login["password"]) for login in logins}
     except FileNotFoundError:
         return {}

@@ -404,11 +404,22 @@ WORDS = (
     " assistant manifold filter provider upstream record house seed task repair estimated catalogue request trace"
     " operator refusal engine portal pure adapter twin"
     " knowledge collection document owner reader version piece chunk passage source job staged published leg likeness"
+    " stack service deploy rollout drain"
 )
 
 
 @pytest.mark.parametrize(
-    "word", [*WORDS.split(), "ledger row", "tool loop", "request log", "price table", "plain model", "on behalf of"]
+    "word",
+    [
+        *WORDS.split(),
+        "ledger row",
+        "tool loop",
+        "request log",
+        "price table",
+        "plain model",
+        "on behalf of",
+        "plan of a deploy",
+    ],
 )
 def test_the_glossary_has_the_word(word: str) -> None:
     """The words of the code are fixed in one place, each once."""

@@ -28,7 +28,7 @@ from tests.devstack.conftest import make_house
 RUN = CliRunner()
 GB = 1024**3
 GOOD = Facts(
-    engine="28.0", compose="5.6.1", memory=16 * GB, cores=4, disk_free=100 * GB, addresses=frozenset({"10.0.0.1"})
+    engine="28.0", compose="5.6.1", cpus=4, memory=16 * GB, disk_free=100 * GB, addresses=frozenset({"10.0.0.1"})
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from compose.docker_facts import last_words
 from compose.facts import Asked, Facts
 from compose.preflight import preflight
 
@@ -18,15 +19,17 @@ ASKED = Asked(
     behind_proxy=False,
     ports=(("0.0.0.0", 80), ("0.0.0.0", 443)),
     memory=8 * GB,
-    cpus={"ollama": 4, "gateway": 0.5},
     built=frozenset({"maitre/engine:1"}),
     images=frozenset({"traefik:v3", "pgvector/pgvector:0.8.6-pg18"}),
+    cpus={"gateway": 1, "ollama": 4, "postgres": 2.5},
+    reserved_cpus=3,
+    reserved_memory=2 * GB,
 )
 FACTS = Facts(
     engine="28.0",
     compose="5.6.1",
+    cpus=4,
     memory=16 * GB,
-    cores=4,
     disk_free=100 * GB,
     images=frozenset({"traefik:v3"}),
     addresses=frozenset({"93.184.216.34"}),
@@ -60,7 +63,9 @@ def test_a_good_machine_has_no_fault() -> None:
         ({}, {"names": {"chat.chat.kyiv.ua": ("8.8.8.8",)}}, "dns", "chat.chat.kyiv.ua leads to 8.8.8.8, not here"),
         ({}, {"disk_free": 5 * GB}, "disk", "5.0 GB free"),
         ({}, {"memory": 3 * GB}, "memory", "3.0 GB, and the services may take 8.0 GB together"),
-        ({}, {"cores": 2}, "cores", "cores: 2, and more are allowed to: ollama 4"),
+        ({}, {"cpus": 3}, "cpus", "this machine has 3 CPUs, and the limit of ollama (4) is above that"),
+        ({"reserved_cpus": 6}, {}, "reserved", "6 CPUs are reserved, and there are 4"),
+        ({"reserved_memory": 20 * GB}, {}, "reserved", "20.0 GB of memory are reserved, and there are 16.0 GB"),
         ({}, {"unpullable": {"traefik:v3": "no such host"}}, "image", "traefik:v3 is not here and cannot be fetched"),
         ({}, {"secret_modes": {"/s/stamp": 0o644}}, "secret", "others may read /s/stamp (mode 644)"),
         ({}, {"secret_modes": {"/s/stamp": None}}, "secret", "/s/stamp is missing"),
@@ -101,3 +106,41 @@ def test_memory_below_the_limits_is_a_warning() -> None:
     (found,) = [one for one in preflight(ASKED, replace(FACTS, memory=6 * GB)) if one.what == "memory"]
     assert found.ok
     assert found.remedy
+
+
+def test_limits_above_the_machine_name_what_to_write() -> None:
+    """Docker would refuse them in the middle of a deploy: one sentence has them all, and the lines to write."""
+    (found,) = [one for one in preflight(replace(ASKED, reserved_cpus=1), replace(FACTS, cpus=2)) if not one.ok]
+    assert "the limit of ollama (4), postgres (2.5) is" in found.seen
+    assert found.remedy == "stack.services.ollama.cpus: 2, stack.services.postgres.cpus: 2"
+
+
+def test_images_of_one_cause_are_one_sentence() -> None:
+    """Without the net all fail alike; one that is only misspelt is told apart."""
+    names = {"a:1": "no such host", "b:2": "no such host", "c:3": "denied"}
+    asked = replace(ASKED, images=frozenset(names))
+    assert bad(asked, replace(FACTS, unpullable=names)) == [
+        ("image", "a:1, b:2 are not here and cannot be fetched: no such host"),
+        ("image", "c:3 is not here and cannot be fetched: denied"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "short"),
+    [
+        ('Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host', "no such host"),
+        ('Head "https://ghcr.io/v2/a/manifests/1": unauthorized', "unauthorized"),
+        ("manifest unknown", "manifest unknown"),
+        (
+            "500 Server Error for http+docker://localhost/v1.47/distribution/a:1/json: Internal Server Error",
+            "Internal Server Error",
+        ),
+        (
+            "errors:\ndenied: requested access to the resource is denied\n",
+            "requested access to the resource is denied",
+        ),
+    ],
+)
+def test_the_engine_s_last_words(said: str, short: str) -> None:
+    """What is left of the engine's sentence is its cause, without addresses of its own."""
+    assert last_words(said) == short

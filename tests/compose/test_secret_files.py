@@ -255,3 +255,26 @@ def test_where_a_services_secret_comes_from(house: House) -> None:
         value_of(house, "stamp")
     with pytest.raises(HouseError, match=r"“tls_key” is missing: put it into .*/secrets/tls_key \(mode 600\)"):
         value_of(house, "tls_key")
+
+
+def test_demo_users_sign_in_to_a_stack_with_the_passwords_that_are_shown(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cli seed` in its container, which sees no .maitre of the host, knows the same passwords as `cli status`; a house
+    without demo users has none to tell."""
+    shown = passwords_of(house)
+    mounted = tmp_path / "run"
+    mounted.mkdir()
+    (mounted / "logins").write_text(value_of(house, "logins"))
+    (house.state / "logins.json").unlink()
+    assert value_of(house, "logins") == "[]"
+    monkeypatch.setenv("MAITRE_SECRETS_DIR", str(mounted))
+    assert shown
+    assert passwords_of(house) == shown
+
+
+def test_passwords_that_others_may_read_are_refused(house: House) -> None:
+    """Those of demo users as well."""
+    (house.state / "logins.json").chmod(0o644)
+    with pytest.raises(HouseError, match="chmod go= .*logins.json"):
+        value_of(house, "logins")
