@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -65,6 +67,12 @@ class Deployed:
     def guest(self, service: str, **headers: str) -> Guest:
         """Somebody from outside, at a public host."""
         return Guest(self.url(service), self.trust, headers)
+
+    def secure(self) -> ssl.SSLSocket:
+        """A connection to Traefik over TLS, on which a request can be written as one likes."""
+        trusting = ssl.create_default_context(cafile=self.trust)
+        line = socket.create_connection(("127.0.0.1", self.https), TIMEOUT[0])
+        return trusting.wrap_socket(line, server_hostname=HOSTS["open_webui"])
 
     def cli(self, *words: str, told: Say | None = None) -> subprocess.CompletedProcess[str]:
         """Run `cli WORDS` for this house to its end, whatever that is. `told` hears each line as it is printed."""
@@ -128,18 +136,12 @@ class Deployed:
         words = ("psql", "-Atq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-c", statement)
         return self.inside("postgres", *words)
 
-    @contextmanager
-    def changed(self, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-        """Another maitre.yaml while the block runs; nothing is deployed by that."""
+    def change(self, how: Callable[[dict[str, Any]], None]) -> None:
+        """Write another maitre.yaml; nothing is deployed by that."""
         file = self.folder / "maitre.yaml"
-        before = file.read_text("utf-8")
-        told = yaml.safe_load(before)
-        change(told)
+        told = yaml.safe_load(file.read_text("utf-8"))
+        how(told)
         file.write_text(yaml.safe_dump(told, allow_unicode=True), "utf-8")
-        try:
-            yield
-        finally:
-            file.write_text(before, "utf-8")
 
 
 class Guest(requests.Session):
