@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docker.deployed import Deployed, deployed
 from tests.docker.engine import Engine, NoEngine, running_engine
 from tests.docker.images import build_ours, build_stand_ins
 from tests.docker.programs import missing
@@ -60,6 +61,15 @@ def ours(engine: Engine, stand_ins: None, say: Callable[[str], None]) -> dict[st
     for name, tag in tags.items():
         build_ours(engine, name, tag, say)
     return tags
+
+
+@pytest.fixture(scope="session")
+def house(
+    engine: Engine, stand_ins: None, say: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """The deployed house, which all tests of a session share: whoever changes it deploys it back."""
+    with deployed(engine, tmp_path_factory.mktemp("house"), say) as house:
+        yield house
 
 
 def _without(reason: str) -> None:

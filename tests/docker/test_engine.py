@@ -76,4 +76,4 @@ networks:
         assert b"200" in done.stdout
     finally:
         engine.run(*compose, "down", "--timeout", "1")
-    assert engine.docker("ps", "--all", "--quiet") == ""
+    assert engine.docker("ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project=pair") == ""
