@@ -218,6 +218,17 @@ async def test_a_newcomer_to_a_lost_line_waits_for_those_who_are_served(line: Li
     assert await line.leave(ONE, "a", after(1 + GRACE), None) == ("new",)
 
 
+async def test_a_clock_that_is_behind_does_not_end_the_silence(line: Line) -> None:
+    """Whoever began the line anew may be ahead of the next; a clock that is set back far holds nobody up."""
+    await come(line, "a")
+    await lose(line)
+    await stand(line, ONE, ticket("new", "new"), 1)
+    assert place(await stand(line, ONE, ticket("next", "next"), 0.9)) == 2
+    assert (await names(line, now=1)) == ("", "new next")
+    standing = await line.look(ONE, ["new"], after(-3600))
+    assert isinstance(standing["new"], Seated)
+
+
 async def test_what_a_line_was_before_a_restart_is_not_believed(tmp_path: Path) -> None:
     """A disk may have an older line, in which a seat is free that was taken since."""
     server = OwnValkey(tmp_path)
@@ -228,6 +239,7 @@ async def test_what_a_line_was_before_a_restart_is_not_believed(tmp_path: Path) 
     await come(line, "a", "b")
     server.kill()
     server.start()
+    assert await names(line) == ("", "")
     assert place(await stand(line, ONE, ticket("new", "new"), 1)) == 1
     assert await line.look(ONE, ["a", "b"], after(1)) == dict.fromkeys("ab")
     await line.enter(ONE, ticket("a", "a"), after(1), seated_since=NOON)
