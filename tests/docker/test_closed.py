@@ -89,9 +89,9 @@ def test_http_leads_to_https(house: Deployed) -> None:
     """The plain port knows nothing but the way to the other one."""
     for path in ("/", "/openai/config", "/api/rawdata", "/v1/models"):
         for host in (*HOSTS.values(), "other.localhost"):
-            with socket.create_connection(("127.0.0.1", house.http), 20) as one:
-                one.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-                assert b" 308 " in one.recv(200).split(b"\r\n")[0], (host, path)
+            for method, moved in (("GET", 301), ("POST", 308)):
+                with socket.create_connection(("127.0.0.1", house.http), 20) as line:
+                    assert ask(line, host, method, path) == (moved, f"https://{host}:{house.https}{path}")
 
 
 def test_the_dashboard_needs_a_login(house: Deployed) -> None:
@@ -137,9 +137,18 @@ def test_other_names_lead_nowhere(house: Deployed) -> None:
 def status(house: Deployed, host: str, method: str, path: str) -> int:
     """Traefik's answer to a request whose path leaves as it is written."""
     with house.secure() as line:
-        body = "Content-Length: 0\r\n" if method == "POST" else ""
-        line.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{body}Connection: close\r\n\r\n".encode())
-        return int(line.recv(100).split()[1])
+        return ask(line, host, method, path)[0]
+
+
+def ask(line: socket.socket, host: str, method: str, path: str) -> tuple[int, str]:
+    """The answer to such a request: its status, and where it leads."""
+    body = "Content-Length: 0\r\n" if method == "POST" else ""
+    line.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{body}Connection: close\r\n\r\n".encode())
+    with line.makefile("rb") as answer:
+        code = int(answer.readline().split()[1])
+        headers = (one.partition(b":") for one in iter(answer.readline, b"\r\n"))
+        told = {name.lower(): value.strip().decode() for name, _, value in headers}
+    return code, told.get(b"location", "")
 
 
 def test_traefik_has_loaded_everything(house: Deployed) -> None:
