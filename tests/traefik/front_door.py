@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
+import random
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ import yaml
 from yarl import URL
 
 from compose.stack import Stack
+from devstack.ports import RANGE, choose, free
 from traefik.dynamic import dynamic
 from traefik.places import INTERNAL, Places
 from traefik.routed import Routed
@@ -28,19 +29,11 @@ PATIENCE = aiohttp.ClientTimeout(total=60, sock_read=20)  # seconds
 BINARY = Path(sys.executable).parent / "traefik"
 
 
-def free_port() -> int:
-    """A port of loopback that nobody has now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def places_in(folder: Path, **more: Any) -> Places:
     """Free ports, and files below the folder."""
-    taken: set[int] = set()
-    while len(taken) < 3 + len(INTERNAL):
-        taken.add(free_port())
-    ports = [f"127.0.0.1:{port}" for port in taken]
+    names = ("web", "websecure", "traefik", *INTERNAL)
+    taken = choose(names, {}, free, lambda: random.choice(RANGE))
+    ports = [f"127.0.0.1:{port}" for port in taken.values()]
     return replace(
         Places(web=ports[0], websecure=ports[1], traefik=ports[2]),
         internal=dict(zip(INTERNAL, ports[3:], strict=True)),

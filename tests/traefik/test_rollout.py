@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.traefik.front_door import Door, free_port, front_door, until
+from benchmarks.servers import free_port
+from tests.traefik.front_door import Door, front_door, until
 from tests.traefik.routes import GATEWAY, PLAIN
 
 OLD, NEW = "127.0.0.2", "127.0.0.3"
@@ -77,7 +78,7 @@ async def guests(door: Door, seen: list[tuple[int, str]], enough: asyncio.Event)
 async def test_a_rename_moves_the_traffic(tmp_path: Path) -> None:
     """No request fails, the old server gets nothing new, and its open streams go on to their end and no further."""
     (tmp_path / "logins").write_text("", "utf-8")
-    port = free_port()
+    port = free_port("server")
     route = replace(GATEWAY, port=port, servers=(OLD,))
     seen: list[tuple[int, str]] = []
     async with (
@@ -105,7 +106,7 @@ async def test_a_rename_moves_the_traffic(tmp_path: Path) -> None:
 async def test_both_serve_while_both_are_there(tmp_path: Path) -> None:
     """Two servers share the requests, and once one of them is gone the other one has them all."""
     (tmp_path / "logins").write_text("", "utf-8")
-    port = free_port()
+    port = free_port("server")
     route = replace(GATEWAY, port=port, servers=(OLD, NEW), health="/healthz")
     seen: list[tuple[int, str]] = []
     async with replica(OLD, port), front_door(tmp_path, [route], PLAIN) as door:
@@ -128,7 +129,7 @@ async def test_both_serve_while_both_are_there(tmp_path: Path) -> None:
 async def test_a_file_with_a_mistake_changes_nothing(tmp_path: Path, text: str) -> None:
     """Traefik says what is wrong and keeps what it has; the next good file is taken as ever."""
     (tmp_path / "logins").write_text("", "utf-8")
-    port = free_port()
+    port = free_port("server")
     route = replace(GATEWAY, port=port, servers=(OLD,))
     async with replica(OLD, port), replica(NEW, port), front_door(tmp_path, [route], PLAIN) as door:
         (tmp_path / "dynamic" / "langfuse.yaml").write_text(text, "utf-8")
