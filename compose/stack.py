@@ -32,6 +32,16 @@ class Ollama:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Requests of one address. `average`: a second; `burst`: at once; `files_burst`: at once, of files that never
+    change. Open WebUI's first page asks for some two hundred of those before anybody can sign in."""
+
+    average: int = 100
+    burst: int = 50
+    files_burst: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """The operator's wishes, complete: what was left out has its default."""
 
@@ -46,6 +56,7 @@ class Stack:
     cloudflare: bool = False
     access: Mapping[str, Access] = field(default_factory=dict)  # host key -> who may come
     allow: tuple[str, ...] = ()  # networks of `access: allowlist`
+    rate_limit: RateLimit = field(default_factory=RateLimit)
     ollama: Ollama = field(default_factory=Ollama)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # overrides of a service's values
     drain_timeout: int = 300  # seconds that an old replica gets for its open streams

@@ -11,7 +11,7 @@ from compose.catalogue import read_services
 from compose.models import models_of
 from compose.selection import OLLAMA, derived, of_ollama
 from compose.service import Service
-from compose.stack import Ollama, Stack, Tls
+from compose.stack import Ollama, RateLimit, Stack, Tls
 from maitre.errors import ConfigError
 from maitre.house.stack_forms import StackForm, is_local
 from maitre.providers.provider import EMBEDDED
@@ -40,7 +40,7 @@ def _stack(form: StackForm, house: House) -> Stack:
     names = HOSTS | {key: name for key, name in PROFILE_HOSTS.items() if key in form.profiles}
     overrides = {name: one.model_dump(exclude_defaults=True) for name, one in form.services.items()}
     plain: dict[str, Any] = form.model_dump(
-        exclude={"tls", "ollama", "services", "profiles", "allow", "hosts", "access"}
+        exclude={"tls", "ollama", "services", "profiles", "allow", "hosts", "access", "rate_limit"}
     )
     return Stack(
         **plain,
@@ -49,6 +49,7 @@ def _stack(form: StackForm, house: House) -> Stack:
         hosts={key: form.hosts.get(key, f"{name}.{house.domain}") for key, name in names.items()},  # type: ignore[call-overload]
         access={key: form.access.get(key, ACCESS[key]) for key in names},  # type: ignore[call-overload]
         allow=tuple(form.allow),
+        rate_limit=RateLimit(**form.rate_limit.model_dump()),
         ollama=Ollama(
             instances=form.ollama.instances,
             models=tuple(form.ollama.models if form.ollama.models is not None else models_of(house, form.size)),

@@ -231,6 +231,7 @@ SECTIONS = {
     "WayForm": "`split` of a route",
     "StackForm": "`stack`",
     "TlsForm": "`stack.tls`",
+    "RateLimitForm": "`stack.rate_limit`",
     "OllamaForm": "`stack.ollama`",
     "ServiceForm": "`stack.services.<name>`",
 }

@@ -10,10 +10,6 @@ from traefik.headers import headers
 from traefik.networks import NOBODY
 from traefik.places import Places
 
-#: Requests a second that one guest may go on with, and how many at once. A page of Open WebUI asks for more files
-#: than that at once (some two hundred before one can sign in), so files that never change have a burst of their own.
-AVERAGE, BURST, FILES_BURST = 100, 50, 1000
-
 #: Whoever comes through Cloudflare has a twin of each middleware that looks at addresses.
 THROUGH_CLOUDFLARE = "-cloudflare"
 
@@ -45,11 +41,11 @@ def _by_address(stack: Stack, twin: str, strategy: dict[str, int]) -> dict[str, 
     listed = {"sourceRange": allow(stack), **({"ipStrategy": strategy} if strategy else {})}
     return {
         f"allow{twin}": {"ipAllowList": listed},
-        f"limit{twin}": {"rateLimit": _limit(BURST, strategy)},
-        f"limit-files{twin}": {"rateLimit": _limit(FILES_BURST, strategy)},
+        f"limit{twin}": {"rateLimit": _limit(stack, stack.rate_limit.burst, strategy)},
+        f"limit-files{twin}": {"rateLimit": _limit(stack, stack.rate_limit.files_burst, strategy)},
     }
 
 
-def _limit(burst: int, strategy: dict[str, int]) -> dict[str, Any]:
+def _limit(stack: Stack, burst: int, strategy: dict[str, int]) -> dict[str, Any]:
     criterion = {"ipStrategy": {"ipv6Subnet": IPV6_SITE, **strategy}}
-    return {"average": AVERAGE, "burst": burst, "period": "1s", "sourceCriterion": criterion}
+    return {"average": stack.rate_limit.average, "burst": burst, "period": "1s", "sourceCriterion": criterion}

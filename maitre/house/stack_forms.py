@@ -81,6 +81,14 @@ class ServiceForm(Form):
         return {key: str(one).lower() if isinstance(one, bool) else one for key, one in value.items()}
 
 
+class RateLimitForm(Form):
+    """`stack.rate_limit`."""
+
+    average: Annotated[int, Field(ge=1)] = 100
+    burst: Annotated[int, Field(ge=1)] = 50
+    files_burst: Annotated[int, Field(ge=1)] = 1000
+
+
 class StackForm(Form):
     """`stack`."""
 
@@ -95,6 +103,7 @@ class StackForm(Form):
     cloudflare: bool = False
     access: dict[HostKey, Access] = {}
     allow: list[str] = []
+    rate_limit: RateLimitForm = RateLimitForm()
     ollama: OllamaForm = OllamaForm()
     services: dict[str, ServiceForm] = {}
     drain_timeout: Annotated[int, Field(ge=1, le=86_400)] = 300
