@@ -19,7 +19,7 @@ from tests.e2e.page import PATIENCE, ChatPage, chromium, find_chromium
 MODEL = "models.smollm2"
 WHO = "wide@maitre.example"
 LONG = "Write a long story about a cook, a waiter and a very busy evening."
-ASK = {"model": MODEL, "stream": True, "max_tokens": 300, "messages": [{"role": "user", "content": LONG}]}
+ASK = {"model": MODEL, "stream": True, "max_tokens": 200, "messages": [{"role": "user", "content": LONG}]}
 #: What the ledger says of the guest's newest call. An operator asks by `cli usage`, which takes longer than an answer.
 NEWEST = f"select request_id, status from ledger join accounts using (user_id) where email = '{WHO}' order by id desc"
 
