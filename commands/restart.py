@@ -29,6 +29,6 @@ def restart(
         what = f"restart {' '.join(names)}"
         with locked(workshop.house.state, who(), what, datetime.now(UTC)), interruptions() as stop:
             deploy = workshop.deploy(Progress(False), stop)
-            target = deploy.site.target(workshop.running_files(), deploy.engine.containers())
+            target = deploy.site.target(workshop.running_contents(), deploy.engine.containers())
             chosen = tuple(target.services[name] for name in names)
             deploy.walk(target, restarting(chosen, deploy.engine.containers(), workshop.compose))

@@ -29,13 +29,13 @@ def rotate_deployed(house: House, name: str, *, accept_loss: bool) -> tuple[Rota
     wanted = {service for one in done.names for service in known.get(one, ())}
     first = workshop.deploy(lambda *_: None, lambda: False)
     running = first.engine.containers()
-    target = first.site.target(workshop.running_files(), running)
+    target = first.site.target(workshop.running_contents(), running)
     only = tuple(sorted(wanted.intersection({*running.services, *target.done})))  # what runs, and jobs that have run
     if only:
         id = new_id()
         plan, way = first.way(target, staged=workshop.staged(id), only=only)
         if way:
-            go(workshop, id, f"secrets rotate {name}", workshop.running_files, plan.work, only=only)
+            go(workshop, id, f"secrets rotate {name}", workshop.running_contents, plan.work, only=only)
     return done, only
 
 

@@ -14,7 +14,7 @@ from compose import steps
 from compose.course import PATIENCE, Target, course
 from compose.engine import Engine, Rollout, StepFailed
 from compose.plan import Plan, plan
-from compose.releases import Outcome, Release, Releases
+from compose.releases import Contents, Outcome, Release, Releases
 from compose.running import Container, Running
 from compose.steps import Compose, Step
 from compose.wanted import Wanted
@@ -34,13 +34,17 @@ class Stopped(HouseError):
 class Site(Protocol):
     """The house's folder of rendered files."""
 
-    def target(self, files: Mapping[str, str], running: Running) -> Target:
-        """What these rendered files aim at."""
+    def target(self, contents: Contents, running: Running) -> Target:
+        """What a release of these contents aims at."""
         ...
 
-    def write(self, files: Mapping[str, str], running: Running) -> None:
+    def write(self, target: Target, running: Running) -> None:
         """Put the files and the secrets' copies where the containers read them. Servers that a rollout has named in
-        Traefik's files stay those that run."""
+        Traefik's files stay those that run, and copies that an older container may have mounted stay."""
+        ...
+
+    def clear(self, target: Target) -> None:
+        """Remove the secrets' copies that the target does not read."""
         ...
 
 
@@ -96,7 +100,7 @@ class Deploy:
         current = self.releases.current()
         touched = {step.service for step in way}
         ill = {one.service for one in self.engine.containers().containers if not one.well} - touched
-        self.releases.begin(release, target.files)
+        self.releases.begin(release, Contents(target.files, target.copies))
         try:
             for step in way or (steps.write("the rest of an unfinished deploy"),):
                 if self.stop():
@@ -107,7 +111,9 @@ class Deploy:
             raise self._stopped(release, way, current) from None
         except HouseError as fault:
             raise self._undone(release, way, current, fault) from fault
-        return self._end(release, "done")
+        ended = self._end(release, "done")
+        self._clear(target)
+        return ended
 
     def walk(self, target: Target, way: tuple[Step, ...]) -> None:
         """Go steps that make no release. Raises StepFailed; Stopped when the operator broke it off between two."""
@@ -134,7 +140,7 @@ class Deploy:
 
     def _do(self, step: Step, target: Target) -> None:
         if step.kind == "write":
-            self.site.write(target.files, self.engine.containers())
+            self.site.write(target, self.engine.containers())
         elif step.kind == "roll":
             self.rollout.roll(step.service, target.services[step.service].replicas, step.patience)
         else:
@@ -195,9 +201,15 @@ class Deploy:
             step = steps.down(self.compose, volumes=False)
             self.engine.run(step, lambda line: self.heard(step, "says", line))
             return
-        target = self.site.target(self.releases.files(current), self.engine.containers())
+        target = self.site.target(self.releases.contents(current), self.engine.containers())
         _, way = ever.way(target, jobs=False)
         # Even where every container is the old one, the files on the disk are the new release's.
         for step in way or (steps.write("the files of the release before"),):
             ever._step(replace(step, name=f"back: {step.name}"), target)
         ever._all_well(target)
+        self._clear(target)
+
+    def _clear(self, target: Target) -> None:
+        # A service that was left out goes on with what an older release gave it.
+        if all(one.kind == "reload" for one in self.way(target, jobs=False)[0].work):
+            self.site.clear(target)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from compose.secret_copy import Copy
+
 #: begun: without an end, it was cut off; undone: rolled back by itself; stopped: by the operator, between two steps.
 Outcome = Literal["begun", "done", "undone", "failed", "stopped"]
 
@@ -32,6 +34,14 @@ class Release:
     fault: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a release brings: the rendered files by their path, and the services' copies of their secrets by theirs."""
+
+    files: Mapping[str, str]
+    copies: Mapping[str, Copy]
+
+
 class Releases(Protocol):
     """The releases of a house, on its disk."""
 
@@ -43,12 +53,12 @@ class Releases(Protocol):
         """The id of the release that runs; None before the first."""
         ...
 
-    def files(self, id: str) -> dict[str, str]:
-        """The rendered files of a release. Raises HouseError when it is not kept."""
+    def contents(self, id: str) -> Contents:
+        """What a release brought. Raises HouseError when it is not kept."""
         ...
 
-    def begin(self, release: Release, files: Mapping[str, str]) -> None:
-        """Keep a release with its files before anything changes."""
+    def begin(self, release: Release, contents: Contents) -> None:
+        """Keep a release with what it brings before anything changes."""
         ...
 
     def note(self, release: Release) -> None:

@@ -12,7 +12,7 @@ from maitre.errors import HouseError
 from maitre.settings import House
 
 if TYPE_CHECKING:
-    from compose.secrets import Copy
+    from compose.secret_copy import Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,13 @@ def copy_secrets(house: House, wanted: Mapping[str, Copy]) -> None:
     from compose.secret_files import write_copies
 
     write_copies(house.state / "stack" / SECRETS, wanted, lambda name: value_of(house, name))
+
+
+def remove_other_copies(house: House, wanted: Mapping[str, Copy]) -> None:
+    """Remove the copies of secrets that are not among the wanted ones."""
+    from compose.secret_files import remove_others
+
+    remove_others(house.state / "stack" / SECRETS, wanted)
 
 
 def value_of(house: House, name: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from compose.secret_copy import Copy
 from compose.secret_files import FOLDER, write_copy
-from compose.secrets import POSTGRES, ROLES, Copy
+from compose.secrets import POSTGRES, ROLES
 
 
 class StackRoles:

@@ -21,9 +21,9 @@ from compose.deploy import Deploy, Heard
 from compose.engine import Rollout
 from compose.facts import Asked, Facts
 from compose.journal import Journal
-from compose.releases import Release, release_id
+from compose.releases import Contents, Release, release_id
 from compose.running import Running
-from compose.site import COMPOSE, SECRETS, Folder
+from compose.site import COMPOSE, Folder
 from compose.steps import Compose
 from compose.wanted import Wanted, digest, wanted
 from devstack.places import ROOT, folder, write_private
@@ -119,16 +119,23 @@ class Workshop:
         missing = [folder / name for name in rendering.missing_secrets(self.house, self.first.copies)]
         return gather(self.asked(), [folder, *files, *missing], self.project)
 
-    def files(self) -> dict[str, str]:
+    def contents(self) -> Contents:
         """The stack as it is rendered for what runs."""
-        return rendering.files(self.house, self.engine.containers())
+        return Contents(rendering.files(self.house, self.engine.containers()), self.first.copies)
+
+    def running_contents(self) -> Contents:
+        """What the release that runs brought. Raises HouseError when there is none."""
+        return self.journal.contents(self._current())
 
     def running_files(self) -> dict[str, str]:
         """The files of the release that runs. Raises HouseError when there is none."""
+        return self.journal.files(self._current())
+
+    def _current(self) -> str:
         current = self.journal.current()
         if current is None:
             raise HouseError("No release runs. `cli deploy` makes one.")
-        return self.journal.files(current)
+        return current
 
     def folder(self) -> Folder:
         """The rendered files on the disk."""
@@ -142,10 +149,10 @@ class Workshop:
             migrations=migrations(),
             jobs=self.first.jobs,
             beside=self.first.beside,
-            secrets={f"{SECRETS}/{path}": copy.source for path, copy in self.first.copies.items()},
             secret=lambda name: rendering.value_of(self.house, name),
             key=self._digest_key(),
-            copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
+            write_copies=lambda wanted: rendering.copy_secrets(self.house, wanted),
+            remove_copies=lambda wanted: rendering.remove_other_copies(self.house, wanted),
         )
 
     def _digest_key(self) -> str:

@@ -187,6 +187,7 @@ COMPOSE_PURE = {
         "preflight",
         "releases",
         "running",
+        "secret_copy",
         "servers",
         "steps",
         "wanted",

@@ -68,12 +68,13 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
         certificates="none",
         behind_proxy=False,
         hosts={"gateway": "api.house.lan"},
-        copies={},
+        copies=small.contents(small.files()).copies,
         drain=5,
     )
     monkeypatch.setattr(rendering, "rendering", lambda house: told)
     monkeypatch.setattr(rendering, "files", lambda house, running: small.files(made.document))
     monkeypatch.setattr(rendering, "copy_secrets", lambda house, wanted: None)
+    monkeypatch.setattr(rendering, "value_of", lambda house, name: name)
     monkeypatch.setattr(Workshop, "engine", property(lambda self: made.engine))
     monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
     monkeypatch.setattr(Workshop, "rollout", lambda self, stop: Rollout(made.engine))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from compose.releases import Contents
+from compose.secret_copy import Copy
 from compose.steps import Compose
 
 PROJECT = "house"
@@ -45,7 +48,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def files(of: dict[str, Any] | None = None, **more: str) -> dict[str, str]:
+def files(of: dict[str, Any] | None = None, /, **more: str) -> dict[str, str]:
     """The rendered files of the stack."""
     dynamic = {
         "http": {"services": {"gateway": {"loadBalancer": {"servers": [{"url": "http://house-gateway-1:8000"}]}}}}
@@ -56,3 +59,10 @@ def files(of: dict[str, Any] | None = None, **more: str) -> dict[str, str]:
         "traefik/dynamic/gateway.yaml": yaml.safe_dump(dynamic),
         **more,
     }
+
+
+def contents(files: Mapping[str, str]) -> Contents:
+    """What a release of these files brings."""
+    declared = yaml.safe_load(files["compose.yaml"])["secrets"].values()
+    paths = {one["file"].removeprefix("./secrets/") for one in declared}
+    return Contents(files, {path: Copy(path.split("/")[1], "plain", 0) for path in sorted(paths)})
