@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a house's files make of the stack. `jobs` and `beside` are names of services; `hosts` the public names by
-    service; `copies` the services' copies of their secrets; `drain` the seconds for open streams."""
+    """What a house's files make of the stack. `hosts`: the public names by service; `copies`: the services' copies
+    of their secrets; `drain`: the seconds for open streams."""
 
     project: str
-    jobs: frozenset[str]
-    beside: frozenset[str]
     certificates: str
     behind_proxy: bool
     hosts: Mapping[str, str]
@@ -41,8 +39,6 @@ def rendering(house: House) -> Rendering:
     services = house_services(house)
     return Rendering(
         project=stack.project,
-        jobs=frozenset(name for name, one in services.items() if one.job),
-        beside=frozenset(name for name, one in services.items() if one.rollout == "beside"),
         certificates=stack.tls.kind,
         behind_proxy=stack.cloudflare,
         hosts=stack.hosts,

@@ -8,6 +8,8 @@ from typing import Any
 
 #: Our labels: a digest of what a container was made of, and each rendered file and secret that it reads, with a digest.
 CONFIG, READS = "io.maitre.config", "io.maitre.reads"
+#: How a service is replaced where that is not by Compose: `beside`, its new containers beside the old ones.
+ROLLOUT, BESIDE = "io.maitre.rollout", "beside"
 _PROJECT, _SERVICE, _NUMBER, _ONEOFF = (
     f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "oneoff")
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,6 @@ class Folder:
         before: Mapping[str, str],
         last: Release | None,
         migrations: tuple[str, ...],
-        jobs: Collection[str],
-        beside: Collection[str],
         secret: Callable[[str], str],
         key: str,
         write_copies: Callable[[Mapping[str, Copy]], object],
@@ -49,7 +47,7 @@ class Folder:
         self._write_copies, self._remove_copies = write_copies, remove_copies
         self._before = services_of(before)
         self._done = dict(last.jobs) if last else {}
-        self._migrations, self._jobs, self._beside = migrations, jobs, beside
+        self._migrations = migrations
         self._secret, self._key = secret, key.encode()
 
     def target(self, contents: Contents, running: Running) -> Target:
@@ -59,7 +57,7 @@ class Folder:
         digests = {
             f"{SECRETS}/{path}": (copy.source, self._digest(copy.source)) for path, copy in contents.copies.items()
         }
-        services = wanted(document, files, digests, folder=str(self.path), jobs=self._jobs, beside=self._beside)
+        services = wanted(document, files, digests, folder=str(self.path))
         whole = {**files, COMPOSE: yaml_text(stamped(document, services))}
         watched = {name: "traefik" for name in _watched(whole) if self._differs(name, whole[name], running)}
         return Target(whole, contents.copies, services, self._before, self._done, watched, self._migrations)

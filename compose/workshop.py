@@ -78,13 +78,13 @@ class Workshop:
     def services(self) -> dict[str, Wanted]:
         """The services of the rendered stack."""
         document = yaml.safe_load(rendering.files(self.house, Running())[COMPOSE])
-        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+        return wanted(document, {}, {})
 
     @property
     def deployed(self) -> dict[str, Wanted]:
         """The services of the release that runs. Raises HouseError when there is none."""
         document = yaml.safe_load(self.running_files()[COMPOSE])
-        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+        return wanted(document, {}, {})
 
     def url(self, host: str) -> str:
         """The address of a public host, as a browser has it."""
@@ -147,8 +147,6 @@ class Workshop:
             before=self.journal.files(current) if current else {},
             last=every[-1] if current and every else None,
             migrations=migrations(),
-            jobs=self.first.jobs,
-            beside=self.first.beside,
             secret=lambda name: rendering.value_of(self.house, name),
             key=self._digest_key(),
             write_copies=lambda wanted: rendering.copy_secrets(self.house, wanted),

@@ -63,8 +63,6 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     make_house(made.directory)
     told = Rendering(
         project=small.PROJECT,
-        jobs=frozenset(small.JOBS),
-        beside=frozenset(small.BESIDE),
         certificates="none",
         behind_proxy=False,
         hosts={"gateway": "api.house.lan"},

@@ -51,8 +51,6 @@ class Yard:
             before=self.journal.files(current) if current else {},
             last=every[-1] if current else None,
             migrations=("0001.sql",),
-            jobs=small.JOBS,
-            beside=small.BESIDE,
             secret=self.secrets.__getitem__,
             key="stamp",
             write_copies=self.copy,

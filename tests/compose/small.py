@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 
 from compose.releases import Contents
+from compose.running import BESIDE, ROLLOUT
 from compose.secret_copy import Copy
 from compose.steps import Compose
 
 PROJECT = "house"
-JOBS, BESIDE = ("migrate", "seed"), ("gateway",)
+JOBS = ("migrate", "seed")
 #: The services' copies of their secrets.
 SECRETS = ("postgres/postgres_password", "gateway/gateway_key")
 COMPOSE = Compose(("docker-compose",), PROJECT, "/stack/compose.yaml")
@@ -34,15 +35,16 @@ def document() -> dict[str, Any]:
                 volumes=["./traefik/traefik.yaml:/etc/traefik/traefik.yaml:ro", "./traefik/dynamic:/etc/dynamic:ro"],
             ),
             "postgres": service("pgvector/pgvector:0.8.6-pg18", secrets=[{"source": "postgres_password"}]),
-            "migrate": service("maitre/engine:1", build="images/engine", depends_on=["postgres"]),
+            "migrate": service("maitre/engine:1", build="images/engine", depends_on=["postgres"], restart="no"),
             "gateway": service(
                 "maitre/engine:1",
                 build="images/engine",
+                labels={ROLLOUT: BESIDE},
                 depends_on=["postgres", "migrate"],
                 environment={"MAITRE_HOUSE": "/house", "LOG_LEVEL": "info"},
                 secrets=[{"source": "gateway_key"}],
             ),
-            "seed": service("maitre/engine:1", build="images/engine", depends_on=["gateway"]),
+            "seed": service("maitre/engine:1", build="images/engine", depends_on=["gateway"], restart="no"),
         },
         "secrets": {path.split("/")[1]: {"file": f"./secrets/{path}"} for path in SECRETS},
     }

@@ -316,6 +316,18 @@ def test_the_way_back_has_the_copies_of_its_own_release(yard: Yard) -> None:
     assert yard.copied == set(small.SECRETS)
 
 
+def test_the_way_back_replaces_as_its_own_release_did(yard: Yard) -> None:
+    """Whether a service is a job, and whether it is replaced beside, stands in the release's own Compose file."""
+    first = yard.go(small.files())
+    document = small.document()
+    document["services"]["gateway"] |= {"image": "maitre/engine:2", "labels": {}}
+    yard.go(small.files(document))
+    assert yard.rollout.rolled == []
+    yard.go(yard.journal.files(first.id), jobs=False)
+    assert yard.rollout.rolled == ["gateway"]
+    assert set(running(yard)) == {"house-traefik-1", "house-postgres-1", "house-gateway-2"}
+
+
 def test_a_service_that_was_left_out_keeps_its_copies(yard: Yard) -> None:
     """With --only the others run on with what an older release gave them."""
     yard.go(small.files())
