@@ -5,14 +5,15 @@ Only Protocols are seen here; whoever calls it holds the lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol
 
 from compose import steps
 from compose.course import PATIENCE, Target, course
-from compose.engine import Engine, Rollout, StepFailed
+from compose.engine import Engine, EngineAway, Rollout, StepFailed
 from compose.plan import Plan, plan
 from compose.releases import Contents, Outcome, Release, Releases
 from compose.running import Container, Running
@@ -58,6 +59,16 @@ def with_jobs(names: Collection[str], services: Mapping[str, Wanted]) -> frozens
     return frozenset(found)
 
 
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """What the disk or the network refuses within is a HouseError."""
+    try:
+        yield
+    except OSError as refused:
+        where = f"{refused.filename}: " if refused.filename else ""
+        raise HouseError(f"{where}{refused.strerror or refused}.") from refused
+
+
 @dataclass(frozen=True, slots=True)
 class Deploy:
     """Everything that a deploy works with. `stop`: whether the operator wants to break it off."""
@@ -100,19 +111,22 @@ class Deploy:
         current = self.releases.current()
         touched = {step.service for step in way}
         ill = {one.service for one in self.engine.containers().containers if not one.well} - touched
-        self.releases.begin(release, Contents(target.files, target.copies))
+        with _plainly():
+            self.releases.begin(release, Contents(target.files, target.copies))
         try:
             for step in way or (steps.write("the rest of an unfinished deploy"),):
                 if self.stop():
                     raise KeyboardInterrupt
                 release = self._reach(release, target, step)
-            self._all_well(target, apart=ill)
+            with _plainly():
+                self._all_well(target, apart=ill)
+            ended = self._end(release, "done")
         except KeyboardInterrupt:
             raise self._stopped(release, way, current) from None
         except HouseError as fault:
             raise self._undone(release, way, current, fault) from fault
-        ended = self._end(release, "done")
-        self._clear(target)
+        with _plainly():
+            self._clear(target)
         return ended
 
     def walk(self, target: Target, way: tuple[Step, ...]) -> None:
@@ -126,13 +140,15 @@ class Deploy:
         self._step(step, target)
         ran = {step.service: target.services[step.service].mark} if step.kind == "job" else {}
         release = replace(release, reached=(*release.reached, step.name), jobs={**release.jobs, **ran})
-        self.releases.note(release)
+        with _plainly():
+            self.releases.note(release)
         return release
 
     def _step(self, step: Step, target: Target) -> None:
         self.heard(step, "begins", "")
         try:
-            self._do(step, target)
+            with _plainly():
+                self._do(step, target)
         except HouseError as fault:
             self.heard(step, "failed", str(fault))
             raise
@@ -160,7 +176,8 @@ class Deploy:
 
     def _end(self, release: Release, outcome: Outcome, fault: str = "") -> Release:
         ended = replace(release, outcome=outcome, ended=self.now().isoformat(timespec="seconds"), fault=fault)
-        self.releases.note(ended)
+        with _plainly():
+            self.releases.note(ended)
         return ended
 
     def _stopped(self, release: Release, way: tuple[Step, ...], current: str | None) -> Stopped:
@@ -179,21 +196,31 @@ class Deploy:
     def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: HouseError) -> HouseError:
         """Go back to the release that ran before; the sentence about it."""
         tried = way[: len(release.reached) + 1]
+        outcome: Outcome = "undone"
         if all(step.kind in (*_HARMLESS, "job") for step in tried):
-            self._end(release, "undone", str(fault))
-            return HouseError(f"{fault}\nNothing that serves has been changed.")
+            how = "Nothing that serves has been changed."
+        else:
+            try:
+                with _plainly():
+                    self._back(current)
+                how = f"Rolled back: the house runs release {current} as before."
+                if current is None:
+                    how = "There was no release before, so what was started is removed; the data stays."
+            except EngineAway as second:
+                outcome, how = "failed", _left(release, current, second)
+            except (HouseError, KeyboardInterrupt) as second:
+                outcome, how = (
+                    "failed",
+                    (
+                        f"The way back failed too: {second or 'it was broken off'}\n"
+                        "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
+                    ),
+                )
         try:
-            self._back(current)
-        except (HouseError, KeyboardInterrupt) as second:
-            self._end(release, "failed", str(fault))
-            return HouseError(
-                f"{fault}\nThe way back failed too: {second or 'it was broken off'}\n"
-                "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
-            )
-        self._end(release, "undone", str(fault))
-        if current is None:
-            return HouseError(f"{fault}\nThere was no release before, so what was started is removed; the data stays.")
-        return HouseError(f"{fault}\nRolled back: the house runs release {current} as before.")
+            self._end(release, outcome, str(fault))
+        except HouseError as unwritten:
+            how = f"{how}\nThat could not be written down: {unwritten}"
+        return HouseError(how if isinstance(fault, EngineAway) and outcome == "failed" else f"{fault}\n{how}")
 
     def _back(self, current: str | None) -> None:
         ever = replace(self, stop=lambda: False)  # half a way back helps nobody
@@ -213,3 +240,13 @@ class Deploy:
         # A service that was left out goes on with what an older release gave it.
         if all(one.kind == "reload" for one in self.way(target, jobs=False)[0].work):
             self.site.clear(target)
+
+
+def _left(release: Release, current: str | None, away: EngineAway) -> str:
+    """How a house is left whose engine went away in the middle."""
+    at = f"after “{release.reached[-1]}”" if release.reached else "before its first step had ended"
+    undo = "rollback" if current else "destroy"
+    return (
+        f"{away} The {release.what} broke off {at}, and what runs has been left as it is; once Docker answers, "
+        f"`cli deploy` finishes it, `cli {undo}` undoes it."
+    )

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from compose.deploy import Stopped
+from compose.engine import EngineAway
 from compose.postgres_init import ENSURE, SCRIPT
 from compose.releases import sentence, unfinished
 from maitre.errors import HouseError
@@ -336,3 +337,66 @@ def test_a_service_that_was_left_out_keeps_its_copies(yard: Yard) -> None:
     document["services"]["traefik"]["image"] = "traefik:v4"
     yard.go(small.files(document), only=["traefik"])
     assert yard.copied == set(small.SECRETS)
+
+
+def refusing(fault: Exception, at: str) -> Any:
+    """Raises the fault at the step of this name."""
+
+    def look(step: Any) -> None:
+        if step.name == at:
+            raise fault
+
+    return look
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left on device", "/h/deploy.log"), ConnectionResetError(104, "reset by peer")]
+)
+def test_what_the_disk_or_the_network_refuses_is_undone_too(yard: Yard, fault: OSError) -> None:
+    """One sentence with the file, where there is one, and the release before runs again."""
+    yard.go(small.files())
+    before = running(yard)
+    document = small.document()
+    for name in ("traefik", "postgres"):
+        document["services"][name]["image"] = "another:1"
+    yard.engine.at = refusing(fault, "start traefik")
+    with pytest.raises(HouseError, match="Rolled back") as told:
+        yard.go(small.files(document))
+    assert str(fault.strerror) in str(told.value)
+    assert running(yard) == before
+    assert yard.journal.all()[-1].outcome == "undone"
+
+
+def test_a_journal_that_cannot_be_written_is_undone_too(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The house goes back, and the sentence says that it could not be written down."""
+    yard.go(small.files())
+    before = running(yard)
+
+    def full(release: Any) -> None:
+        raise OSError(28, "No space left on device", "release.json")
+
+    monkeypatch.setattr(yard.journal, "note", full)
+    with pytest.raises(HouseError, match="could not be written down: release.json: No space left on device"):
+        yard.go(changed("postgres", image="pgvector/pgvector:0.9"))
+    assert running(yard) == before
+
+
+def test_an_engine_that_goes_away_in_the_middle(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence: how the house is, and what to run once it answers."""
+    yard.go(small.files())
+
+    def away() -> Any:
+        raise EngineAway("Docker does not answer: there is no socket.")
+
+    def go_away(step: Any) -> None:
+        if step.name == "start postgres":
+            monkeypatch.setattr(yard.engine, "containers", away)
+
+    yard.engine.at = go_away
+    with pytest.raises(HouseError) as told:
+        yard.go(changed("postgres", image="pgvector/pgvector:0.9"))
+    assert str(told.value) == (
+        "Docker does not answer: there is no socket. The deploy broke off after “write files”, and what runs has been "
+        "left as it is; once Docker answers, `cli deploy` finishes it, `cli rollback` undoes it."
+    )
+    assert unfinished(yard.journal.all()) is not None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import stat
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from docker.errors import DockerException
 
 from compose.docker_engine import DockerEngine, client
 from compose.docker_facts import gather
-from compose.engine import StepFailed
+from compose.engine import EngineAway, StepFailed
 from compose.facts import Asked
 from compose.steps import Compose, Step
+from compose.traefik_http import api_of
 from maitre.errors import HouseError
 
 
@@ -91,3 +94,11 @@ def test_an_engine_that_is_away(monkeypatch: pytest.MonkeyPatch, where: str, tol
     facts = gather(Asked("x", (), "none", False, (), 0, {}, frozenset(), frozenset()), [], "house")
     assert facts.engine is None
     assert facts.engine_fault
+
+
+def test_an_engine_that_goes_away_while_traefik_is_looked_for() -> None:
+    """It is told as everywhere else, so that a deploy can go back."""
+    client = Mock()
+    client.api.containers.side_effect = DockerException("Connection refused")
+    with pytest.raises(EngineAway, match="Docker does not answer: nobody listens on its socket"):
+        api_of(client, "house")()
