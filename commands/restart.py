@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.output import HouseOption, VerboseOption, house_of, one_sentence
+from maitre.errors import HouseError
 
 
 def restart(
@@ -20,6 +21,7 @@ def restart(
     from commands.stack import deployed, known
     from compose.course import restarting
     from compose.lock import locked
+    from compose.releases import sentence, unfinished
     from compose.workshop import who
     from devstack.interrupt import interruptions
 
@@ -28,6 +30,10 @@ def restart(
         names = known(workshop, service)
         what = f"restart {' '.join(names)}"
         with locked(workshop.house.state, who(), what, datetime.now(UTC)), interruptions() as stop:
+            if broken := unfinished(workshop.journal.all()):
+                raise HouseError(
+                    f"{sentence(broken)} `cli deploy` finishes it, `cli rollback` undoes it; then restart."
+                )
             deploy = workshop.deploy(Progress(False), stop)
             target = deploy.site.target(workshop.running_contents(), deploy.engine.containers())
             chosen = tuple(target.services[name] for name in names)
