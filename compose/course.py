@@ -24,7 +24,7 @@ class Target:
     """What a deploy aims at: the rendered files by their path in the stack's folder, with our labels, the services read
     from them, and the copies of secrets that these read. `before`: the services of the release that runs; `done`: its
     jobs, with the `mark` they ran by; `watched`: files that differ on the disk and that a service watches, with the
-    service."""
+    service; `migrations`: those that each job applies."""
 
     files: Mapping[str, str]
     copies: Mapping[str, Copy]
@@ -32,7 +32,7 @@ class Target:
     before: Mapping[str, Mapping[str, object]]
     done: Mapping[str, str]
     watched: Mapping[str, str]
-    migrations: tuple[str, ...] = ()
+    migrations: Mapping[str, tuple[str, ...]]
 
 
 def course(

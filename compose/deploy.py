@@ -139,7 +139,13 @@ class Deploy:
     def _reach(self, release: Release, target: Target, step: Step) -> Release:
         self._step(step, target)
         ran = {step.service: target.services[step.service].mark} if step.kind == "job" else {}
-        release = replace(release, reached=(*release.reached, step.name), jobs={**release.jobs, **ran})
+        applied = target.migrations.get(step.service, ()) if step.kind == "job" else ()
+        release = replace(
+            release,
+            reached=(*release.reached, step.name),
+            jobs={**release.jobs, **ran},
+            migrations=tuple(sorted({*release.migrations, *applied})),
+        )
         with _plainly():
             self.releases.note(release)
         return release

@@ -18,7 +18,8 @@ KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One deploy. `images` by service, `digests` by rendered file, `jobs` with the `mark` that they ran by."""
+    """One deploy. `images` by service, `digests` by rendered file, `jobs` with the `mark` that they ran by;
+    `migrations`: those that it or the ones before it have applied."""
 
     id: str
     who: str
@@ -89,6 +90,11 @@ def previous(releases: Sequence[Release], current: str | None) -> Release | None
     """The last release that ended well before the current one."""
     earlier = [one for one in releases if one.outcome == "done" and (current is None or one.id < current)]
     return earlier[-1] if earlier else None
+
+
+def applied(releases: Sequence[Release], current: str | None) -> tuple[str, ...]:
+    """The migrations that the current release, or one before it, has applied."""
+    return next((one.migrations for one in releases if one.id == current), ())
 
 
 def expired(releases: Sequence[Release], current: str | None) -> tuple[str, ...]:

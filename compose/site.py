@@ -36,7 +36,7 @@ class Folder:
         *,
         before: Mapping[str, str],
         last: Release | None,
-        migrations: tuple[str, ...],
+        migrations: Mapping[str, tuple[str, ...]],
         secret: Callable[[str], str],
         key: str,
         write_copies: Callable[[Mapping[str, Copy]], object],

@@ -21,7 +21,7 @@ from compose.deploy import Deploy, Heard
 from compose.engine import Rollout
 from compose.facts import Asked, Facts
 from compose.journal import Journal
-from compose.releases import Contents, Release, release_id
+from compose.releases import Contents, Release, applied, release_id
 from compose.running import Running
 from compose.site import COMPOSE, Folder
 from compose.steps import Compose
@@ -203,7 +203,7 @@ class Workshop:
             images={name: one.image for name, one in target.services.items()},
             digests={name: digest(text) for name, text in sorted(target.files.items())},
             jobs=every[-1].jobs if every and self.journal.current() else {},
-            migrations=target.migrations,
+            migrations=applied(every, self.journal.current()),
         )
 
     def staged(self, id: str) -> Compose:
@@ -212,9 +212,9 @@ class Workshop:
 
     def dump(self, id: str, target: Target) -> str | None:
         """Where the databases are dumped to before release `id` changes tables; None when none will change."""
-        current = self.journal.current()
-        known = {name for one in self.journal.all() if one.id == current for name in one.migrations}
-        return str(self.journal.folder / id / "before.sql") if set(target.migrations) - known else None
+        known = applied(self.journal.all(), self.journal.current())
+        coming = {name for job, names in target.migrations.items() if job in target.services for name in names}
+        return str(self.journal.folder / id / "before.sql") if coming - set(known) else None
 
 
 def new_id() -> str:
@@ -222,10 +222,13 @@ def new_id() -> str:
     return release_id(datetime.now(UTC), secrets.token_hex(1)[0])
 
 
-def migrations() -> tuple[str, ...]:
-    """The names of our migrations, in order."""
-    folders = (ROOT / "maitre" / "sql", ROOT / "rag_service" / "sql")
-    return tuple(str(file.relative_to(ROOT)) for folder in folders for file in sorted(folder.rglob("*.sql")))
+def migrations() -> dict[str, tuple[str, ...]]:
+    """The names of our migrations, by the job that applies them."""
+    folders = {"migrate": ROOT / "maitre" / "sql", "migrate_rag": ROOT / "rag_service" / "sql"}
+    return {
+        job: tuple(str(file.relative_to(ROOT)) for file in sorted(folder.rglob("*.sql")))
+        for job, folder in folders.items()
+    }
 
 
 def who() -> str:

@@ -14,7 +14,7 @@ from compose.course import Target
 from compose.deploy import Deploy
 from compose.journal import Journal
 from compose.plan import Plan
-from compose.releases import Release, release_id
+from compose.releases import Release, applied, release_id
 from compose.secret_copy import Copy
 from compose.site import Folder
 from compose.steps import Step
@@ -33,6 +33,7 @@ class Yard:
     secrets: dict[str, str] = field(default_factory=lambda: {"postgres_password": "p", "gateway_key": "g"})
     heard: list[str] = field(default_factory=list)
     stopping: Callable[[], bool] = lambda: False
+    migrations: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"migrate": ("0001.sql",)})
     copied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Yard:
             small.PROJECT,
             before=self.journal.files(current) if current else {},
             last=every[-1] if current else None,
-            migrations=("0001.sql",),
+            migrations=self.migrations,
             secret=self.secrets.__getitem__,
             key="stamp",
             write_copies=self.copy,
@@ -94,7 +95,7 @@ class Yard:
             now.isoformat(),
             what,
             jobs=every[-1].jobs if every and self.journal.current() else {},
-            migrations=target.migrations,
+            migrations=applied(every, self.journal.current()),
         )
         return deploy.go(release, target, way)
 

@@ -400,3 +400,13 @@ def test_an_engine_that_goes_away_in_the_middle(yard: Yard, monkeypatch: pytest.
         "left as it is; once Docker answers, `cli deploy` finishes it, `cli rollback` undoes it."
     )
     assert unfinished(yard.journal.all()) is not None
+
+
+def test_only_migrations_that_ran_are_noted(yard: Yard) -> None:
+    """A release that did not run the job carries over what the current one has, so that the next one that does run it
+    makes a dump."""
+    assert yard.go(small.files()).migrations == ("0001.sql",)
+    yard.migrations = {"migrate": ("0001.sql", "0002.sql"), "migrate_rag": ("rag.sql",)}
+    assert yard.go(changed("traefik", image="traefik:v4")).migrations == ("0001.sql",)
+    assert yard.go(small.files(), jobs=False).migrations == ("0001.sql",)
+    assert yard.go(newer()).migrations == ("0001.sql", "0002.sql")

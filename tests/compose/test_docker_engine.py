@@ -91,7 +91,7 @@ def test_an_engine_that_is_away(monkeypatch: pytest.MonkeyPatch, where: str, tol
     with pytest.raises(HouseError, match="Docker does not answer: .+") as error:
         client()
     assert told in str(error.value)
-    facts = gather(Asked("x", (), "none", False, (), 0, {}, frozenset(), frozenset()), [], "house")
+    facts = gather(Asked("x", (), "none", False, (), 0, frozenset(), frozenset(), {}), [], "house")
     assert facts.engine is None
     assert facts.engine_fault
 
