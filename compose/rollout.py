@@ -19,9 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from compose import steps
-from compose.engine import Engine, StepFailed
+from compose.engine import Engine, EngineAway, StepFailed
 from compose.running import Container
 from compose.steps import Compose
+from maitre.errors import HouseError
 
 WATCH = 10.0  # seconds that the new containers serve beside the old ones before those may go
 SWITCH = 30.0  # seconds within which Traefik must have read its files
@@ -77,8 +78,13 @@ class BesideRollout:
             switched = True
             self._switch(service, new)
             self._watch(new)
-        except BaseException:
-            self._back(service, old, switched)
+        except BaseException as fault:
+            try:
+                self._back(service, old, switched)
+            except EngineAway:
+                raise
+            except HouseError as second:
+                raise StepFailed("\n".join([*filter(None, [str(fault)]), f"On the way back: {second}"])) from fault
             raise
         try:
             self._said(f"{service}: {_names(old)} may end what was begun, for at most {self._drain} seconds.")
@@ -144,12 +150,14 @@ class BesideRollout:
         return StepFailed("\n  ".join([f"{one.name} {what}: it {one.fault or 'was late'}.", *lines]))
 
     def _back(self, service: str, old: tuple[Container, ...], switched: bool) -> None:
-        if switched and old:
-            self._switch(service, old)
-        new = self._beside(service, old)
-        if switched:
-            self._end(tuple(one for one in new if one.state == "running"), self._drain + BESIDE_DRAIN)
-        self._remove(new)
+        try:
+            if switched and old:
+                self._switch(service, old)
+        finally:
+            new = self._beside(service, old)
+            if switched:
+                self._end(tuple(one for one in new if one.state == "running"), self._drain + BESIDE_DRAIN)
+            self._remove(new)
         if old:
             self._said(f"{service}: {_names(old)} serves as before.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -53,6 +54,24 @@ def test_a_version_that_fails_leaves_the_old_one_as_it_was(fault: dict[str, Any]
     assert engine.serving == "old"
     assert engine.sent == {"name-old1"}
     assert not [call for call in engine.calls if call.startswith("stop old")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (
+            {"mute": True, "dies": True},
+            "name-new2 did not stay healthy: it has stopped.*On the way back: Traefik has not",
+        ),
+        ({"mute": True, "deaf": True}, "Traefik has not taken up within 30 seconds that gateway is name-new2"),
+    ],
+)
+def test_a_switch_back_that_fails_leaves_no_new_ones(fault: dict[str, Any], sentence: str) -> None:
+    """The old ones are what is written down, and the new ones are gone, whatever Traefik has read."""
+    engine = ScriptedEngine(**fault)
+    with pytest.raises(StepFailed, match=re.compile(sentence, re.DOTALL)):
+        rollout(engine).roll("gateway", 1, 60)
+    assert engine.serving == "old"
 
 
 def test_before_the_switch_a_failed_version_is_not_waited_for() -> None:
