@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from threading import Event
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ def test_ctrl_c_at_any_moment_leaves_one_version(number: int, early: bool) -> No
 
 
 def test_an_operator_who_breaks_off_before_the_drain_has_the_old_version() -> None:
-    """`stop` is asked while the new ones become healthy and while they are watched."""
+    """`stop` is asked while the new ones become healthy and while they are watched; later it leads forward."""
     for after in range(1, 30):
         engine, asked = ScriptedEngine(), 0
 
@@ -124,7 +125,26 @@ def test_an_operator_who_breaks_off_before_the_drain_has_the_old_version() -> No
         except KeyboardInterrupt:
             assert engine.serving == "old"
         else:
-            assert (engine.serving, asked < after) == ("new", True)
+            assert (engine.serving, asked <= after) == ("new", True)
+
+
+def test_an_operator_who_breaks_off_during_the_drain_cuts_it_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old ones hear a second SIGTERM, and the rollout is done: the new ones serve."""
+    engine, draining, cut = ScriptedEngine(), Event(), Event()
+    ended = engine.stop
+
+    def drains(id: str, seconds: int) -> None:
+        if seconds == LAST:
+            draining.set()
+            assert cut.wait(60)
+        else:
+            ended(id, seconds)
+            cut.set()
+
+    monkeypatch.setattr(engine, "stop", drains)
+    rollout(engine, stop=draining.is_set).roll("gateway", 1, 60)
+    assert [call for call in engine.calls if call.startswith("stop")] == [f"stop old1 {BESIDE_DRAIN}"]
+    assert engine.serving == "new"
 
 
 def test_what_an_earlier_deploy_left_lying_is_removed() -> None:
