@@ -12,7 +12,7 @@ from compose.secret_copy import Copy
 #: begun: without an end, it was cut off; undone: rolled back by itself; stopped: by the operator, between two steps.
 Outcome = Literal["begun", "done", "undone", "failed", "stopped"]
 
-#: So many releases are kept.
+#: So many releases that ended well are kept, and all that are newer than the first of them.
 KEPT = 10
 
 
@@ -98,5 +98,6 @@ def applied(releases: Sequence[Release], current: str | None) -> tuple[str, ...]
 
 
 def expired(releases: Sequence[Release], current: str | None) -> tuple[str, ...]:
-    """The ids of the releases that need not be kept: all but the last KEPT and the current one."""
-    return tuple(one.id for one in releases[:-KEPT] if one.id != current)
+    """The ids of the releases that need not be kept: those before the last KEPT that ended well."""
+    kept = [number for number, one in enumerate(releases) if one.outcome == "done"][-KEPT:]
+    return tuple(one.id for one in releases[: kept[0] if kept else 0] if one.id != current)

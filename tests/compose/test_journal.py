@@ -46,14 +46,16 @@ def test_a_release_is_kept_with_its_files(tmp_path: Path) -> None:
 
 
 def test_so_many_are_kept_and_always_the_current_one(tmp_path: Path) -> None:
-    """Failed ones count, and never push out the one that runs."""
+    """Failed ones push out none: there must be one to go back to."""
     journal = Journal(tmp_path / ".maitre")
     for number in range(KEPT + 3):
         journal.begin(release(number), Contents({"compose.yaml": str(number)}, {}))
         journal.note(release(number, outcome="done"))
     assert [one.id for one in journal.all()] == [release(number).id for number in range(3, KEPT + 3)]
     every = [release(0, outcome="done"), *(release(number, outcome="undone") for number in range(1, KEPT + 3))]
-    assert release(0).id not in expired(every, release(0).id)
+    assert expired(every, release(0).id) == ()
+    again = [*every, *(release(number, outcome="done") for number in range(20, 20 + KEPT))]
+    assert expired(again, again[-1].id) == tuple(one.id for one in every)
 
 
 def test_a_release_that_is_not_there(tmp_path: Path) -> None:
