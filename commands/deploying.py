@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -121,11 +120,9 @@ def go(
     """Go the agreed way to these contents as release `id`, under the house's lock. Raises HouseError when the house
     has changed since the plan was shown; Exit when the operator broke it off."""
     from compose.deploy import Stopped
-    from compose.lock import locked
-    from compose.workshop import who
     from devstack.interrupt import interruptions
 
-    with locked(workshop.house.state, who(), what, datetime.now(UTC)), interruptions() as stop:
+    with workshop.locked(what), interruptions() as stop:
         deploy = workshop.deploy(Progress(quiet), stop)
         target = deploy.site.target(contents(), deploy.engine.containers())
         dump = workshop.dump(id, target) if jobs else None

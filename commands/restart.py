@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -20,16 +19,14 @@ def restart(
     from commands.deploying import Progress
     from commands.stack import deployed, known
     from compose.course import restarting
-    from compose.lock import locked
     from compose.releases import sentence, unfinished
-    from compose.workshop import who
     from devstack.interrupt import interruptions
 
     with one_sentence(verbose):
         workshop = deployed(house_of(house))
         names = known(workshop, service)
         what = f"restart {' '.join(names)}"
-        with locked(workshop.house.state, who(), what, datetime.now(UTC)), interruptions() as stop:
+        with workshop.locked(what), interruptions() as stop:
             if broken := unfinished(workshop.journal.all()):
                 raise HouseError(
                     f"{sentence(broken)} `cli deploy` finishes it, `cli rollback` undoes it; then restart."

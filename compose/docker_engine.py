@@ -60,10 +60,11 @@ def client() -> docker.DockerClient:
 
 class DockerEngine:
     """One project on the engine. `log` gets everything that Compose prints; `dynamic` is the folder that Traefik
-    watches."""
+    watches; `passed` are descriptors that every child keeps open."""
 
     def __init__(self, compose: Compose, log: Path, dynamic: Path) -> None:
         self._compose, self._log, self._dynamic = compose, log, dynamic
+        self.passed: tuple[int, ...] = ()
 
     @cached_property
     def _client(self) -> docker.DockerClient:
@@ -82,6 +83,7 @@ class DockerEngine:
                     stdin=subprocess.DEVNULL,
                     stdout=into or subprocess.PIPE,
                     stderr=subprocess.PIPE if into else subprocess.STDOUT,
+                    pass_fds=self.passed,
                     start_new_session=True,  # else Ctrl-C in the terminal would cut it
                 )
             except OSError as missing:

@@ -6,7 +6,8 @@ import getpass
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +22,7 @@ from compose.deploy import Deploy, Heard
 from compose.engine import Rollout
 from compose.facts import Asked, Facts
 from compose.journal import Journal
+from compose.lock import locked
 from compose.releases import Contents, Release, applied, release_id
 from compose.running import Running
 from compose.site import COMPOSE, Folder
@@ -73,6 +75,17 @@ class Workshop:
         from compose.docker_engine import DockerEngine
 
         return DockerEngine(self.compose, self.house.state / "logs" / "deploy.log", self.stack / "traefik" / "dynamic")
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the house's lock within the block, and while a child of the engine goes on, even if this process is
+        killed. Raises HouseError saying who else holds it."""
+        with locked(self.house.state, who(), what, datetime.now(UTC)) as lock:
+            self.engine.passed = (lock,)
+            try:
+                yield
+            finally:
+                self.engine.passed = ()
 
     @cached_property
     def services(self) -> dict[str, Wanted]:

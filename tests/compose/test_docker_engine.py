@@ -49,6 +49,16 @@ def test_a_step_that_fails_says_how_it_ended(engine: DockerEngine) -> None:
     assert "the reason" in str(told.value)
 
 
+def test_a_child_keeps_what_it_is_given(engine: DockerEngine, tmp_path: Path) -> None:
+    """The house's lock is held until Compose has ended, whatever becomes of us."""
+    with (tmp_path / "lock").open("w") as lock:
+        look = python(f"import os; os.fstat({lock.fileno()})")
+        with pytest.raises(StepFailed):
+            engine.run(look, lambda line: None)
+        engine.passed = (lock.fileno(),)
+        engine.run(look, lambda line: None)
+
+
 def test_a_program_that_is_not_there(engine: DockerEngine) -> None:
     """One sentence, no traceback."""
     with pytest.raises(StepFailed, match="no-such-program could not be started"):
