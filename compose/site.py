@@ -69,7 +69,7 @@ class Folder:
         state_folder(self._state)
         top = folder(self.path, 0o711)
         for name, text in files.items():
-            _write(top / name, self._addressed(name, text, running))
+            _write(top, name, self._addressed(name, text, running))
         for file in [one for one in top.rglob("*") if one.is_file()]:
             name = str(file.relative_to(top))
             if name not in files and not name.startswith(f"{SECRETS}/"):
@@ -110,10 +110,13 @@ def _watched(files: Mapping[str, str]) -> list[str]:
     return [name for name in files if name.startswith(tuple(f"{one}/" for one in WATCHED))]
 
 
-def _write(file: Path, text: str) -> None:
+def _write(top: Path, name: str, text: str) -> None:
     """Write a file in one step. Containers' users read it, so others may; secrets are not among these files."""
+    file = top / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.parent.chmod(0o755)
+    for parent in file.relative_to(top).parents[:-1]:
+        (top / parent).chmod(0o755)  # mkdir's mode is cut by the umask
+    top.chmod(0o711)
     if file.is_file() and file.read_text("utf-8") == text:
         return  # the same inode stays, which a container may have mounted
     aside = file.with_name(f".{file.name}.new")
