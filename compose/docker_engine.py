@@ -18,7 +18,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from compose.engine import EngineAway, StepFailed, Told
-from compose.running import Container, Running, container, running
+from compose.running import Container, Running, container, gone, running
 from compose.steps import Compose, Step
 from devstack.places import PASSED_ON, folder
 
@@ -118,8 +118,8 @@ class DockerEngine:
         deadline = time.monotonic() + patience
         while True:
             with reached():
-                seen = [self._inspect(id) for id in ids]
-            ill = tuple(one for one in seen if one is not None and not one.well)
+                seen = [self._inspect(id) or gone(id) for id in ids]
+            ill = tuple(one for one in seen if not one.well)
             if not ill or any(one.lost for one in ill) or time.monotonic() > deadline:
                 return ill
             time.sleep(0.2)

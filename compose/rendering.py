@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compose.layout import SECRETS
 from compose.running import Running
-from compose.site import SECRETS
 from maitre.errors import HouseError
 from maitre.settings import House
 

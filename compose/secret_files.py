@@ -19,9 +19,6 @@ from maitre.settings import GENERATED_SECRETS, House
 from provisioning.derived import percent_encoded, scram_verifier, verifies
 from provisioning.logins import LOGINS, administrator_of, passwords_of
 
-#: Below the rendered folder.
-FOLDER = "secrets"
-
 #: Who signs in to the dashboard.
 USER = "admin"
 COST = 10  # of bcrypt: it is asked with every request of the dashboard

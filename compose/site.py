@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from compose.course import Target
+from compose.layout import COMPOSE, SECRETS
 from compose.releases import Contents, Release
 from compose.running import Running
 from compose.secret_copy import Copy
@@ -19,10 +20,6 @@ from compose.text import yaml_text
 from compose.wanted import WATCHED, stamped, wanted
 from devstack.places import folder, state_folder
 from maitre.errors import HouseError
-
-COMPOSE = "compose.yaml"
-#: Below the rendered folder, written by whoever copies the secrets, not rendered.
-SECRETS = "secrets"
 
 
 class Folder:

@@ -22,10 +22,11 @@ from compose.deploy import Deploy, Heard
 from compose.engine import Rollout
 from compose.facts import Asked, Facts
 from compose.journal import Journal
+from compose.layout import COMPOSE
 from compose.lock import locked
 from compose.releases import Contents, Release, applied, release_id
 from compose.running import Running
-from compose.site import COMPOSE, Folder
+from compose.site import Folder
 from compose.steps import Compose
 from compose.wanted import Wanted, digest, wanted
 from devstack.places import ROOT, folder, write_private

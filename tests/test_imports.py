@@ -181,6 +181,7 @@ COMPOSE_PURE = {
         "course",
         "facts",
         "finding",
+        "layout",
         "ollama",
         "plan",
         "postgres_init",
