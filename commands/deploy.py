@@ -48,7 +48,7 @@ def deploy(
         chosen = _known(workshop, only or [])
         findings = _checked(workshop, as_json)
         first = workshop.deploy(lambda *_: None, lambda: False)
-        target = first.site.target(workshop.files(), first.engine.containers())
+        target = first.site.target(workshop.contents(), first.engine.containers())
         id = new_id()
         plan, way = first.way(target, staged=workshop.staged(id), dump=workshop.dump(id, target), only=chosen)
         broken = unfinished(workshop.journal.all())
@@ -65,7 +65,7 @@ def deploy(
                 console.print("Nothing to do: the house runs as its files say.", highlight=False)
             return
         confirm(yes, "Deploy this?")
-        release = go(workshop, id, "deploy", workshop.files, plan.work, only=chosen, quiet=as_json)
+        release = go(workshop, id, "deploy", workshop.contents, plan.work, only=chosen, quiet=as_json)
     if as_json:
         print_json({**seen, **plain(plan, way), "release": release.id})
     else:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -18,7 +17,7 @@ from maitre.errors import HouseError
 
 if TYPE_CHECKING:
     from compose.plan import Change, Plan
-    from compose.releases import Release
+    from compose.releases import Contents, Release
     from compose.steps import Step
     from compose.workshop import Workshop
 
@@ -111,23 +110,21 @@ def go(
     workshop: Workshop,
     id: str,
     what: str,
-    files: Callable[[], Mapping[str, str]],
+    contents: Callable[[], Contents],
     agreed: tuple[Change, ...],
     *,
     jobs: bool = True,
     only: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Release:
-    """Go the agreed way to the rendered files as release `id`, under the house's lock. Raises HouseError when the house
+    """Go the agreed way to these contents as release `id`, under the house's lock. Raises HouseError when the house
     has changed since the plan was shown; Exit when the operator broke it off."""
     from compose.deploy import Stopped
-    from compose.lock import locked
-    from compose.workshop import who
     from devstack.interrupt import interruptions
 
-    with locked(workshop.house.state, who(), what, datetime.now(UTC)), interruptions() as stop:
+    with workshop.locked(what), interruptions() as stop:
         deploy = workshop.deploy(Progress(quiet), stop)
-        target = deploy.site.target(files(), deploy.engine.containers())
+        target = deploy.site.target(contents(), deploy.engine.containers())
         dump = workshop.dump(id, target) if jobs else None
         plan, way = deploy.way(target, staged=workshop.staged(id), dump=dump, jobs=jobs, only=only)
         if plan.work != agreed:

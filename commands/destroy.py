@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from shutil import rmtree
 from typing import Annotated
 
@@ -22,9 +21,8 @@ def destroy(
 ) -> None:
     """Remove the stack's containers and networks. Data, secrets and the journal of releases stay, unless --volumes."""
     from commands.deploying import ask_name, show_steps
-    from compose.lock import locked
     from compose.steps import down
-    from compose.workshop import Workshop, is_deployed, who
+    from compose.workshop import Workshop, is_deployed
 
     with one_sentence(verbose):
         workshop = Workshop(house_of(house))
@@ -39,7 +37,7 @@ def destroy(
             show_steps((step,))
             return
         ask_name(yes, project, "its data too" if volumes else "its data stays")
-        with locked(workshop.house.state, who(), "destroy", datetime.now(UTC)):
+        with workshop.locked("destroy"):
             workshop.engine.run(step, lambda line: None)
             workshop.journal.forget()
             rmtree(workshop.stack)  # with the copies of the secrets

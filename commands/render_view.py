@@ -10,7 +10,8 @@ import yaml
 from rich.table import Table
 
 from commands.output import console
-from compose.folder import COMPOSE_FILE, states
+from compose.folder import states
+from compose.layout import COMPOSE
 
 
 def render_json(files: Mapping[str, str], there: Mapping[str, str]) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def render_json(files: Mapping[str, str], there: Mapping[str, str]) -> dict[str,
 
 def services(files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Every service with its image and what it may take."""
-    written = yaml.safe_load(files[COMPOSE_FILE])["services"]
+    written = yaml.safe_load(files[COMPOSE])["services"]
     return {name: _service(one) for name, one in written.items()}
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from commands.output import HouseOption, VerboseOption, house_of, one_sentence
+from maitre.errors import HouseError
 
 
 def restart(
@@ -19,16 +19,19 @@ def restart(
     from commands.deploying import Progress
     from commands.stack import deployed, known
     from compose.course import restarting
-    from compose.lock import locked
-    from compose.workshop import who
+    from compose.releases import sentence, unfinished
     from devstack.interrupt import interruptions
 
     with one_sentence(verbose):
         workshop = deployed(house_of(house))
         names = known(workshop, service)
         what = f"restart {' '.join(names)}"
-        with locked(workshop.house.state, who(), what, datetime.now(UTC)), interruptions() as stop:
+        with workshop.locked(what), interruptions() as stop:
+            if broken := unfinished(workshop.journal.all()):
+                raise HouseError(
+                    f"{sentence(broken)} `cli deploy` finishes it, `cli rollback` undoes it; then restart."
+                )
             deploy = workshop.deploy(Progress(False), stop)
-            target = deploy.site.target(workshop.running_files(), deploy.engine.containers())
+            target = deploy.site.target(workshop.running_contents(), deploy.engine.containers())
             chosen = tuple(target.services[name] for name in names)
             deploy.walk(target, restarting(chosen, deploy.engine.containers(), workshop.compose))

@@ -38,9 +38,9 @@ def rollback(
             _list(workshop, as_json)
             return
         id, new = _chosen(workshop, release), new_id()
-        files = workshop.journal.files(id)
+        contents = workshop.journal.contents(id)
         first = workshop.deploy(lambda *_: None, lambda: False)
-        target = first.site.target(files, first.engine.containers())
+        target = first.site.target(contents, first.engine.containers())
         plan, way = first.way(target, staged=workshop.staged(new), jobs=False)
         if lost := [image for image, one in missing(plan, target, first.images).items() if one.built]:
             raise HouseError(f"{', '.join(lost)} is no longer here, and today's sources make another image.")
@@ -48,7 +48,7 @@ def rollback(
             show_plan(plan, way, commands=dry_run)
         if not dry_run and way:
             confirm(yes, f"Go back to release {id}?")
-            go(workshop, new, f"rollback to {id}", lambda: files, plan.work, jobs=False, quiet=as_json)
+            go(workshop, new, f"rollback to {id}", lambda: contents, plan.work, jobs=False, quiet=as_json)
     if as_json:
         print_json({"dry_run": dry_run, "to": id, **plain(plan, way), "release": workshop.journal.current()})
     elif not way:

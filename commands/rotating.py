@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from maitre.settings import House
@@ -17,25 +16,24 @@ def rotate_deployed(house: House, name: str, *, accept_loss: bool) -> tuple[Rota
     """Rotate, and bring the new value to the services that read it, each healthy before the next; the services. Raises
     HouseError: then the old value is in force, or the next `cli deploy` brings the new one."""
     from commands.deploying import go
-    from compose.lock import locked
     from compose.secrets import readers
-    from compose.workshop import Workshop, new_id, who
+    from compose.workshop import Workshop, new_id
     from devstack.scaffold import fresh
 
     workshop = Workshop(house)
-    with locked(house.state, who(), f"secrets rotate {name}", datetime.now(UTC)):
+    with workshop.locked(f"secrets rotate {name}"):
         done = rotate(house, name, fresh, _roles(workshop), accept_loss=accept_loss)
     known = readers(workshop.first.copies)
     wanted = {service for one in done.names for service in known.get(one, ())}
     first = workshop.deploy(lambda *_: None, lambda: False)
     running = first.engine.containers()
-    target = first.site.target(workshop.running_files(), running)
+    target = first.site.target(workshop.running_contents(), running)
     only = tuple(sorted(wanted.intersection({*running.services, *target.done})))  # what runs, and jobs that have run
     if only:
         id = new_id()
         plan, way = first.way(target, staged=workshop.staged(id), only=only)
         if way:
-            go(workshop, id, f"secrets rotate {name}", workshop.running_files, plan.work, only=only)
+            go(workshop, id, f"secrets rotate {name}", workshop.running_contents, plan.work, only=only)
     return done, only
 
 

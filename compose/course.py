@@ -9,6 +9,7 @@ from compose import steps
 from compose.plan import Change, Plan
 from compose.postgres_init import SCRIPT
 from compose.running import Running
+from compose.secret_copy import Copy
 from compose.steps import Compose, Step
 from compose.wanted import Wanted, is_here
 
@@ -20,16 +21,18 @@ PATIENCE, GRACE = 300, 60
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a deploy aims at: the rendered files by their path in the stack's folder, with our labels, and the services
-    read from them. `before`: the services of the release that runs; `done`: its jobs, with the `mark` they ran by;
-    `watched`: files that differ on the disk and that a service watches, with the service."""
+    """What a deploy aims at: the rendered files by their path in the stack's folder, with our labels, the services read
+    from them, and the copies of secrets that these read. `before`: the services of the release that runs; `done`: its
+    jobs, with the `mark` they ran by; `watched`: files that differ on the disk and that a service watches, with the
+    service; `migrations`: those that each job applies."""
 
     files: Mapping[str, str]
+    copies: Mapping[str, Copy]
     services: Mapping[str, Wanted]
     before: Mapping[str, Mapping[str, object]]
     done: Mapping[str, str]
     watched: Mapping[str, str]
-    migrations: tuple[str, ...] = ()
+    migrations: Mapping[str, tuple[str, ...]]
 
 
 def course(

@@ -5,16 +5,17 @@ Only Protocols are seen here; whoever calls it holds the lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol
 
 from compose import steps
 from compose.course import PATIENCE, Target, course
-from compose.engine import Engine, Rollout, StepFailed
+from compose.engine import Engine, EngineAway, Rollout, StepFailed
 from compose.plan import Plan, plan
-from compose.releases import Outcome, Release, Releases
+from compose.releases import Contents, Outcome, Release, Releases
 from compose.running import Container, Running
 from compose.steps import Compose, Step
 from compose.wanted import Wanted
@@ -34,13 +35,17 @@ class Stopped(HouseError):
 class Site(Protocol):
     """The house's folder of rendered files."""
 
-    def target(self, files: Mapping[str, str], running: Running) -> Target:
-        """What these rendered files aim at."""
+    def target(self, contents: Contents, running: Running) -> Target:
+        """What a release of these contents aims at."""
         ...
 
-    def write(self, files: Mapping[str, str], running: Running) -> None:
+    def write(self, target: Target, running: Running) -> None:
         """Put the files and the secrets' copies where the containers read them. Servers that a rollout has named in
-        Traefik's files stay those that run."""
+        Traefik's files stay those that run, and copies that an older container may have mounted stay."""
+        ...
+
+    def clear(self, target: Target) -> None:
+        """Remove the secrets' copies that the target does not read."""
         ...
 
 
@@ -52,6 +57,16 @@ def with_jobs(names: Collection[str], services: Mapping[str, Wanted]) -> frozens
         found.update(needs)
         left += needs
     return frozenset(found)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """What the disk or the network refuses within is a HouseError."""
+    try:
+        yield
+    except OSError as refused:
+        where = f"{refused.filename}: " if refused.filename else ""
+        raise HouseError(f"{where}{refused.strerror or refused}.") from refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +111,23 @@ class Deploy:
         current = self.releases.current()
         touched = {step.service for step in way}
         ill = {one.service for one in self.engine.containers().containers if not one.well} - touched
-        self.releases.begin(release, target.files)
+        with _plainly():
+            self.releases.begin(release, Contents(target.files, target.copies))
         try:
             for step in way or (steps.write("the rest of an unfinished deploy"),):
                 if self.stop():
                     raise KeyboardInterrupt
                 release = self._reach(release, target, step)
-            self._all_well(target, apart=ill)
+            with _plainly():
+                self._all_well(target, apart=ill)
+            ended = self._end(release, "done")
         except KeyboardInterrupt:
             raise self._stopped(release, way, current) from None
         except HouseError as fault:
             raise self._undone(release, way, current, fault) from fault
-        return self._end(release, "done")
+        with _plainly():
+            self._clear(target)
+        return ended
 
     def walk(self, target: Target, way: tuple[Step, ...]) -> None:
         """Go steps that make no release. Raises StepFailed; Stopped when the operator broke it off between two."""
@@ -119,14 +139,22 @@ class Deploy:
     def _reach(self, release: Release, target: Target, step: Step) -> Release:
         self._step(step, target)
         ran = {step.service: target.services[step.service].mark} if step.kind == "job" else {}
-        release = replace(release, reached=(*release.reached, step.name), jobs={**release.jobs, **ran})
-        self.releases.note(release)
+        applied = target.migrations.get(step.service, ()) if step.kind == "job" else ()
+        release = replace(
+            release,
+            reached=(*release.reached, step.name),
+            jobs={**release.jobs, **ran},
+            migrations=tuple(sorted({*release.migrations, *applied})),
+        )
+        with _plainly():
+            self.releases.note(release)
         return release
 
     def _step(self, step: Step, target: Target) -> None:
         self.heard(step, "begins", "")
         try:
-            self._do(step, target)
+            with _plainly():
+                self._do(step, target)
         except HouseError as fault:
             self.heard(step, "failed", str(fault))
             raise
@@ -134,7 +162,7 @@ class Deploy:
 
     def _do(self, step: Step, target: Target) -> None:
         if step.kind == "write":
-            self.site.write(target.files, self.engine.containers())
+            self.site.write(target, self.engine.containers())
         elif step.kind == "roll":
             self.rollout.roll(step.service, target.services[step.service].replicas, step.patience)
         else:
@@ -154,7 +182,8 @@ class Deploy:
 
     def _end(self, release: Release, outcome: Outcome, fault: str = "") -> Release:
         ended = replace(release, outcome=outcome, ended=self.now().isoformat(timespec="seconds"), fault=fault)
-        self.releases.note(ended)
+        with _plainly():
+            self.releases.note(ended)
         return ended
 
     def _stopped(self, release: Release, way: tuple[Step, ...], current: str | None) -> Stopped:
@@ -173,21 +202,31 @@ class Deploy:
     def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: HouseError) -> HouseError:
         """Go back to the release that ran before; the sentence about it."""
         tried = way[: len(release.reached) + 1]
+        outcome: Outcome = "undone"
         if all(step.kind in (*_HARMLESS, "job") for step in tried):
-            self._end(release, "undone", str(fault))
-            return HouseError(f"{fault}\nNothing that serves has been changed.")
+            how = "Nothing that serves has been changed."
+        else:
+            try:
+                with _plainly():
+                    self._back(current)
+                how = f"Rolled back: the house runs release {current} as before."
+                if current is None:
+                    how = "There was no release before, so what was started is removed; the data stays."
+            except EngineAway as second:
+                outcome, how = "failed", _left(release, current, second)
+            except (HouseError, KeyboardInterrupt) as second:
+                outcome, how = (
+                    "failed",
+                    (
+                        f"The way back failed too: {second or 'it was broken off'}\n"
+                        "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
+                    ),
+                )
         try:
-            self._back(current)
-        except (HouseError, KeyboardInterrupt) as second:
-            self._end(release, "failed", str(fault))
-            return HouseError(
-                f"{fault}\nThe way back failed too: {second or 'it was broken off'}\n"
-                "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
-            )
-        self._end(release, "undone", str(fault))
-        if current is None:
-            return HouseError(f"{fault}\nThere was no release before, so what was started is removed; the data stays.")
-        return HouseError(f"{fault}\nRolled back: the house runs release {current} as before.")
+            self._end(release, outcome, str(fault))
+        except HouseError as unwritten:
+            how = f"{how}\nThat could not be written down: {unwritten}"
+        return HouseError(how if isinstance(fault, EngineAway) and outcome == "failed" else f"{fault}\n{how}")
 
     def _back(self, current: str | None) -> None:
         ever = replace(self, stop=lambda: False)  # half a way back helps nobody
@@ -195,9 +234,25 @@ class Deploy:
             step = steps.down(self.compose, volumes=False)
             self.engine.run(step, lambda line: self.heard(step, "says", line))
             return
-        target = self.site.target(self.releases.files(current), self.engine.containers())
+        target = self.site.target(self.releases.contents(current), self.engine.containers())
         _, way = ever.way(target, jobs=False)
         # Even where every container is the old one, the files on the disk are the new release's.
         for step in way or (steps.write("the files of the release before"),):
             ever._step(replace(step, name=f"back: {step.name}"), target)
         ever._all_well(target)
+        self._clear(target)
+
+    def _clear(self, target: Target) -> None:
+        # A service that was left out goes on with what an older release gave it.
+        if all(one.kind == "reload" for one in self.way(target, jobs=False)[0].work):
+            self.site.clear(target)
+
+
+def _left(release: Release, current: str | None, away: EngineAway) -> str:
+    """How a house is left whose engine went away in the middle."""
+    at = f"after “{release.reached[-1]}”" if release.reached else "before its first step had ended"
+    undo = "rollback" if current else "destroy"
+    return (
+        f"{away} The {release.what} broke off {at}, and what runs has been left as it is; once Docker answers, "
+        f"`cli deploy` finishes it, `cli {undo}` undoes it."
+    )

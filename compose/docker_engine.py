@@ -17,11 +17,10 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from compose.engine import StepFailed, Told
-from compose.running import Container, Running, container, running
+from compose.engine import EngineAway, StepFailed, Told
+from compose.running import Container, Running, container, gone, running
 from compose.steps import Compose, Step
 from devstack.places import PASSED_ON, folder
-from maitre.errors import HouseError
 
 #: Beside what any child may see: which engine is meant.
 _DOCKERS = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
@@ -35,12 +34,13 @@ _CAUSES = {
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def reached() -> Iterator[None]:
+    """Raises EngineAway for what the client raises within."""
     # Without an engine the client raises its own error, or requests' one, depending on how it was made.
     try:
         yield
     except (DockerException, requests.exceptions.RequestException) as away:
-        raise HouseError(f"Docker does not answer: {plainly(away)}") from away
+        raise EngineAway(f"Docker does not answer: {plainly(away).removesuffix('.')}.") from away
 
 
 def plainly(error: Exception) -> str:
@@ -51,8 +51,8 @@ def plainly(error: Exception) -> str:
 
 
 def client() -> docker.DockerClient:
-    """A client of the engine that DOCKER_HOST names, else the usual socket's. Raises HouseError when none answers."""
-    with _reached():
+    """A client of the engine that DOCKER_HOST names, else the usual socket's. Raises EngineAway when none answers."""
+    with reached():
         made = docker.from_env()
         made.ping()
     return made
@@ -60,10 +60,11 @@ def client() -> docker.DockerClient:
 
 class DockerEngine:
     """One project on the engine. `log` gets everything that Compose prints; `dynamic` is the folder that Traefik
-    watches."""
+    watches; `passed` are descriptors that every child keeps open."""
 
     def __init__(self, compose: Compose, log: Path, dynamic: Path) -> None:
         self._compose, self._log, self._dynamic = compose, log, dynamic
+        self.passed: tuple[int, ...] = ()
 
     @cached_property
     def _client(self) -> docker.DockerClient:
@@ -82,6 +83,7 @@ class DockerEngine:
                     stdin=subprocess.DEVNULL,
                     stdout=into or subprocess.PIPE,
                     stderr=subprocess.PIPE if into else subprocess.STDOUT,
+                    pass_fds=self.passed,
                     start_new_session=True,  # else Ctrl-C in the terminal would cut it
                 )
             except OSError as missing:
@@ -105,7 +107,7 @@ class DockerEngine:
 
     def containers(self) -> Running:
         """The project's containers, asked now."""
-        with _reached():
+        with reached():
             label = f"com.docker.compose.project={self._compose.project}"
             found = self._client.api.containers(all=True, filters={"label": label})
             seen = [self._inspect(one["Id"]) for one in found]
@@ -115,21 +117,21 @@ class DockerEngine:
         """Wait until all are healthy; those that are not."""
         deadline = time.monotonic() + patience
         while True:
-            with _reached():
-                seen = [self._inspect(id) for id in ids]
-            ill = tuple(one for one in seen if one is not None and not one.well)
+            with reached():
+                seen = [self._inspect(id) or gone(id) for id in ids]
+            ill = tuple(one for one in seen if not one.well)
             if not ill or any(one.lost for one in ill) or time.monotonic() > deadline:
                 return ill
             time.sleep(0.2)
 
     def stop(self, id: str, seconds: int) -> None:
         """SIGTERM; after `seconds` SIGKILL."""
-        with _reached(), _gone():
+        with reached(), _gone():
             self._client.api.stop(id, timeout=seconds)
 
     def remove(self, id: str) -> None:
         """Remove a container, running or not."""
-        with _reached(), _gone():
+        with reached(), _gone():
             self._client.api.remove_container(id, force=True)
 
     def write_dynamic(self, name: str, text: str) -> None:
@@ -142,7 +144,7 @@ class DockerEngine:
 
     def last_lines(self, id: str, count: int = 10) -> tuple[str, ...]:
         """The end of a container's log."""
-        with _reached():
+        with reached():
             try:
                 text = self._client.api.logs(id, tail=count)
             except NotFound:
@@ -151,7 +153,7 @@ class DockerEngine:
 
     def images(self) -> frozenset[str]:
         """The names of the images that are here."""
-        with _reached():
+        with reached():
             found = self._client.api.images()
         return frozenset(name for one in found for name in (*(one["RepoTags"] or ()), *(one["RepoDigests"] or ())))
 

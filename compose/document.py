@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from compose.running import BESIDE, ROLLOUT
 from compose.service import Service
 from compose.templates import fill
 
@@ -16,6 +17,7 @@ START = "/start.sh"
 def document(service: Service, values: Mapping[str, str], mounts: Mapping[str, str], source: str) -> dict[str, Any]:
     """The service's section. `values`: what its templates stand for; `mounts`: rendered files and folders by the path
     in the container; `source`: the folder that our images are built from."""
+    rolled = {ROLLOUT: BESIDE} if service.rollout == BESIDE else {}
     made: dict[str, Any] = {
         "image": service.image.reference,
         "init": True,
@@ -24,7 +26,7 @@ def document(service: Service, values: Mapping[str, str], mounts: Mapping[str, s
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "logging": LOGGING,
-        "labels": {"io.maitre.service": service.name, **service.labels},
+        "labels": {"io.maitre.service": service.name, **rolled, **service.labels},
         "deploy": _deploy(service),
         "stop_grace_period": f"{service.stop_grace}s",
         **_network(service),

@@ -18,8 +18,13 @@ class StepFailed(HouseError):
     below it."""
 
 
+class EngineAway(HouseError):
+    """The engine does not answer; the text says why, in one sentence."""
+
+
 class Engine(Protocol):
-    """Runs steps by Compose, and looks at and ends containers."""
+    """Runs steps by Compose, and looks at and ends containers. Any call raises EngineAway when the engine does not
+    answer, and OSError when the disk does not let it."""
 
     def run(self, step: Step, told: Told, stop: Callable[[], bool] = lambda: False) -> None:
         """Run the step's command to its end, each line of its output told and logged. When `stop` comes true, a step

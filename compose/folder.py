@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
+from compose.layout import COMPOSE, SECRETS
+from compose.running import CONFIG, READS
 from compose.text import HEADER, yaml_text
 from maitre.errors import HouseError
 
-COMPOSE_FILE = "compose.yaml"
-#: What a deploy adds: the secrets' copies, and labels by which it knows what a container was made of.
-SECRETS = "secrets"
-_LABELS = ("io.maitre.config", "io.maitre.reads")
+#: Labels that a deploy adds, by which it knows what a container was made of.
+_LABELS = (CONFIG, READS)
 
 
 def write(files: Mapping[str, str], folder: Path) -> None:
@@ -46,7 +46,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
 
 def check(folder: Path) -> None:
     """Raise HouseError when the folder is neither new nor empty nor made by an earlier render."""
-    file = folder / COMPOSE_FILE
+    file = folder / COMPOSE
     if folder.exists() and not (
         folder.is_dir()
         and (not any(folder.iterdir()) or (file.is_file() and file.read_text("utf-8").startswith(HEADER)))
@@ -91,7 +91,7 @@ def comparable(name: str, text: str) -> str:
         written: Any = yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-    if name == COMPOSE_FILE and isinstance(written, dict):
+    if name == COMPOSE and isinstance(written, dict):
         for service in written.get("services", {}).values():
             service["labels"] = {key: value for key, value in service.get("labels", {}).items() if key not in _LABELS}
     return yaml_text(written)

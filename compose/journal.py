@@ -1,18 +1,20 @@
-"""The releases on the house's disk: `.maitre/releases/<id>/` with the rendered files and `release.json`."""
+"""The releases on the house's disk: `.maitre/releases/<id>/` with the rendered files, `release.json`, and which
+copies of secrets its services read (`copies.json`; no values)."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from compose.releases import Release, expired
+from compose.releases import Contents, Release, expired
+from compose.secret_copy import Copy
 from devstack.places import folder, state_folder, write_private
 from maitre.errors import HouseError
 
 _RECORD = "release.json"
+_COPIES = "copies.json"
 _FILES = "stack"
 
 
@@ -48,16 +50,22 @@ class Journal:
             str(file.relative_to(top)): file.read_text("utf-8") for file in sorted(top.rglob("*")) if file.is_file()
         }
 
-    def begin(self, release: Release, files: Mapping[str, str]) -> None:
-        """Keep a release with its files: written aside, then renamed, so that it is there whole or not at all."""
+    def contents(self, id: str) -> Contents:
+        """What a release brought."""
+        return Contents(self.files(id), _copies(self.folder / id / _COPIES))
+
+    def begin(self, release: Release, contents: Contents) -> None:
+        """Keep a release with what it brings: written aside, then renamed, so that it is there whole or not at all."""
         state_folder(self._state)
         aside = folder(self.folder) / f".{release.id}"
         shutil.rmtree(aside, ignore_errors=True)
-        for name, text in files.items():
+        for name, text in contents.files.items():
             file = aside / _FILES / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
         folder(aside)
+        copies = {path: asdict(copy) for path, copy in contents.copies.items()}
+        write_private(aside / _COPIES, json.dumps(copies, indent=2) + "\n")
         write_private(aside / _RECORD, json.dumps(asdict(release), indent=2) + "\n")
         aside.rename(self.folder / release.id)
 
@@ -72,6 +80,13 @@ class Journal:
     def forget(self) -> None:
         """No release runs any more; the record of the earlier ones stays."""
         (self.folder / "current").unlink(missing_ok=True)
+
+
+def _copies(table: Path) -> dict[str, Copy]:
+    try:
+        return {path: Copy(**told) for path, told in json.loads(table.read_text("utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as spoilt:
+        raise HouseError(f"{table} cannot be read ({spoilt}); go back to another release.") from spoilt
 
 
 def _read(record: Path) -> Release:

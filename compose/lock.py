@@ -1,4 +1,5 @@
-"""One deploy at a time: a lock that the kernel lets go of when its process ends, and a note of who holds it."""
+"""One deploy at a time: a lock that the kernel lets go of when its process and that one's children have ended, and a
+note of who holds it."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from maitre.errors import HouseError
 
 
 @contextmanager
-def locked(state: Path, who: str, what: str, now: datetime) -> Iterator[None]:
-    """Hold `.maitre/deploy.lock` within the block. Raises HouseError saying who holds it, since when and for what."""
+def locked(state: Path, who: str, what: str, now: datetime) -> Iterator[int]:
+    """Hold `.maitre/deploy.lock` within the block, and until the last child that was given the yielded descriptor has
+    ended. Raises HouseError saying who holds it, since when and for what."""
     with (state_folder(state) / "deploy.lock").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -27,7 +29,7 @@ def locked(state: Path, who: str, what: str, now: datetime) -> Iterator[None]:
         file.truncate(0)
         file.write(json.dumps(note))
         file.flush()
-        yield
+        yield file.fileno()
 
 
 def held(note: str) -> str:

@@ -12,7 +12,7 @@ from compose.wanted import is_here
 
 #: Free bytes that images, volumes and a dump need: docs/sizing.md.
 DISK = 10 * 1024**3
-#: The oldest Compose that knows `up --no-recreate --scale` beside `--wait` and `!reset`-free files as rendered.
+#: The oldest Compose that is asked for.
 COMPOSE = (2, 20)
 ARCHITECTURES = ("x86_64", "amd64")
 #: Names that never lead anywhere (RFC 2606).

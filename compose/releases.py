@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from compose.secret_copy import Copy
+
 #: begun: without an end, it was cut off; undone: rolled back by itself; stopped: by the operator, between two steps.
 Outcome = Literal["begun", "done", "undone", "failed", "stopped"]
 
-#: So many releases are kept.
+#: So many releases that ended well are kept, and all that are newer than the first of them.
 KEPT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One deploy. `images` by service, `digests` by rendered file, `jobs` with the `mark` that they ran by."""
+    """One deploy. `images` by service, `digests` by rendered file, `jobs` with the `mark` that they ran by;
+    `migrations`: those that it or the ones before it have applied."""
 
     id: str
     who: str
@@ -32,6 +35,14 @@ class Release:
     fault: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a release brings: the rendered files by their path, and the services' copies of their secrets by theirs."""
+
+    files: Mapping[str, str]
+    copies: Mapping[str, Copy]
+
+
 class Releases(Protocol):
     """The releases of a house, on its disk."""
 
@@ -43,12 +54,12 @@ class Releases(Protocol):
         """The id of the release that runs; None before the first."""
         ...
 
-    def files(self, id: str) -> dict[str, str]:
-        """The rendered files of a release. Raises HouseError when it is not kept."""
+    def contents(self, id: str) -> Contents:
+        """What a release brought. Raises HouseError when it is not kept."""
         ...
 
-    def begin(self, release: Release, files: Mapping[str, str]) -> None:
-        """Keep a release with its files before anything changes."""
+    def begin(self, release: Release, contents: Contents) -> None:
+        """Keep a release with what it brings before anything changes."""
         ...
 
     def note(self, release: Release) -> None:
@@ -81,6 +92,12 @@ def previous(releases: Sequence[Release], current: str | None) -> Release | None
     return earlier[-1] if earlier else None
 
 
+def applied(releases: Sequence[Release], current: str | None) -> tuple[str, ...]:
+    """The migrations that the current release, or one before it, has applied."""
+    return next((one.migrations for one in releases if one.id == current), ())
+
+
 def expired(releases: Sequence[Release], current: str | None) -> tuple[str, ...]:
-    """The ids of the releases that need not be kept: all but the last KEPT and the current one."""
-    return tuple(one.id for one in releases[:-KEPT] if one.id != current)
+    """The ids of the releases that need not be kept: those before the last KEPT that ended well."""
+    kept = [number for number, one in enumerate(releases) if one.outcome == "done"][-KEPT:]
+    return tuple(one.id for one in releases[: kept[0] if kept else 0] if one.id != current)

@@ -8,8 +8,8 @@ from typing import Any
 
 from compose.consumers import consumers
 from compose.document import START, document
-from compose.folder import COMPOSE_FILE, SECRETS
 from compose.house_copies import house_copies, house_secrets
+from compose.layout import COMPOSE, SECRETS
 from compose.open_webui import environment
 from compose.postgres_init import postgres_init
 from compose.routes import Replicas, routes
@@ -64,7 +64,7 @@ def render(
         **{f"{one.name}/start.sh": start_script(one) for one in chosen.values() if one.secret_env},
         **{name: text for name, text in around.ours.items() if name.split("/")[0] in chosen},
     }
-    made[COMPOSE_FILE] = yaml_text(_compose(house, stack, chosen, made, around))
+    made[COMPOSE] = yaml_text(_compose(house, stack, chosen, made, around))
     return dict(sorted(made.items()))
 
 

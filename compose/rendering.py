@@ -6,23 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compose.layout import SECRETS
 from compose.running import Running
-from compose.site import SECRETS
 from maitre.errors import HouseError
 from maitre.settings import House
 
 if TYPE_CHECKING:
-    from compose.secrets import Copy
+    from compose.secret_copy import Copy
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a house's files make of the stack. `jobs` and `beside` are names of services; `hosts` the public names by
-    service; `copies` the services' copies of their secrets; `drain` the seconds for open streams."""
+    """What a house's files make of the stack. `hosts`: the public names by service; `copies`: the services' copies
+    of their secrets; `drain`: the seconds for open streams."""
 
     project: str
-    jobs: frozenset[str]
-    beside: frozenset[str]
     certificates: str
     behind_proxy: bool
     hosts: Mapping[str, str]
@@ -41,8 +39,6 @@ def rendering(house: House) -> Rendering:
     services = house_services(house)
     return Rendering(
         project=stack.project,
-        jobs=frozenset(name for name, one in services.items() if one.job),
-        beside=frozenset(name for name, one in services.items() if one.rollout == "beside"),
         certificates=stack.tls.kind,
         behind_proxy=stack.cloudflare,
         hosts=stack.hosts,
@@ -63,6 +59,13 @@ def copy_secrets(house: House, wanted: Mapping[str, Copy]) -> None:
     from compose.secret_files import write_copies
 
     write_copies(house.state / "stack" / SECRETS, wanted, lambda name: value_of(house, name))
+
+
+def remove_other_copies(house: House, wanted: Mapping[str, Copy]) -> None:
+    """Remove the copies of secrets that are not among the wanted ones."""
+    from compose.secret_files import remove_others
+
+    remove_others(house.state / "stack" / SECRETS, wanted)
 
 
 def value_of(house: House, name: str) -> str:

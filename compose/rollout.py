@@ -15,13 +15,14 @@ over, however it ended, leaves a service `old` or `new`, never between.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from compose import steps
-from compose.engine import Engine, StepFailed
+from compose.engine import Engine, EngineAway, StepFailed
 from compose.running import Container
 from compose.steps import Compose
+from maitre.errors import HouseError
 
 WATCH = 10.0  # seconds that the new containers serve beside the old ones before those may go
 SWITCH = 30.0  # seconds within which Traefik must have read its files
@@ -77,15 +78,20 @@ class BesideRollout:
             switched = True
             self._switch(service, new)
             self._watch(new)
-        except BaseException:
-            self._back(service, old, switched)
+        except BaseException as fault:
+            try:
+                self._back(service, old, switched)
+            except EngineAway:
+                raise
+            except HouseError as second:
+                raise StepFailed("\n".join([*filter(None, [str(fault)]), f"On the way back: {second}"])) from fault
             raise
         try:
             self._said(f"{service}: {_names(old)} may end what was begun, for at most {self._drain} seconds.")
-            self._end(old, self._drain + BESIDE_DRAIN)
+            if not self._end(old, self._drain + BESIDE_DRAIN, self._stop):
+                self._cut(old)
         except KeyboardInterrupt:
-            # A second SIGTERM: our servers settle what is still open, and end.
-            self._end(old, BESIDE_DRAIN)
+            self._cut(old)
             raise
         finally:
             self._remove(old)
@@ -133,6 +139,7 @@ class BesideRollout:
             if ill := self._engine.wait_healthy([one.id for one in new], 0):
                 raise self._failed("did not stay healthy", ill)
             self._pause(LOOK)
+        self._may_go_on()
 
     def _may_go_on(self) -> None:
         if self._stop():
@@ -144,12 +151,14 @@ class BesideRollout:
         return StepFailed("\n  ".join([f"{one.name} {what}: it {one.fault or 'was late'}.", *lines]))
 
     def _back(self, service: str, old: tuple[Container, ...], switched: bool) -> None:
-        if switched and old:
-            self._switch(service, old)
-        new = self._beside(service, old)
-        if switched:
-            self._end(tuple(one for one in new if one.state == "running"), self._drain + BESIDE_DRAIN)
-        self._remove(new)
+        try:
+            if switched and old:
+                self._switch(service, old)
+        finally:
+            new = self._beside(service, old)
+            if switched:
+                self._end(tuple(one for one in new if one.state == "running"), self._drain + BESIDE_DRAIN)
+            self._remove(new)
         if old:
             self._said(f"{service}: {_names(old)} serves as before.")
 
@@ -164,13 +173,22 @@ class BesideRollout:
         if broken is not None:
             raise broken
 
-    def _end(self, containers: tuple[Container, ...], seconds: int) -> None:
+    def _cut(self, containers: tuple[Container, ...]) -> None:
+        # A second SIGTERM: our servers settle what is still open, and end.
+        self._end(containers, BESIDE_DRAIN)
+
+    def _end(self, containers: tuple[Container, ...], seconds: int, stop: Callable[[], bool] = lambda: False) -> bool:
+        """SIGTERM to all at once; whether all have ended before `stop` came true."""
         pool = ThreadPoolExecutor(max(1, len(containers)))
         try:
-            for ended in [pool.submit(self._engine.stop, one.id, seconds) for one in containers]:
-                ended.result()
+            left = {pool.submit(self._engine.stop, one.id, seconds) for one in containers}
+            while left and not stop():
+                ended, left = wait(left, timeout=LOOK, return_when=FIRST_EXCEPTION)
+                for one in ended:
+                    one.result()
         finally:
             pool.shutdown(wait=False)
+        return not left
 
 
 def _names(containers: tuple[Container, ...]) -> str:

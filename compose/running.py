@@ -8,6 +8,8 @@ from typing import Any
 
 #: Our labels: a digest of what a container was made of, and each rendered file and secret that it reads, with a digest.
 CONFIG, READS = "io.maitre.config", "io.maitre.reads"
+#: How a service is replaced where that is not by Compose: `beside`, its new containers beside the old ones.
+ROLLOUT, BESIDE = "io.maitre.rollout", "beside"
 _PROJECT, _SERVICE, _NUMBER, _ONEOFF = (
     f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "oneoff")
 )
@@ -24,7 +26,7 @@ class Container:
     service: str
     number: int
     image: str
-    state: str  # created, running, restarting, paused, exited, dead
+    state: str  # created, running, restarting, paused, exited, dead; gone
     health: str | None = None  # starting, healthy, unhealthy
     exit_code: int | None = None
     pid: int | None = None
@@ -42,7 +44,7 @@ class Container:
     def lost(self) -> bool:
         """Whether it certainly does not become well by itself soon."""
         failing = self.health == "unhealthy" or self.restarts >= _TRIES
-        return self.state in ("exited", "dead") or (not self.well and failing)
+        return self.state in ("exited", "dead", "gone") or (not self.well and failing)
 
     @property
     def fault(self) -> str:
@@ -76,6 +78,11 @@ def running(containers: list[Container]) -> Running:
     """What runs, in order."""
     kept = (one for one in containers if not one.oneoff)
     return Running(tuple(sorted(kept, key=lambda one: (one.service, one.number))))
+
+
+def gone(id: str) -> Container:
+    """A container that was there and is no more."""
+    return Container(id, f"container {id[:12]}", "", 0, "", "gone")
 
 
 def container(seen: Mapping[str, Any]) -> Container:

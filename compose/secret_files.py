@@ -9,33 +9,21 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
 
-from compose.secrets import Copy
+from compose.secret_copy import Copy
 from maitre.errors import HouseError
 from maitre.settings import GENERATED_SECRETS, House
 from provisioning.derived import percent_encoded, scram_verifier, verifies
 from provisioning.logins import LOGINS, administrator_of, passwords_of
-
-#: Below the rendered folder.
-FOLDER = "secrets"
 
 #: Who signs in to the dashboard.
 USER = "admin"
 #: Of bcrypt. Every request of a closed page pays it, a stranger's too (at 10 it is 63 ms of Traefik's one core), and
 #: a random password of 256 bits needs none.
 COST = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The paths of the copies that were written and removed; both empty if all was well."""
-
-    written: tuple[str, ...]
-    removed: tuple[str, ...]
 
 
 def value_of(house: House, name: str) -> str:
@@ -57,9 +45,10 @@ def value_of(house: House, name: str) -> str:
         raise HouseError(f"The secret “{name}” is missing: put it into {home / name} (mode 600).") from None
 
 
-def write_copies(folder: Path, wanted: Mapping[str, Copy], value: Callable[[str], str]) -> Written:
-    """Make the folder hold exactly the wanted copies; those that are right stay the same files. Every source is read
-    before anything is written, so that a missing one leaves all as it was. Raises HouseError."""
+def write_copies(folder: Path, wanted: Mapping[str, Copy], value: Callable[[str], str]) -> tuple[str, ...]:
+    """Make the folder hold the wanted copies; the paths of those that were written. Those that are right stay the same
+    files, and so do others. Every source is read before anything is written, so that a missing one leaves all as it
+    was. Raises HouseError."""
     values = {source: value(source) for source in sorted({copy.source for copy in wanted.values()})}
     foreign = {copy.owner for copy in wanted.values()} - {os.geteuid()}
     if foreign and os.geteuid() != 0:
@@ -69,8 +58,7 @@ def write_copies(folder: Path, wanted: Mapping[str, Copy], value: Callable[[str]
         )
     texts = {path: _text(folder / path, path, copy, values[copy.source]) for path, copy in wanted.items()}
     _folder(folder, 0o700)
-    written = tuple(path for path, copy in wanted.items() if _put(folder, path, texts[path], copy.owner))
-    return Written(written, _remove_others(folder, wanted))
+    return tuple(path for path, copy in wanted.items() if _put(folder, path, texts[path], copy.owner))
 
 
 def write_copy(folder: Path, path: str, copy: Copy, value: str) -> bool:
@@ -140,7 +128,8 @@ def _folder(folder: Path, mode: int) -> None:
     folder.chmod(mode)
 
 
-def _remove_others(folder: Path, wanted: Mapping[str, Copy]) -> tuple[str, ...]:
+def remove_others(folder: Path, wanted: Mapping[str, Copy]) -> tuple[str, ...]:
+    """Remove what is none of the wanted copies; the paths of what is gone."""
     removed = []
     for file in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
         path = str(file.relative_to(folder))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from compose.consumers import Consumer, passwords
+from compose.secret_copy import Copy, Form
 from provisioning.open_webui_env import SECRET
-
-#: As it is; percent-encoded for a URL; what Postgres keeps of a password; `name:bcrypt` for Traefik.
-Form = Literal["plain", "url", "scram", "users"]
 
 #: Names under which a service reads a form of another secret.
 USERS = {"traefik_users": "dashboard_password"}
@@ -34,15 +31,6 @@ class Reader(Protocol):
     @property
     def secret_env(self) -> Mapping[str, str]:
         """Its variables that are made of secrets, as templates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One service's copy of a secret. `owner`: the number of the user that may read it."""
-
-    source: str
-    form: Form
-    owner: int
 
 
 def names(service: Reader) -> tuple[str, ...]:

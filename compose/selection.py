@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from compose.service import Limits, Service
 from compose.stack import Stack
 from compose.vllm import each_gpu
+from compose.wanted import size
 from maitre.providers.provider import Provider
 from maitre.settings import House
 
@@ -56,15 +57,9 @@ def _limits(limits: Limits, wish: Mapping[str, Any]) -> Limits:
     memory, cpus = new.reserved_memory, new.reserved_cpus
     return replace(
         new,
-        reserved_memory=new.memory if memory and size_of(memory) > size_of(new.memory) else memory,
+        reserved_memory=new.memory if memory and size(memory) > size(new.memory) else memory,
         reserved_cpus=new.cpus if cpus and float(cpus) > float(new.cpus) else cpus,
     )
-
-
-def size_of(amount: str) -> int:
-    """Bytes, of an amount such as `512m`."""
-    text = amount.lower().removesuffix("b")
-    return int(float(text.rstrip("kmg")) * 1024 ** " kmg".find(text[-1]))
 
 
 def of_ollama(house: House) -> list[Provider]:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from compose.course import Target
-from compose.releases import Release
+from compose.layout import COMPOSE, SECRETS
+from compose.releases import Contents, Release
 from compose.running import Running
+from compose.secret_copy import Copy
 from compose.servers import redirected
 from compose.text import yaml_text
 from compose.wanted import WATCHED, stamped, wanted
 from devstack.places import folder, state_folder
 from maitre.errors import HouseError
 
-COMPOSE = "compose.yaml"
-#: Below the rendered folder, written by whoever copies the secrets, not rendered.
-SECRETS = "secrets"
-
 
 class Folder:
-    """The rendered files of one house. `secrets` names each copy of a secret by its path, and `secret` tells a secret's
-    value, of which only a digest keyed with `key` goes further; `copy_secrets` writes the copies."""
+    """The rendered files of one house. `secret` tells a secret's value, of which only a digest keyed with `key` goes
+    further; `write_copies` writes the copies of secrets, `remove_copies` removes all others."""
 
     def __init__(
         self,
@@ -35,41 +33,49 @@ class Folder:
         *,
         before: Mapping[str, str],
         last: Release | None,
-        migrations: tuple[str, ...],
-        jobs: Collection[str],
-        beside: Collection[str],
-        secrets: Mapping[str, str],
+        migrations: Mapping[str, tuple[str, ...]],
         secret: Callable[[str], str],
         key: str,
-        copy_secrets: Callable[[], object],
+        write_copies: Callable[[Mapping[str, Copy]], object],
+        remove_copies: Callable[[Mapping[str, Copy]], object],
     ) -> None:
         self.path = state / "stack"
-        self._state, self._project, self._copy_secrets = state, project, copy_secrets
+        self._state, self._project = state, project
+        self._write_copies, self._remove_copies = write_copies, remove_copies
         self._before = services_of(before)
         self._done = dict(last.jobs) if last else {}
-        self._migrations, self._jobs, self._beside = migrations, jobs, beside
-        self._secrets, self._secret, self._key = secrets, secret, key.encode()
+        self._migrations = migrations
+        self._secret, self._key = secret, key.encode()
 
-    def target(self, files: Mapping[str, str], running: Running) -> Target:
-        """What these rendered files aim at, their Compose file with our labels."""
+    def target(self, contents: Contents, running: Running) -> Target:
+        """What a release of these contents aims at, their Compose file with our labels."""
+        files = contents.files
         document = yaml.safe_load(files[COMPOSE])
-        digests = {path: (name, self._digest(name)) for path, name in self._secrets.items()}
-        services = wanted(document, files, digests, folder=str(self.path), jobs=self._jobs, beside=self._beside)
+        digests = {
+            f"{SECRETS}/{path}": (copy.source, self._digest(copy.source)) for path, copy in contents.copies.items()
+        }
+        services = wanted(document, files, digests, folder=str(self.path))
         whole = {**files, COMPOSE: yaml_text(stamped(document, services))}
         watched = {name: "traefik" for name in _watched(whole) if self._differs(name, whole[name], running)}
-        return Target(whole, services, self._before, self._done, watched, self._migrations)
+        return Target(whole, contents.copies, services, self._before, self._done, watched, self._migrations)
 
-    def write(self, files: Mapping[str, str], running: Running) -> None:
-        """Put the files where the containers read them; what is no longer rendered goes."""
+    def write(self, target: Target, running: Running) -> None:
+        """Put the files and the copies of secrets where the containers read them. Files that are no longer rendered go;
+        older copies stay."""
+        files = target.files
         state_folder(self._state)
         top = folder(self.path, 0o711)
         for name, text in files.items():
-            _write(top / name, self._addressed(name, text, running))
+            _write(top, name, self._addressed(name, text, running))
         for file in [one for one in top.rglob("*") if one.is_file()]:
             name = str(file.relative_to(top))
             if name not in files and not name.startswith(f"{SECRETS}/"):
                 file.unlink()
-        self._copy_secrets()
+        self._write_copies(target.copies)
+
+    def clear(self, target: Target) -> None:
+        """Remove the copies of secrets that the target does not read."""
+        self._remove_copies(target.copies)
 
     def _digest(self, name: str) -> str:
         return hmac.new(self._key, self._secret(name).encode(), "sha256").hexdigest()[:12]
@@ -101,10 +107,13 @@ def _watched(files: Mapping[str, str]) -> list[str]:
     return [name for name in files if name.startswith(tuple(f"{one}/" for one in WATCHED))]
 
 
-def _write(file: Path, text: str) -> None:
+def _write(top: Path, name: str, text: str) -> None:
     """Write a file in one step. Containers' users read it, so others may; secrets are not among these files."""
+    file = top / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.parent.chmod(0o755)
+    for parent in file.relative_to(top).parents[:-1]:
+        (top / parent).chmod(0o755)  # mkdir's mode is cut by the umask
+    top.chmod(0o711)
     if file.is_file() and file.read_text("utf-8") == text:
         return  # the same inode stays, which a container may have mounted
     aside = file.with_name(f".{file.name}.new")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from compose.secret_files import FOLDER, write_copy
-from compose.secrets import POSTGRES, ROLES, Copy
+from compose.layout import SECRETS
+from compose.secret_copy import Copy
+from compose.secret_files import write_copy
+from compose.secrets import POSTGRES, ROLES
 
 
 class StackRoles:
@@ -14,7 +16,7 @@ class StackRoles:
     runs the script of compose/postgres_init.py in it, and raises HouseError when that fails."""
 
     def __init__(self, stack: Path, owner: int, ensure: Callable[[], None]) -> None:
-        self._folder, self._owner, self._ensure = stack / FOLDER, owner, ensure
+        self._folder, self._owner, self._ensure = stack / SECRETS, owner, ensure
 
     def set_password(self, role: str, password: str) -> None:
         """Give the role this password. A role that this stack does not have is left alone."""

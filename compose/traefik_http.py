@@ -11,6 +11,7 @@ import docker
 import requests
 import yaml
 
+from compose.docker_engine import reached
 from compose.engine import Engine
 from compose.running import Container, Running
 from compose.servers import redirected
@@ -57,7 +58,9 @@ def api_of(client: docker.DockerClient, project: str, port: int = 8080) -> Calla
     labels = [f"com.docker.compose.project={project}", "com.docker.compose.service=traefik"]
 
     def look() -> str | None:
-        for one in client.api.containers(filters={"label": labels}):
+        with reached():
+            found = client.api.containers(filters={"label": labels})
+        for one in found:
             for network in one["NetworkSettings"]["Networks"].values():
                 if network["IPAddress"]:
                     return f"http://{network['IPAddress']}:{port}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from posixpath import basename, isabs, normpath, relpath
 from typing import Any
 
-from compose.running import CONFIG, READS
+from compose.running import BESIDE, CONFIG, READS, ROLLOUT
 
 #: Folders whose files Traefik watches: a change there restarts nothing.
 WATCHED = ("traefik/dynamic",)
@@ -50,15 +50,12 @@ def wanted(
     secrets: Mapping[str, tuple[str, str]],
     *,
     folder: str = "/",
-    jobs: Iterable[str] = (),
-    beside: Iterable[str] = (),
 ) -> dict[str, Wanted]:
     """The services of the Compose file `document`, in the order in which they need each other.
 
     `files`: the text of every file that may be mounted, by its path from the stack's folder (`folder` in full);
     `secrets`: for the path of each secret's copy, the secret's name and a digest of its value.
     """
-    every, rolled = set(jobs), set(beside)
     sources = {name: relative(one["file"], folder) for name, one in document.get("secrets", {}).items()}
     sources |= {name: relative(one["file"], folder) for name, one in document.get("configs", {}).items()}
     found: dict[str, Wanted] = {}
@@ -86,8 +83,8 @@ def wanted(
             reserved_cpus=float(reserved.get("cpus", 0)),
             needs=tuple(service.get("depends_on", ())),
             ports=tuple(_ports(service)),
-            job=name in every,
-            beside=name in rolled,
+            job=service.get("restart") == "no",
+            beside=labels.get(ROLLOUT) == BESIDE,
         )
     return {name: found[name] for name in ordered({name: one.needs for name, one in found.items()})}
 

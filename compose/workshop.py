@@ -6,7 +6,8 @@ import getpass
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,9 +22,11 @@ from compose.deploy import Deploy, Heard
 from compose.engine import Rollout
 from compose.facts import Asked, Facts
 from compose.journal import Journal
-from compose.releases import Release, release_id
+from compose.layout import COMPOSE
+from compose.lock import locked
+from compose.releases import Contents, Release, applied, release_id
 from compose.running import Running
-from compose.site import COMPOSE, SECRETS, Folder
+from compose.site import Folder
 from compose.steps import Compose
 from compose.wanted import Wanted, digest, wanted
 from devstack.places import ROOT, folder, write_private
@@ -74,17 +77,28 @@ class Workshop:
 
         return DockerEngine(self.compose, self.house.state / "logs" / "deploy.log", self.stack / "traefik" / "dynamic")
 
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the house's lock within the block, and while a child of the engine goes on, even if this process is
+        killed. Raises HouseError saying who else holds it."""
+        with locked(self.house.state, who(), what, datetime.now(UTC)) as lock:
+            self.engine.passed = (lock,)
+            try:
+                yield
+            finally:
+                self.engine.passed = ()
+
     @cached_property
     def services(self) -> dict[str, Wanted]:
         """The services of the rendered stack."""
         document = yaml.safe_load(rendering.files(self.house, Running())[COMPOSE])
-        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+        return wanted(document, {}, {})
 
     @property
     def deployed(self) -> dict[str, Wanted]:
         """The services of the release that runs. Raises HouseError when there is none."""
         document = yaml.safe_load(self.running_files()[COMPOSE])
-        return wanted(document, {}, {}, jobs=self.first.jobs, beside=self.first.beside)
+        return wanted(document, {}, {})
 
     def url(self, host: str) -> str:
         """The address of a public host, as a browser has it."""
@@ -119,16 +133,23 @@ class Workshop:
         missing = [folder / name for name in rendering.missing_secrets(self.house, self.first.copies)]
         return gather(self.asked(), [folder, *files, *missing], self.project)
 
-    def files(self) -> dict[str, str]:
+    def contents(self) -> Contents:
         """The stack as it is rendered for what runs."""
-        return rendering.files(self.house, self.engine.containers())
+        return Contents(rendering.files(self.house, self.engine.containers()), self.first.copies)
+
+    def running_contents(self) -> Contents:
+        """What the release that runs brought. Raises HouseError when there is none."""
+        return self.journal.contents(self._current())
 
     def running_files(self) -> dict[str, str]:
         """The files of the release that runs. Raises HouseError when there is none."""
+        return self.journal.files(self._current())
+
+    def _current(self) -> str:
         current = self.journal.current()
         if current is None:
             raise HouseError("No release runs. `cli deploy` makes one.")
-        return self.journal.files(current)
+        return current
 
     def folder(self) -> Folder:
         """The rendered files on the disk."""
@@ -140,12 +161,10 @@ class Workshop:
             before=self.journal.files(current) if current else {},
             last=every[-1] if current and every else None,
             migrations=migrations(),
-            jobs=self.first.jobs,
-            beside=self.first.beside,
-            secrets={f"{SECRETS}/{path}": copy.source for path, copy in self.first.copies.items()},
             secret=lambda name: rendering.value_of(self.house, name),
             key=self._digest_key(),
-            copy_secrets=lambda: rendering.copy_secrets(self.house, self.first.copies),
+            write_copies=lambda wanted: rendering.copy_secrets(self.house, wanted),
+            remove_copies=lambda wanted: rendering.remove_other_copies(self.house, wanted),
         )
 
     def _digest_key(self) -> str:
@@ -198,7 +217,7 @@ class Workshop:
             images={name: one.image for name, one in target.services.items()},
             digests={name: digest(text) for name, text in sorted(target.files.items())},
             jobs=every[-1].jobs if every and self.journal.current() else {},
-            migrations=target.migrations,
+            migrations=applied(every, self.journal.current()),
         )
 
     def staged(self, id: str) -> Compose:
@@ -207,9 +226,9 @@ class Workshop:
 
     def dump(self, id: str, target: Target) -> str | None:
         """Where the databases are dumped to before release `id` changes tables; None when none will change."""
-        current = self.journal.current()
-        known = {name for one in self.journal.all() if one.id == current for name in one.migrations}
-        return str(self.journal.folder / id / "before.sql") if set(target.migrations) - known else None
+        known = applied(self.journal.all(), self.journal.current())
+        coming = {name for job, names in target.migrations.items() if job in target.services for name in names}
+        return str(self.journal.folder / id / "before.sql") if coming - set(known) else None
 
 
 def new_id() -> str:
@@ -217,10 +236,13 @@ def new_id() -> str:
     return release_id(datetime.now(UTC), secrets.token_hex(1)[0])
 
 
-def migrations() -> tuple[str, ...]:
-    """The names of our migrations, in order."""
-    folders = (ROOT / "maitre" / "sql", ROOT / "rag_service" / "sql")
-    return tuple(str(file.relative_to(ROOT)) for folder in folders for file in sorted(folder.rglob("*.sql")))
+def migrations() -> dict[str, tuple[str, ...]]:
+    """The names of our migrations, by the job that applies them."""
+    folders = {"migrate": ROOT / "maitre" / "sql", "migrate_rag": ROOT / "rag_service" / "sql"}
+    return {
+        job: tuple(str(file.relative_to(ROOT)) for file in sorted(folder.rglob("*.sql")))
+        for job, folder in folders.items()
+    }
 
 
 def who() -> str:

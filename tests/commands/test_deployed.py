@@ -63,17 +63,16 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     make_house(made.directory)
     told = Rendering(
         project=small.PROJECT,
-        jobs=frozenset(small.JOBS),
-        beside=frozenset(small.BESIDE),
         certificates="none",
         behind_proxy=False,
         hosts={"gateway": "api.house.lan"},
-        copies={},
+        copies=small.contents(small.files()).copies,
         drain=5,
     )
     monkeypatch.setattr(rendering, "rendering", lambda house: told)
     monkeypatch.setattr(rendering, "files", lambda house, running: small.files(made.document))
     monkeypatch.setattr(rendering, "copy_secrets", lambda house, wanted: None)
+    monkeypatch.setattr(rendering, "value_of", lambda house, name: name)
     monkeypatch.setattr(Workshop, "engine", property(lambda self: made.engine))
     monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
     monkeypatch.setattr(Workshop, "rollout", lambda self, stop: Rollout(made.engine))
@@ -198,6 +197,21 @@ def test_a_failed_gate_is_rolled_back(yard: Yard) -> None:
     assert yard.seen() == before
 
 
+def test_new_migrations_are_dumped_before(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a release in between had the files already and did not run them."""
+    from compose import workshop
+
+    monkeypatch.setattr(workshop, "migrations", lambda: {"migrate": ("1.sql",), "migrate_rag": ("rag.sql",)})
+    yard.run("deploy", "--yes")
+    monkeypatch.setattr(workshop, "migrations", lambda: {"migrate": ("1.sql", "2.sql"), "migrate_rag": ("rag.sql",)})
+    yard.document["services"]["traefik"]["image"] = "traefik:v4"
+    yard.run("deploy", "--yes")
+    yard.document["services"]["migrate"]["image"] = "maitre/engine:2"
+    assert "dump databases" in yard.run("deploy", "--yes").output
+    yard.document["services"]["migrate"]["image"] = "maitre/engine:3"
+    assert "dump databases" not in yard.run("deploy", "--yes").output
+
+
 def test_rollback(yard: Yard) -> None:
     """The release before, a named one, the list; none of them where there is none."""
     assert "There is no earlier release" in yard.run("rollback", "--yes", code=1).output
@@ -254,6 +268,22 @@ def test_restart(yard: Yard) -> None:
     assert "✓ start postgres" in yard.run("restart", "postgres").output
     assert "There is no service “x” (there is: gateway, postgres, traefik)." in yard.run("restart", "x", code=1).output
     assert "Nothing to do" in yard.run("deploy", "--yes").output
+
+
+def test_no_restart_in_the_middle_of_a_deploy(yard: Yard) -> None:
+    """The files on the disk are a newer release's: a restart would start that."""
+    yard.run("deploy", "--yes")
+    for name in ("postgres", "traefik"):
+        yard.document["services"][name]["image"] = "another:2"
+    yard.engine.at = lambda step: os.kill(os.getpid(), signal.SIGINT) if step.name == "start postgres" else None
+    yard.run("deploy", "--yes", code=130)
+    yard.engine.at = lambda step: None
+    before = yard.seen()
+    told = yard.run("restart", "traefik", code=1).output.replace("\n", " ")
+    assert (
+        "was stopped after “start postgres”. `cli deploy` finishes it, `cli rollback` undoes it; then restart." in told
+    )
+    assert yard.seen() == before
 
 
 def test_destroy(yard: Yard) -> None:

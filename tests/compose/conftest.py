@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,8 @@ from compose.course import Target
 from compose.deploy import Deploy
 from compose.journal import Journal
 from compose.plan import Plan
-from compose.releases import Release, release_id
+from compose.releases import Release, applied, release_id
+from compose.secret_copy import Copy
 from compose.site import Folder
 from compose.steps import Step
 from tests.compose import small
@@ -25,13 +26,15 @@ NOW = datetime(2026, 11, 21, 20, 40, 5, tzinfo=UTC)
 
 @dataclass
 class Yard:
-    """A house in which things are deployed. `heard`: events as `event name`; `stopping`: whether Ctrl-C was pressed."""
+    """A house in which things are deployed. `heard`: events as `event name`; `stopping`: whether Ctrl-C was pressed;
+    `copied`: the copies of secrets that lie there."""
 
     state: Path
     secrets: dict[str, str] = field(default_factory=lambda: {"postgres_password": "p", "gateway_key": "g"})
     heard: list[str] = field(default_factory=list)
     stopping: Callable[[], bool] = lambda: False
-    copied: list[Path] = field(default_factory=list)
+    migrations: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"migrate": ("0001.sql",)})
+    copied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.stack = self.state / "stack"
@@ -48,13 +51,11 @@ class Yard:
             small.PROJECT,
             before=self.journal.files(current) if current else {},
             last=every[-1] if current else None,
-            migrations=("0001.sql",),
-            jobs=small.JOBS,
-            beside=small.BESIDE,
-            secrets={f"secrets/{path}": path.split("/")[1] for path in small.SECRETS},
+            migrations=self.migrations,
             secret=self.secrets.__getitem__,
             key="stamp",
-            copy_secrets=self.copy,
+            write_copies=self.copy,
+            remove_copies=self.remove_others,
         )
         return Deploy(
             engine=self.engine,
@@ -68,18 +69,22 @@ class Yard:
             now=lambda: NOW,
         )
 
-    def copy(self) -> None:
-        """Remember that the secrets were copied."""
-        self.copied.append(self.stack)
+    def copy(self, wanted: Mapping[str, Copy]) -> None:
+        """Remember that these secrets were copied."""
+        self.copied.update(wanted)
 
-    def way(self, files: dict[str, str], **more: object) -> tuple[Plan, tuple[Step, ...], Target, Deploy]:
+    def remove_others(self, wanted: Mapping[str, Copy]) -> None:
+        """Remember that these only are left."""
+        self.copied &= set(wanted)
+
+    def way(self, files: Mapping[str, str], **more: object) -> tuple[Plan, tuple[Step, ...], Target, Deploy]:
         """What a deploy of these files would do."""
         deploy = self.deploy()
-        target = deploy.site.target(files, self.engine.containers())
+        target = deploy.site.target(small.contents(files), self.engine.containers())
         plan, way = deploy.way(target, **more)  # type: ignore[arg-type]
         return plan, way, target, deploy
 
-    def go(self, files: dict[str, str], what: str = "deploy", **more: object) -> Release:
+    def go(self, files: Mapping[str, str], what: str = "deploy", **more: object) -> Release:
         """Deploy these files."""
         _, way, target, deploy = self.way(files, **more)
         now = next(self._clock)
@@ -90,11 +95,11 @@ class Yard:
             now.isoformat(),
             what,
             jobs=every[-1].jobs if every and self.journal.current() else {},
-            migrations=target.migrations,
+            migrations=applied(every, self.journal.current()),
         )
         return deploy.go(release, target, way)
 
-    def kinds(self, files: dict[str, str]) -> dict[str, str]:
+    def kinds(self, files: Mapping[str, str]) -> dict[str, str]:
         """What would happen to each service, but for those that go on as they are."""
         return {one.service: one.kind for one in self.way(files)[0].work}
 

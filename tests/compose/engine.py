@@ -25,6 +25,7 @@ class Engine:
         self.faulty: set[str] = set()
         self.at: Callable[[Step], None] = lambda step: None
         self.here: set[str] = set()
+        self.passed: tuple[int, ...] = ()
         self._made = 0
 
     def run(self, step: Step, told: Told, stop: Callable[[], bool] = lambda: False) -> None:

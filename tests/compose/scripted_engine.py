@@ -14,7 +14,8 @@ Told = Callable[[str], None]
 
 class ScriptedEngine:
     """Serves `gateway` with so many old containers. `health`: of the new ones after a look; `dies`: one of them, once
-    requests go to it; `deaf`: Traefik does not read its files any more; `breaks`: the number of the call during which
+    requests go to it; `deaf`: Traefik reads its files no more, but for the way
+    back; `mute`: it does not read the way back; `breaks`: the number of the call during which
     Ctrl-C is pressed, once; `early`: before the call has done its work."""
 
     def __init__(
@@ -25,13 +26,14 @@ class ScriptedEngine:
         state: str = "running",
         dies: bool = False,
         deaf: bool = False,
+        mute: bool = False,
         breaks: int = 0,
         early: bool = False,
     ) -> None:
         self.time = 0.0
         self.calls: list[str] = []
         self._health, self._state, self._dies, self._deaf, self._breaks = health, state, dies, deaf, breaks
-        self._early = early
+        self._early, self._mute = early, mute
         self._held = {f"old{number}": one(f"old{number}", number, "healthy") for number in range(1, old + 1)}
         self.told = self.sent = frozenset(each.name for each in self._held.values())  # written down; taken up
 
@@ -100,7 +102,8 @@ class ScriptedEngine:
         """Where they go: what was written before the last look."""
         self._call("sends")
         said = self.sent
-        if not self._deaf or all(name.startswith("name-old") for name in self.told):
+        back = all(name.startswith("name-old") for name in self.told)
+        if not (self._mute if back else self._deaf):
             self.sent = self.told
         return said
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from compose.deploy import Stopped
+from compose.engine import EngineAway
 from compose.postgres_init import ENSURE, SCRIPT
 from compose.releases import sentence, unfinished
 from maitre.errors import HouseError
@@ -47,14 +48,14 @@ def test_the_first_deploy_makes_everything_in_order(yard: Yard) -> None:
     assert release.outcome == "done"
     assert yard.journal.current() == release.id
     assert set(running(yard)) == {"house-traefik-1", "house-postgres-1", "house-gateway-1"}
-    assert set(yard.copied) == {yard.stack}
+    assert yard.copied == set(small.SECRETS)
 
 
 def test_deploying_twice_changes_nothing(yard: Yard) -> None:
     """No step, no new release, the same containers."""
     yard.go(small.files())
     plan, way, _, _ = yard.way(small.files())
-    assert plan.work == way == ()
+    assert (plan.work, way) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -288,3 +289,124 @@ def test_postgres_hears_of_its_roles_before_anybody_signs_in(yard: Yard) -> None
     step = next(step for step in yard.engine.steps if step.name == told)
     assert step.argv[-len(ENSURE) :] == ENSURE
     assert yard.way(small.files(**script))[1] == ()
+
+
+def without_its_key() -> dict[str, str]:
+    """The files of a stack whose gateway is new and reads no secret."""
+    document = small.document()
+    document["services"]["gateway"] |= {"image": "maitre/engine:2", "secrets": []}
+    del document["secrets"]["gateway_key"]
+    return small.files(document)
+
+
+def test_the_way_back_has_the_copies_of_its_own_release(yard: Yard) -> None:
+    """A copy that only the older release reads stays until the newer one is done, and is there again on the way back,
+    though no file of today names it."""
+    first = yard.go(small.files())
+    yard.engine.ill = {("gateway", "maitre/engine:2")}
+    there: list[set[str]] = []
+    yard.engine.at = lambda step: there.append(set(yard.copied))
+    with pytest.raises(HouseError, match="Rolled back"):
+        yard.go(without_its_key())
+    assert all(seen == set(small.SECRETS) for seen in there)
+    yard.engine.ill = set()
+    yard.go(without_its_key())
+    assert yard.copied == {"postgres/postgres_password"}
+    assert yard.kinds(yard.journal.files(first.id)) == {"gateway": "change"}
+    yard.go(yard.journal.files(first.id), jobs=False)
+    assert yard.copied == set(small.SECRETS)
+
+
+def test_the_way_back_replaces_as_its_own_release_did(yard: Yard) -> None:
+    """Whether a service is a job, and whether it is replaced beside, stands in the release's own Compose file."""
+    first = yard.go(small.files())
+    document = small.document()
+    document["services"]["gateway"] |= {"image": "maitre/engine:2", "labels": {}}
+    yard.go(small.files(document))
+    assert yard.rollout.rolled == []
+    yard.go(yard.journal.files(first.id), jobs=False)
+    assert yard.rollout.rolled == ["gateway"]
+    assert set(running(yard)) == {"house-traefik-1", "house-postgres-1", "house-gateway-2"}
+
+
+def test_a_service_that_was_left_out_keeps_its_copies(yard: Yard) -> None:
+    """With --only the others run on with what an older release gave them."""
+    yard.go(small.files())
+    files = without_its_key()
+    document = yaml.safe_load(files["compose.yaml"])
+    document["services"]["traefik"]["image"] = "traefik:v4"
+    yard.go(small.files(document), only=["traefik"])
+    assert yard.copied == set(small.SECRETS)
+
+
+def refusing(fault: Exception, at: str) -> Any:
+    """Raises the fault at the step of this name."""
+
+    def look(step: Any) -> None:
+        if step.name == at:
+            raise fault
+
+    return look
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left on device", "/h/deploy.log"), ConnectionResetError(104, "reset by peer")]
+)
+def test_what_the_disk_or_the_network_refuses_is_undone_too(yard: Yard, fault: OSError) -> None:
+    """One sentence with the file, where there is one, and the release before runs again."""
+    yard.go(small.files())
+    before = running(yard)
+    document = small.document()
+    for name in ("traefik", "postgres"):
+        document["services"][name]["image"] = "another:1"
+    yard.engine.at = refusing(fault, "start traefik")
+    with pytest.raises(HouseError, match="Rolled back") as told:
+        yard.go(small.files(document))
+    assert str(fault.strerror) in str(told.value)
+    assert running(yard) == before
+    assert yard.journal.all()[-1].outcome == "undone"
+
+
+def test_a_journal_that_cannot_be_written_is_undone_too(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The house goes back, and the sentence says that it could not be written down."""
+    yard.go(small.files())
+    before = running(yard)
+
+    def full(release: Any) -> None:
+        raise OSError(28, "No space left on device", "release.json")
+
+    monkeypatch.setattr(yard.journal, "note", full)
+    with pytest.raises(HouseError, match="could not be written down: release.json: No space left on device"):
+        yard.go(changed("postgres", image="pgvector/pgvector:0.9"))
+    assert running(yard) == before
+
+
+def test_an_engine_that_goes_away_in_the_middle(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence: how the house is, and what to run once it answers."""
+    yard.go(small.files())
+
+    def away() -> Any:
+        raise EngineAway("Docker does not answer: there is no socket.")
+
+    def go_away(step: Any) -> None:
+        if step.name == "start postgres":
+            monkeypatch.setattr(yard.engine, "containers", away)
+
+    yard.engine.at = go_away
+    with pytest.raises(HouseError) as told:
+        yard.go(changed("postgres", image="pgvector/pgvector:0.9"))
+    assert str(told.value) == (
+        "Docker does not answer: there is no socket. The deploy broke off after “write files”, and what runs has been "
+        "left as it is; once Docker answers, `cli deploy` finishes it, `cli rollback` undoes it."
+    )
+    assert unfinished(yard.journal.all()) is not None
+
+
+def test_only_migrations_that_ran_are_noted(yard: Yard) -> None:
+    """A release that did not run the job carries over what the current one has, so that the next one that does run it
+    makes a dump."""
+    assert yard.go(small.files()).migrations == ("0001.sql",)
+    yard.migrations = {"migrate": ("0001.sql", "0002.sql"), "migrate_rag": ("rag.sql",)}
+    assert yard.go(changed("traefik", image="traefik:v4")).migrations == ("0001.sql",)
+    assert yard.go(small.files(), jobs=False).migrations == ("0001.sql",)
+    assert yard.go(newer()).migrations == ("0001.sql", "0002.sql")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import stat
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from docker.errors import DockerException
 
 from compose.docker_engine import DockerEngine, client
 from compose.docker_facts import gather
-from compose.engine import StepFailed
+from compose.engine import EngineAway, StepFailed
 from compose.facts import Asked
 from compose.steps import Compose, Step
+from compose.traefik_http import api_of
 from maitre.errors import HouseError
 
 
@@ -44,6 +47,16 @@ def test_a_step_that_fails_says_how_it_ended(engine: DockerEngine) -> None:
     with pytest.raises(StepFailed, match=r"“try” failed \(exit code 3\)") as told:
         engine.run(python("print('the reason'); raise SystemExit(3)"), lambda line: None)
     assert "the reason" in str(told.value)
+
+
+def test_a_child_keeps_what_it_is_given(engine: DockerEngine, tmp_path: Path) -> None:
+    """The house's lock is held until Compose has ended, whatever becomes of us."""
+    with (tmp_path / "lock").open("w") as lock:
+        look = python(f"import os; os.fstat({lock.fileno()})")
+        with pytest.raises(StepFailed):
+            engine.run(look, lambda line: None)
+        engine.passed = (lock.fileno(),)
+        engine.run(look, lambda line: None)
 
 
 def test_a_program_that_is_not_there(engine: DockerEngine) -> None:
@@ -88,6 +101,14 @@ def test_an_engine_that_is_away(monkeypatch: pytest.MonkeyPatch, where: str, tol
     with pytest.raises(HouseError, match="Docker does not answer: .+") as error:
         client()
     assert told in str(error.value)
-    facts = gather(Asked("x", (), "none", False, (), 0, {}, frozenset(), frozenset()), [], "house")
+    facts = gather(Asked("x", (), "none", False, (), 0, frozenset(), frozenset(), {}), [], "house")
     assert facts.engine is None
     assert facts.engine_fault
+
+
+def test_an_engine_that_goes_away_while_traefik_is_looked_for() -> None:
+    """It is told as everywhere else, so that a deploy can go back."""
+    client = Mock()
+    client.api.containers.side_effect = DockerException("Connection refused")
+    with pytest.raises(EngineAway, match="Docker does not answer: nobody listens on its socket"):
+        api_of(client, "house")()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from compose.journal import Journal
-from compose.releases import KEPT, Release, expired, previous, release_id, sentence, unfinished
+from compose.releases import KEPT, Contents, Release, expired, previous, release_id, sentence, unfinished
+from compose.secret_copy import Copy
 from maitre.errors import HouseError
 
 
@@ -28,13 +29,16 @@ def test_an_id_sorts_by_time() -> None:
 
 
 def test_a_release_is_kept_with_its_files(tmp_path: Path) -> None:
-    """What was written is read back; it becomes the current one only when it is done; others may not read it."""
+    """What was written is read back, with the table of the copies; it becomes the current one only when it is done;
+    others may not read it."""
     journal, one = Journal(tmp_path / ".maitre"), release(1, jobs={"migrate": "a"}, migrations=("1.sql",))
-    journal.begin(one, {"compose.yaml": "a", "traefik/dynamic/b.yaml": "b"})
+    copies = {"gateway/key": Copy("key", "plain", 10001)}
+    journal.begin(one, Contents({"compose.yaml": "a", "traefik/dynamic/b.yaml": "b"}, copies))
     assert journal.all() == (one,)
     assert journal.current() is None
     journal.note(replace(one, outcome="done", reached=("write files",)))
     assert journal.current() == one.id
+    assert journal.contents(one.id) == Contents(journal.files(one.id), copies)
     assert journal.files(one.id) == {"compose.yaml": "a", "traefik/dynamic/b.yaml": "b"}
     assert stat.S_IMODE(journal.folder.stat().st_mode) == 0o700
     journal.forget()
@@ -42,14 +46,16 @@ def test_a_release_is_kept_with_its_files(tmp_path: Path) -> None:
 
 
 def test_so_many_are_kept_and_always_the_current_one(tmp_path: Path) -> None:
-    """Failed ones count, and never push out the one that runs."""
+    """Failed ones push out none: there must be one to go back to."""
     journal = Journal(tmp_path / ".maitre")
     for number in range(KEPT + 3):
-        journal.begin(release(number), {"compose.yaml": str(number)})
+        journal.begin(release(number), Contents({"compose.yaml": str(number)}, {}))
         journal.note(release(number, outcome="done"))
     assert [one.id for one in journal.all()] == [release(number).id for number in range(3, KEPT + 3)]
     every = [release(0, outcome="done"), *(release(number, outcome="undone") for number in range(1, KEPT + 3))]
-    assert release(0).id not in expired(every, release(0).id)
+    assert expired(every, release(0).id) == ()
+    again = [*every, *(release(number, outcome="done") for number in range(20, 20 + KEPT))]
+    assert expired(again, again[-1].id) == tuple(one.id for one in every)
 
 
 def test_a_release_that_is_not_there(tmp_path: Path) -> None:
@@ -62,7 +68,7 @@ def test_a_release_that_is_not_there(tmp_path: Path) -> None:
 def test_a_spoilt_record(tmp_path: Path) -> None:
     """The sentence names the file."""
     journal = Journal(tmp_path / ".maitre")
-    journal.begin(release(1), {})
+    journal.begin(release(1), Contents({}, {}))
     (journal.folder / release(1).id / "release.json").write_text(json.dumps({"id": 1}))
     with pytest.raises(HouseError, match=r"release\.json cannot be read"):
         journal.all()

@@ -57,6 +57,17 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
         assert "max" in (tmp_path / "deploy.lock").read_text()
 
 
+def test_a_child_that_goes_on_holds_the_lock(tmp_path: Path) -> None:
+    """Compose, whose deploy was killed, still changes containers."""
+    with locked(tmp_path, "lea", "deploy", NOW) as lock:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True, pass_fds=(lock,))
+    with pytest.raises(HouseError, match="Another deploy of this house is running"), locked(tmp_path, "max", "x", NOW):
+        pass
+    child.communicate("\n")
+    with locked(tmp_path, "max", "deploy", NOW):
+        pass
+
+
 def test_a_spoilt_note_is_only_information() -> None:
     """The sentence is there without it."""
     assert held("{") == "Another deploy of this house is running; another command is at it. Wait for it to end."

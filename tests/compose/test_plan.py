@@ -19,7 +19,7 @@ def one_of(name: str = "gateway", **more: Any) -> Wanted:
     document = small.document()
     document["services"][name] |= more
     secrets = {f"secrets/{path}": (path.split("/")[1], "d1") for path in small.SECRETS}
-    return wanted(document, small.files(), secrets, jobs=small.JOBS, beside=small.BESIDE)[name]
+    return wanted(document, small.files(), secrets)[name]
 
 
 def seen(of: Wanted, **more: Any) -> Container:

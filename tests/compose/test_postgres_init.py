@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from compose.consumers import EVERY, Consumer, consumers, passwords
+from compose.layout import SECRETS
 from compose.postgres_init import SCRIPT, postgres_init
-from compose.secret_files import FOLDER
 from compose.stack_roles import StackRoles
 from maitre.errors import HouseError
 from provisioning.derived import percent_encoded, scram_verifier, verifies
@@ -139,7 +139,7 @@ def test_a_running_stack_gets_a_new_password(cluster: Cluster, tmp_path: Path) -
     a second time nothing changes."""
     ensure(cluster, EVERY, {})
     stack, ran = tmp_path / "stack", list[int]()
-    folder = stack / FOLDER / "postgres" / "roles"
+    folder = stack / SECRETS / "postgres" / "roles"
     folder.mkdir(parents=True)
     for role in passwords(EVERY):
         (folder / role).write_text(scram_verifier(FIRST if role == "postgres" else role, SALT))

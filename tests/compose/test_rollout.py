@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from threading import Event
 from typing import Any
 
 import pytest
@@ -55,6 +57,24 @@ def test_a_version_that_fails_leaves_the_old_one_as_it_was(fault: dict[str, Any]
     assert not [call for call in engine.calls if call.startswith("stop old")]
 
 
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (
+            {"mute": True, "dies": True},
+            "name-new2 did not stay healthy: it has stopped.*On the way back: Traefik has not",
+        ),
+        ({"mute": True, "deaf": True}, "Traefik has not taken up within 30 seconds that gateway is name-new2"),
+    ],
+)
+def test_a_switch_back_that_fails_leaves_no_new_ones(fault: dict[str, Any], sentence: str) -> None:
+    """The old ones are what is written down, and the new ones are gone, whatever Traefik has read."""
+    engine = ScriptedEngine(**fault)
+    with pytest.raises(StepFailed, match=re.compile(sentence, re.DOTALL)):
+        rollout(engine).roll("gateway", 1, 60)
+    assert engine.serving == "old"
+
+
 def test_before_the_switch_a_failed_version_is_not_waited_for() -> None:
     """Nobody has sent it anything, so it has nothing to end."""
     engine = ScriptedEngine(health="unhealthy")
@@ -91,7 +111,7 @@ def test_ctrl_c_at_any_moment_leaves_one_version(number: int, early: bool) -> No
 
 
 def test_an_operator_who_breaks_off_before_the_drain_has_the_old_version() -> None:
-    """`stop` is asked while the new ones become healthy and while they are watched."""
+    """`stop` is asked while the new ones become healthy and while they are watched; later it leads forward."""
     for after in range(1, 30):
         engine, asked = ScriptedEngine(), 0
 
@@ -105,7 +125,26 @@ def test_an_operator_who_breaks_off_before_the_drain_has_the_old_version() -> No
         except KeyboardInterrupt:
             assert engine.serving == "old"
         else:
-            assert (engine.serving, asked < after) == ("new", True)
+            assert (engine.serving, asked <= after) == ("new", True)
+
+
+def test_an_operator_who_breaks_off_during_the_drain_cuts_it_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old ones hear a second SIGTERM, and the rollout is done: the new ones serve."""
+    engine, draining, cut = ScriptedEngine(), Event(), Event()
+    ended = engine.stop
+
+    def drains(id: str, seconds: int) -> None:
+        if seconds == LAST:
+            draining.set()
+            assert cut.wait(60)
+        else:
+            ended(id, seconds)
+            cut.set()
+
+    monkeypatch.setattr(engine, "stop", drains)
+    rollout(engine, stop=draining.is_set).roll("gateway", 1, 60)
+    assert [call for call in engine.calls if call.startswith("stop")] == [f"stop old1 {BESIDE_DRAIN}"]
+    assert engine.serving == "new"
 
 
 def test_what_an_earlier_deploy_left_lying_is_removed() -> None:

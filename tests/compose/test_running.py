@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from compose import running as running_module
 from compose.running import Container, Running, container, running
 from compose.servers import redirected
 
@@ -79,3 +80,9 @@ def test_traefik_is_told_the_containers_that_run() -> None:
         "http://open_webui:8080",
     )
     assert redirected({"tls": {}}, two, "house") == {"tls": {}}
+
+
+def test_a_container_that_is_gone_is_lost() -> None:
+    """Nobody waits for it, and it is not taken for a healthy one."""
+    one = running_module.gone("0123456789abcdef")
+    assert (one.well, one.lost, one.name, one.fault) == (False, True, "container 0123456789ab", "is gone")

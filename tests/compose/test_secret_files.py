@@ -13,8 +13,9 @@ import bcrypt
 import pytest
 
 from compose.consumers import consumers
-from compose.secret_files import Written, value_of, write_copies
-from compose.secrets import Copy, Form, copies, names, readers
+from compose.secret_copy import Copy, Form
+from compose.secret_files import remove_others, value_of, write_copies
+from compose.secrets import copies, names, readers
 from devstack import scaffold
 from maitre.errors import HouseError
 from maitre.settings import House, load_house
@@ -106,7 +107,7 @@ def test_copies_are_private_and_in_their_form(tmp_path: Path) -> None:
     """Mode 400 in a closed folder, through which nobody else passes."""
     home = tmp_path / "secrets"
     done = write_copies(home, ALL, VALUES.__getitem__)
-    assert done.written == tuple(ALL)
+    assert done == tuple(ALL)
     assert {stat.S_IMODE((home / path).stat().st_mode) for path in ALL} == {0o400}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert (home / "a/plain").read_text() == "a b\n"
@@ -122,7 +123,7 @@ def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     """Forms with a salt of their own stay too, so nothing is restarted."""
     write_copies(tmp_path, ALL, VALUES.__getitem__)
     before = marks(tmp_path)
-    assert write_copies(tmp_path, ALL, VALUES.__getitem__) == Written((), ())
+    assert write_copies(tmp_path, ALL, VALUES.__getitem__) == ()
     assert marks(tmp_path) == before
 
 
@@ -132,7 +133,7 @@ def test_a_new_value_changes_its_own_copies_only(path: str, tmp_path: Path) -> N
     write_copies(tmp_path, ALL, VALUES.__getitem__)
     before = marks(tmp_path)
     fresh = {**VALUES, ALL[path].source: "another"}
-    assert write_copies(tmp_path, ALL, fresh.__getitem__).written == (path,)
+    assert write_copies(tmp_path, ALL, fresh.__getitem__) == (path,)
     after = marks(tmp_path)
     assert {one for one in ALL if after[one] != before[one]} == {path}
 
@@ -151,20 +152,20 @@ def test_a_spoilt_copy_is_mended(path: str, spoil: str, tmp_path: Path) -> None:
     elif spoil == "garbage":
         file.write_bytes(b"\xff\x00")
         file.chmod(0o400)
-    assert write_copies(tmp_path / "s", ALL, VALUES.__getitem__).written == (path,)
+    assert write_copies(tmp_path / "s", ALL, VALUES.__getitem__) == (path,)
     assert not file.is_symlink()
     assert stat.S_IMODE(file.stat().st_mode) == 0o400
     assert elsewhere.read_text() == "left alone"
-    assert write_copies(tmp_path / "s", ALL, VALUES.__getitem__).written == ()
+    assert write_copies(tmp_path / "s", ALL, VALUES.__getitem__) == ()
 
 
 def test_what_nobody_reads_any_more_is_removed(tmp_path: Path) -> None:
-    """A service that is gone leaves no secret behind, nor does a write that was broken off."""
+    """Writing leaves it; what is removed then is a gone service's secret, and half of a write that was broken off."""
     write_copies(tmp_path, ALL, VALUES.__getitem__)
     (tmp_path / "a" / ".plain.new").write_text("half")
     left = {path: copy for path, copy in ALL.items() if not path.startswith("b/")}
-    done = write_copies(tmp_path, left, VALUES.__getitem__)
-    assert done.removed == ("a/.plain.new", "b/roles/r", "b/word_url")
+    assert write_copies(tmp_path, left, VALUES.__getitem__) == ()
+    assert remove_others(tmp_path, left) == ("a/.plain.new", "b/roles/r", "b/word_url")
     assert sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")) == ["a", "a/plain", "c", "c/users"]
 
 
@@ -204,7 +205,7 @@ def test_each_copy_belongs_to_its_service(tmp_path: Path) -> None:
     """The owner is the service's user; a changed user changes the copy."""
     for owner in (10001, 999):
         done = write_copies(tmp_path, {"a/plain": Copy("plain", "plain", owner)}, VALUES.__getitem__)
-        assert done.written == ("a/plain",)
+        assert done == ("a/plain",)
         assert (tmp_path / "a/plain").stat().st_uid == owner
 
 
@@ -224,13 +225,14 @@ def test_a_house_gives_its_services_their_secrets(house: House, tmp_path: Path) 
     (house.state / "secrets" / "openai").write_text("sk-1")
     (house.state / "secrets" / "openai").chmod(0o600)
 
-    def write(profiles: tuple[str, ...]) -> Written:
-        return write_copies(tmp_path / "s", copies(services, consumers(profiles)), partial(value_of, house))
+    def write(profiles: tuple[str, ...]) -> tuple[str, ...]:
+        wanted = copies(services, consumers(profiles))
+        return write_copies(tmp_path / "s", wanted, partial(value_of, house)) + remove_others(tmp_path / "s", wanted)
 
-    assert "postgres/roles/litellm" in write(("litellm",)).written
+    assert "postgres/roles/litellm" in write(("litellm",))
     assert (tmp_path / "s/gateway/openai").read_text() == "sk-1\n"
     assert verifies((tmp_path / "s/postgres/roles/rag").read_text().strip(), house.secret("rag_db_password"))
-    assert write(()) == Written((), ("postgres/roles/litellm",))
+    assert write(()) == ("postgres/roles/litellm",)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])

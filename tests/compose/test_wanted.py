@@ -11,10 +11,10 @@ from compose.wanted import is_here, ordered, size, stamped, wanted
 from tests.compose import small
 
 
-def services(document: dict[str, Any] | None = None, **more: str) -> Any:
+def services(document: dict[str, Any] | None = None, /, **more: str) -> Any:
     """The services of the small stack."""
     of = document or small.document()
-    return wanted(of, small.files(of, **more), {}, folder="/house/.maitre/stack", jobs=small.JOBS, beside=small.BESIDE)
+    return wanted(of, small.files(of, **more), {}, folder="/house/.maitre/stack")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 from compose import rollout, steps
 from compose.docker_engine import DockerEngine
 from compose.rollout import BesideRollout
+from compose.secret_copy import Copy
 from compose.steps import Compose
 from compose.traefik_http import TraefikProxy
 from maitre.errors import HouseError
@@ -52,10 +53,10 @@ class RealYard(Yard):
             self.engine, proxy, compose, 1, lambda said: None, time.monotonic, time.sleep
         )
 
-    def copy(self) -> None:
+    def copy(self, wanted: Mapping[str, Copy]) -> None:
         """Write the copies of the secrets, as Compose mounts them."""
-        for path in small.SECRETS:
-            file, value = self.stack / "secrets" / path, self.secrets[path.split("/")[1]]
+        for path, copy in wanted.items():
+            file, value = self.stack / "secrets" / path, self.secrets[copy.source]
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(value)
 
