@@ -74,9 +74,12 @@ class Deployed:
         line = socket.create_connection(("127.0.0.1", self.https), TIMEOUT[0])
         return trusting.wrap_socket(line, server_hostname=HOSTS["open_webui"])
 
-    def cli(self, *words: str, told: Say | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `cli WORDS` for this house to its end, whatever that is. `told` hears each line as it is printed."""
-        with self.begun(*words) as running:
+    def cli(
+        self, *words: str, told: Say | None = None, root: Path = ROOT, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `cli WORDS` for this house to its end, whatever that is. `told` hears each line as it is printed; `root`:
+        the folder of the sources that it is run from."""
+        with self.begun(*words, root=root, **environment) as running:
             assert running.stdout
             lines = []
             for line in running.stdout:
@@ -85,11 +88,11 @@ class Deployed:
                     told(f"  {line.rstrip()}")
         return subprocess.CompletedProcess(words, running.returncode, "".join(lines))
 
-    def begun(self, *words: str) -> subprocess.Popen[str]:
+    def begun(self, *words: str, root: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
         """Begin `cli WORDS`; what it says of mistakes is among what it prints."""
         return subprocess.Popen(
-            [sys.executable, "-u", str(ROOT / "cli.py"), *words, "--house", str(self.folder)],
-            env={**self.engine.environment, "COLUMNS": "160"},
+            [sys.executable, "-u", str(root / "cli.py"), *words, "--house", str(self.folder)],
+            env={**self.engine.environment, "COLUMNS": "160", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
