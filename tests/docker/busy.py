@@ -76,8 +76,8 @@ def scripted(told: dict[str, Any]) -> None:
     base = f"http://upstream:{PORT}/v1"
     told["providers"][MODEL] = {"kind": "openai", "base_url": base, "models": {MODEL: {"name": "Scripted"}}}
     told["prices"]["models"][MODEL] = {"input": "1", "output": "2"}
-    told["plans"]["busy"] = {"name": "Busy", "price": 0, "max_answer_tokens": 100_000, "models": [MODEL]}
-    told["default_plan"] = "busy"
+    told["plans"]["wide"]["models"].append(MODEL)
+    told["default_plan"] = "wide"
 
 
 @contextmanager

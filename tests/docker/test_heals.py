@@ -10,11 +10,13 @@ import pytest
 import requests
 
 from devstack.process import wait_until
+from provisioning.logins import passwords_of
 from tests.docker.busy import MODEL, Busy, untrue, upstream
 from tests.docker.deployed import Guest
 from tests.docker.load import Load
 from tests.engine.answers import script
 
+WHO = "wide@maitre.example"
 #: The rag service and its worker are killed too; they have no guests here.
 SERVICES = ("postgres", "valkey", "traefik", "open_webui", "gateway", "pipelines", "ollama", "rag", "rag_worker")
 PATIENCE = 180  # seconds; Open WebUI starts for a minute
@@ -25,9 +27,8 @@ class Visitor:
 
     def __init__(self, busy: Busy) -> None:
         self._door: Guest = busy.deployed.guest("open_webui")
-        email = "admin@maitre.example"
-        password = busy.deployed.house.secret("webui_admin_password")
-        told = self._door.post("/api/v1/auths/signin", json={"email": email, "password": password})
+        login = {"email": WHO, "password": passwords_of(busy.deployed.house)[WHO]}
+        told = self._door.post("/api/v1/auths/signin", json=login)
         assert told.status_code == 200, told.text
         self._door.headers["Authorization"] = f"Bearer {told.json()['token']}"
 
