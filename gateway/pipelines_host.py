@@ -4,8 +4,9 @@
 
 In a container MAITRE_PLUGINS names the image's plugins; the server gets a copy of them in PIPELINES_DIR.
 
-Every request carries the key, or is answered 401; only `GET /healthz` is not asked for it. Turns of our own models
-are served here by the process's one engine; everything else by the upstream server's own code and its plugins.
+Every request carries the key, or is answered 401; only `GET /healthz` and `GET /readyz` are not asked for it. Turns of
+our own models are served here by the process's one engine; everything else by the upstream server's own code and its
+plugins.
 """
 
 from __future__ import annotations
