@@ -76,7 +76,9 @@ def scripted(told: dict[str, Any]) -> None:
     base = f"http://upstream:{PORT}/v1"
     told["providers"][MODEL] = {"kind": "openai", "base_url": base, "models": {MODEL: {"name": "Scripted"}}}
     told["prices"]["models"][MODEL] = {"input": "1", "output": "2"}
-    told["plans"]["wide"]["models"].append(MODEL)
+    for plan in told["plans"].values():
+        if "models" in plan:
+            plan["models"].append(MODEL)
     told["default_plan"] = "wide"
 
 
