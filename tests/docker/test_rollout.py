@@ -59,6 +59,7 @@ def test_a_deploy_that_is_broken_off_is_finished_by_the_next(busy: Busy, say: Sa
         say(second.stdout)
         assert second.returncode == 1
         assert f"(pid {running.pid}) has been at it since" in second.stdout
+        assert len(second.stdout.strip().splitlines()) == 1
         assert running.returncode == 130, said
         assert "Stopped" in said
         assert "Traceback" not in said + second.stdout
@@ -84,7 +85,7 @@ def test_an_ill_release_is_rolled_back(busy: Busy, tmp_path: Path, say: Say) -> 
     assert "Traceback" not in done.stdout
     assert {service: one.image for service in SERVERS for one in busy.of(service)} == before
     assert [one.id for one in busy.of("pipelines")] == [host.id]
-    assert busy.deployed.asked("rollback", "--list")[0]["outcome"] == "undone"
+    assert busy.deployed.asked("rollback", "--list")[-1]["outcome"] == "undone"
     assert busy.deployed.psql("select count(*) from information_schema.columns where column_name = 'next'") == "1"
 
 
