@@ -30,7 +30,8 @@ Tokenize = Literal["none", "llama_cpp", "vllm", "anthropic"]
 
 
 class ScriptedUpstream:
-    """An upstream. `host`: the address that it listens at; `tokenize`: whose token counting it offers; may be changed while it runs."""
+    """An upstream. `host`: the address that it listens at; `tokenize`: whose token counting it offers; may be changed
+    while it runs."""
 
     def __init__(
         self,
