@@ -16,10 +16,10 @@ from compose.running import Container, container, running
 from devstack.places import ROOT
 from devstack.process import wait_until
 from maitre.errors import HouseError
-from tests.docker.deployed import PROJECT, Deployed
+from tests.docker.deployed import PROJECT, SCRIPTED, SCRIPTED_PORT, Deployed
 from tests.user_jwt import mint
 
-UPSTREAM, PORT, MODEL = f"{PROJECT}-upstream", 9000, "scripted"
+UPSTREAM = f"{PROJECT}-upstream"
 
 Row = Mapping[str, Any]
 
@@ -60,26 +60,15 @@ class Busy:
 
     def rows(self) -> list[Row]:
         """The ledger's rows of the scripted model."""
-        statement = f"select coalesce(json_agg(ledger), '[]') from ledger where model = '{MODEL}'"
+        statement = f"select coalesce(json_agg(ledger), '[]') from ledger where model = '{SCRIPTED}'"
         rows: list[Row] = json.loads(self.deployed.psql(statement))
         return rows
 
     def calls(self) -> list[dict[str, Any]]:
         """What the upstream remembers."""
-        log = requests.get(f"http://{self.address(UPSTREAM)}:{PORT}/_log?brief", timeout=60)
+        log = requests.get(f"http://{self.address(UPSTREAM)}:{SCRIPTED_PORT}/_log?brief", timeout=60)
         calls: list[dict[str, Any]] = log.json()
         return calls
-
-
-def scripted(told: dict[str, Any]) -> None:
-    """Change a maitre.yaml: one more provider, which anybody may ask as much as he likes."""
-    base = f"http://upstream:{PORT}/v1"
-    told["providers"][MODEL] = {"kind": "openai", "base_url": base, "models": {MODEL: {"name": "Scripted"}}}
-    told["prices"]["models"][MODEL] = {"input": "1", "output": "2"}
-    for plan in told["plans"].values():
-        if "models" in plan:
-            plan["models"].append(MODEL)
-    told["default_plan"] = "wide"
 
 
 @contextmanager
@@ -91,7 +80,7 @@ def upstream(deployed: Deployed) -> Iterator[None]:
         *("run", "--detach", "--init", "--name", UPSTREAM, "--network", f"{PROJECT}_models"),
         *("--network-alias", "upstream", "--volume", f"{ROOT / 'tests'}:/scripted/tests:ro"),
         *("--env", "PYTHONPATH=/scripted", image, "python", "-m", "tests.upstream"),
-        *("--host", "0.0.0.0", "--port", str(PORT), "--forget-bytes"),
+        *("--host", "0.0.0.0", "--port", str(SCRIPTED_PORT), "--forget-bytes"),
     )
     try:
         assert wait_until(lambda: "http" in engine.docker("logs", UPSTREAM), 60, every=0.2)

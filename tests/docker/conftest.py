@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.busy import Busy, scripted
+from tests.docker.busy import Busy
 from tests.docker.deployed import Deployed, deployed
 from tests.docker.engine import Engine, NoEngine, running_engine
 from tests.docker.images import build_ours, build_stand_ins
@@ -73,18 +73,10 @@ def house(
         yield house
 
 
-@pytest.fixture(scope="module")
-def busy(house: Deployed, say: Callable[[str], None]) -> Iterator[Busy]:
-    """The deployed house, whose guests talk to a scripted upstream; afterwards it is as it was."""
-    file = house.folder / "maitre.yaml"
-    before = file.read_text("utf-8")
-    try:
-        house.change(scripted)
-        house.deploy(say)
-        yield Busy(house)
-    finally:
-        file.write_text(before, "utf-8")
-        house.deploy(say)
+@pytest.fixture(scope="session")
+def busy(house: Deployed) -> Busy:
+    """The deployed house, with guests of its scripted provider."""
+    return Busy(house)
 
 
 def _without(reason: str) -> None:

@@ -42,6 +42,8 @@ DOMAIN = "localhost"
 HOSTS = {"open_webui": f"chat.{DOMAIN}", "gateway": f"api.{DOMAIN}", "dashboard": f"traefik.{DOMAIN}"}
 TIMEOUT = (10, 120)  # seconds: to connect, to wait for a piece of an answer
 OLLAMA = "http://ollama:11434/v1"
+#: One more provider, which is there when a test starts it (busy.py), and its one model.
+SCRIPTED, SCRIPTED_PORT = "scripted", 9000
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,7 @@ def settings(http: int, https: int) -> dict[str, Any]:
     embedder["models"]["e5"]["context"] = 512  # as Ollama's context_length, which is for all models alike
     told["plans"]["wide"] = {"name": "Wide", "price": 0, "max_answer_tokens": 1024, "models": ["smollm2"]}
     told["users"].append({"email": "wide@maitre.example", "name": "Wil Wide", "plan": "wide", "demo": True})
+    _scripted(told)
     told["stack"] = {
         "project": PROJECT,
         "bind": "127.0.0.1",
@@ -201,6 +204,17 @@ def settings(http: int, https: int) -> dict[str, Any]:
         "services": {"ollama": {"cpus": "2", "memory": "2g"}},
     }
     return told
+
+
+def _scripted(told: dict[str, Any]) -> None:
+    """Every plan has the scripted model, and guests whom nobody gave a plan may ask it as much as they like."""
+    base = f"http://upstream:{SCRIPTED_PORT}/v1"
+    told["providers"][SCRIPTED] = {"kind": "openai", "base_url": base, "models": {SCRIPTED: {"name": "Scripted"}}}
+    told["prices"]["models"][SCRIPTED] = {"input": "1", "output": "2"}
+    for plan in told["plans"].values():
+        if "models" in plan:
+            plan["models"].append(SCRIPTED)
+    told["default_plan"] = "wide"
 
 
 def write_house(folder: Path, http: int, https: int, **changed: Any) -> str:

@@ -18,7 +18,8 @@ import aiohttp
 
 from devstack.process import wait_until
 from maitre.errors import HouseError
-from tests.docker.busy import MODEL, Busy
+from tests.docker.busy import Busy
+from tests.docker.deployed import SCRIPTED
 from tests.engine.answers import script
 
 DONE = b"data: [DONE]"
@@ -124,7 +125,7 @@ class Load:
 
 
 def _model(door: str) -> str:
-    return MODEL if door == "gateway" else f"models.{MODEL}"
+    return SCRIPTED if door == "gateway" else f"models.{SCRIPTED}"
 
 
 def _unlike(status: int, said: bytes) -> str:

@@ -11,8 +11,8 @@ import requests
 
 from devstack.process import wait_until
 from provisioning.logins import passwords_of
-from tests.docker.busy import MODEL, Busy, untrue, upstream
-from tests.docker.deployed import Guest
+from tests.docker.busy import Busy, untrue, upstream
+from tests.docker.deployed import SCRIPTED, Guest
 from tests.docker.load import Load
 from tests.engine.answers import script
 
@@ -35,7 +35,7 @@ class Visitor:
     def answered(self) -> bool:
         """Whether a chat, through Traefik, Open WebUI, Traefik again, and the Pipelines host, is answered."""
         messages = [{"role": "user", "content": script(n=3, text="All is well")}]
-        body = {"model": f"models.{MODEL}", "stream": False, "messages": messages}
+        body = {"model": f"models.{SCRIPTED}", "stream": False, "messages": messages}
         try:
             told = self._door.post("/api/chat/completions", json=body)
             return told.status_code == 200 and "All is" in told.json()["choices"][0]["message"]["content"]
