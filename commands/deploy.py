@@ -40,11 +40,13 @@ def deploy(
 ) -> None:
     """Bring the stack to what the house's files say. Twice is once: what has not changed goes on running."""
     from commands.deploying import confirm, go, plain, show_plan
+    from compose.lock import must_be_free
     from compose.releases import sentence, unfinished
     from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
         workshop = Workshop(house_of(house))
+        must_be_free(workshop.house.state)
         chosen = _known(workshop, only or [])
         findings = _checked(workshop, as_json)
         first = workshop.deploy(lambda *_: None, lambda: False)

@@ -30,6 +30,7 @@ def rollback(
     """Run an earlier release's containers and files again. Tables stay as they are: migrations only add to them."""
     from commands.deploying import confirm, go, plain, show_plan
     from compose.course import missing
+    from compose.lock import must_be_free
     from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
@@ -37,6 +38,7 @@ def rollback(
         if listed:
             _list(workshop, as_json)
             return
+        must_be_free(workshop.house.state)
         id, new = _chosen(workshop, release), new_id()
         contents = workshop.journal.contents(id)
         first = workshop.deploy(lambda *_: None, lambda: False)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from compose.lock import held, locked
+from compose.lock import held, locked, must_be_free
 from devstack.places import ROOT
 from maitre.errors import HouseError
 
@@ -43,6 +43,8 @@ def test_a_second_deploy_is_told_who_is_at_it(tmp_path: Path) -> None:
     """Who, since when and what, in one sentence."""
     with holder(tmp_path) as other:
         sentence = f"lea (pid {other.pid}) has been at it since 20:40:05 UTC: cli deploy"
+        with pytest.raises(HouseError, match="lea"):
+            must_be_free(tmp_path)
         with pytest.raises(HouseError) as told, locked(tmp_path, "max", "rollback", NOW):
             pass
         assert sentence in str(told.value)

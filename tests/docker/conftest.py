@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docker.busy import Busy
 from tests.docker.deployed import Deployed, deployed
 from tests.docker.engine import Engine, NoEngine, running_engine
 from tests.docker.images import build_ours, build_stand_ins
@@ -70,6 +71,12 @@ def house(
     """The deployed house, which all tests of a session share: whoever changes it deploys it back."""
     with deployed(engine, tmp_path_factory.mktemp("house"), say) as house:
         yield house
+
+
+@pytest.fixture(scope="session")
+def busy(house: Deployed) -> Busy:
+    """The deployed house, with guests of its scripted provider."""
+    return Busy(house)
 
 
 def _without(reason: str) -> None:

@@ -42,6 +42,8 @@ DOMAIN = "localhost"
 HOSTS = {"open_webui": f"chat.{DOMAIN}", "gateway": f"api.{DOMAIN}", "dashboard": f"traefik.{DOMAIN}"}
 TIMEOUT = (10, 120)  # seconds: to connect, to wait for a piece of an answer
 OLLAMA = "http://ollama:11434/v1"
+#: One more provider, which is there when a test starts it (busy.py), and its one model.
+SCRIPTED, SCRIPTED_PORT = "scripted", 9000
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,12 @@ class Deployed:
         line = socket.create_connection(("127.0.0.1", self.https), TIMEOUT[0])
         return trusting.wrap_socket(line, server_hostname=HOSTS["open_webui"])
 
-    def cli(self, *words: str, told: Say | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `cli WORDS` for this house to its end, whatever that is. `told` hears each line as it is printed."""
-        with self.begun(*words) as running:
+    def cli(
+        self, *words: str, told: Say | None = None, root: Path = ROOT, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `cli WORDS` for this house to its end, whatever that is. `told` hears each line as it is printed; `root`:
+        the folder of the sources that it is run from."""
+        with self.begun(*words, root=root, **environment) as running:
             assert running.stdout
             lines = []
             for line in running.stdout:
@@ -85,11 +90,11 @@ class Deployed:
                     told(f"  {line.rstrip()}")
         return subprocess.CompletedProcess(words, running.returncode, "".join(lines))
 
-    def begun(self, *words: str) -> subprocess.Popen[str]:
+    def begun(self, *words: str, root: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
         """Begin `cli WORDS`; what it says of mistakes is among what it prints."""
         return subprocess.Popen(
-            [sys.executable, "-u", str(ROOT / "cli.py"), *words, "--house", str(self.folder)],
-            env={**self.engine.environment, "COLUMNS": "160"},
+            [sys.executable, "-u", str(root / "cli.py"), *words, "--house", str(self.folder)],
+            env={**self.engine.environment, "COLUMNS": "160", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -188,6 +193,7 @@ def settings(http: int, https: int) -> dict[str, Any]:
     embedder["models"]["e5"]["context"] = 512  # as Ollama's context_length, which is for all models alike
     told["plans"]["wide"] = {"name": "Wide", "price": 0, "max_answer_tokens": 1024, "models": ["smollm2"]}
     told["users"].append({"email": "wide@maitre.example", "name": "Wil Wide", "plan": "wide", "demo": True})
+    _scripted(told)
     told["stack"] = {
         "project": PROJECT,
         "bind": "127.0.0.1",
@@ -198,6 +204,17 @@ def settings(http: int, https: int) -> dict[str, Any]:
         "services": {"ollama": {"cpus": "2", "memory": "2g"}},
     }
     return told
+
+
+def _scripted(told: dict[str, Any]) -> None:
+    """Every plan has the scripted model, and guests whom nobody gave a plan may ask it as much as they like."""
+    base = f"http://upstream:{SCRIPTED_PORT}/v1"
+    told["providers"][SCRIPTED] = {"kind": "openai", "base_url": base, "models": {SCRIPTED: {"name": "Scripted"}}}
+    told["prices"]["models"][SCRIPTED] = {"input": "1", "output": "2"}
+    for plan in told["plans"].values():
+        if "models" in plan:
+            plan["models"].append(SCRIPTED)
+    told["default_plan"] = "wide"
 
 
 def write_house(folder: Path, http: int, https: int, **changed: Any) -> str:
