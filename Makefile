@@ -27,10 +27,10 @@ status: install ## what runs, and where
 
 install: .venv/installed .venv-open-webui/installed ## the two Python environments, from hash-locked lists
 
-test: install browser docker node lint ## lint, then every test
-	@$(BIN)/python -m pytest
+test: install browser docker node lint ## lint, then every test but the long ones of test-docker
+	@$(BIN)/python -m pytest -m "not long"
 
-test-docker: install docker ## only the tests on a Docker engine of their own, with images made here
+test-docker: install docker ## the stack on a Docker engine of its own: rollouts under load and killed containers, too
 	@$(BIN)/python -m pytest tests/docker
 
 lint: install ## ruff and mypy

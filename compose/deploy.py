@@ -168,17 +168,19 @@ class Deploy:
         else:
             self.engine.run(step, lambda line: self.heard(step, "says", line), self.stop)
         if step.kind in ("up", "start"):
-            self._gate(self.engine.containers().of(step.service), step.patience)
+            fresh = self.engine.containers().of(step.service)
+            self._gate(self.engine.wait_healthy([one.id for one in fresh], step.patience))
 
-    def _gate(self, containers: tuple[Container, ...], patience: float) -> None:
-        for ill in self.engine.wait_healthy([one.id for one in containers], patience):
+    def _gate(self, every: tuple[Container, ...]) -> None:
+        for ill in every:
             what = ill.fault or "is well"
             lines = self.engine.last_lines(ill.id)
             raise StepFailed("\n  ".join([f"{ill.name} did not become healthy: it {what}.", *lines]))
 
     def _all_well(self, target: Target, apart: Collection[str] = ()) -> None:
         lasting = {name for name, one in target.services.items() if not one.job and name not in apart}
-        self._gate(tuple(one for one in self.engine.containers().containers if one.service in lasting), PATIENCE)
+        ids = [one.id for one in self.engine.containers().containers if one.service in lasting]
+        self._gate(self.engine.wait_recovered(ids, PATIENCE))
 
     def _end(self, release: Release, outcome: Outcome, fault: str = "") -> Release:
         ended = replace(release, outcome=outcome, ended=self.now().isoformat(timespec="seconds"), fault=fault)

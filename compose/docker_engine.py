@@ -115,12 +115,21 @@ class DockerEngine:
 
     def wait_healthy(self, ids: Collection[str], patience: float) -> tuple[Container, ...]:
         """Wait until all are healthy; those that are not."""
+        return self._waited(ids, patience, lambda one: one.lost)
+
+    def wait_recovered(self, ids: Collection[str], patience: float) -> tuple[Container, ...]:
+        """Wait until all are well again; those that are not."""
+        return self._waited(ids, patience, lambda one: one.state == "gone")
+
+    def _waited(
+        self, ids: Collection[str], patience: float, hopeless: Callable[[Container], bool]
+    ) -> tuple[Container, ...]:
         deadline = time.monotonic() + patience
         while True:
             with reached():
                 seen = [self._inspect(id) or gone(id) for id in ids]
             ill = tuple(one for one in seen if not one.well)
-            if not ill or any(one.lost for one in ill) or time.monotonic() > deadline:
+            if not ill or any(hopeless(one) for one in ill) or time.monotonic() > deadline:
                 return ill
             time.sleep(0.2)
 

@@ -40,6 +40,11 @@ class Engine(Protocol):
         (one has stopped, or is unhealthy). Empty: all are well."""
         ...
 
+    def wait_recovered(self, ids: Collection[str], patience: float) -> tuple[Container, ...]:
+        """The same for containers that were well before: one that is unhealthy, because a store was away, is given the
+        whole patience to become well again."""
+        ...
+
     def stop(self, id: str, seconds: int) -> None:
         """SIGTERM; after `seconds` SIGKILL. One that is gone already is left alone."""
         ...

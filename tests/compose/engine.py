@@ -15,13 +15,15 @@ from compose.steps import Step
 
 class Engine:
     """Reads the Compose file in `stack` as Compose would. `ill`: services that do not become healthy, with the images
-    by which they do not; `faulty`: names of steps that fail; `steps`: all that were run; `at`: called at each step."""
+    by which they do not; `recovers`: services that are well again if one waits; `faulty`: names of steps that fail;
+    `steps`: all that were run; `at`: called at each step."""
 
     def __init__(self, stack: Path) -> None:
         self.stack = stack
         self.seen: list[Container] = []
         self.steps: list[Step] = []
         self.ill: set[tuple[str, str]] = set()
+        self.recovers: set[str] = set()
         self.faulty: set[str] = set()
         self.at: Callable[[Step], None] = lambda step: None
         self.here: set[str] = set()
@@ -52,6 +54,11 @@ class Engine:
     def wait_healthy(self, ids: Collection[str], patience: float) -> tuple[Container, ...]:
         """At once."""
         return tuple(one for one in self.seen if one.id in ids and not one.well)
+
+    def wait_recovered(self, ids: Collection[str], patience: float) -> tuple[Container, ...]:
+        """Those that recover have done so."""
+        self.seen = [replace(one, health="healthy") if one.service in self.recovers else one for one in self.seen]
+        return self.wait_healthy(ids, patience)
 
     def stop(self, id: str, seconds: int) -> None:
         """Stop a container."""

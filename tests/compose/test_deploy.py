@@ -12,6 +12,7 @@ from compose.deploy import Stopped
 from compose.engine import EngineAway
 from compose.postgres_init import ENSURE, SCRIPT
 from compose.releases import sentence, unfinished
+from compose.steps import Step
 from maitre.errors import HouseError
 from tests.compose import small
 from tests.compose.conftest import Yard
@@ -244,6 +245,21 @@ def test_what_was_ill_before_does_not_undo_a_deploy_of_something_else(yard: Yard
     yard.engine.seen[yard.engine.seen.index(postgres)] = replace(postgres, health="unhealthy")
     yard.go(changed("traefik", image="traefik:v4"), only=["traefik"])
     assert running(yard)["house-traefik-1"] == "traefik:v4"
+
+
+def test_who_was_ill_while_a_store_was_away_is_waited_for(yard: Yard) -> None:
+    """A container that the deploy did not touch, unhealthy because of what it did, undoes nothing."""
+    yard.go(small.files())
+
+    def away(step: Step) -> None:
+        seen = yard.engine.seen
+        if step.name == "start postgres":
+            yard.engine.seen = [replace(one, health="unhealthy") if one.service == "gateway" else one for one in seen]
+
+    yard.engine.at, yard.engine.recovers = away, {"gateway"}
+    yard.go(changed("postgres", image="pgvector/pgvector:0.9.0-pg18"))
+    assert running(yard)["house-postgres-1"] == "pgvector/pgvector:0.9.0-pg18"
+    assert "house-gateway-1" in running(yard)
 
 
 def test_going_back_to_an_earlier_release(yard: Yard) -> None:

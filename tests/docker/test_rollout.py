@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from devstack.process import wait_until
 from tests.docker.busy import Busy, untrue, upstream
 from tests.docker.load import Load
 from tests.docker.releases import appended, make_release
 
+pytestmark = pytest.mark.long
 Say = Callable[[str], None]
 SERVERS = ("gateway", "pipelines")
 
