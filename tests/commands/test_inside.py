@@ -182,7 +182,7 @@ def test_an_engine_that_is_away_says_so(
     """One sentence and exit code 1, without a traceback."""
     monkeypatch.setattr(docker_facts, "find_compose", lambda: (("docker", "compose"), "5.6.1"))
     assert run(house, monkeypatch, "usage") == (1, [])
-    assert capfd.readouterr().err.strip() == "Docker does not answer: there is no socket"
+    assert capfd.readouterr().err.strip() == "Docker does not answer: there is no socket."
 
 
 def test_a_house_of_somebody_else_says_so(
