@@ -25,6 +25,7 @@ import requests
 import yaml
 from requests.adapters import HTTPAdapter
 
+from benchmarks.servers import free_port
 from compose.versions import image_versions
 from devstack import scaffold
 from devstack.places import ROOT, write_private
@@ -34,7 +35,6 @@ from maitre.settings import House, load_house
 from tests.docker.engine import Engine
 from tests.docker.images import Say, build_ours
 from tests.traefik.certificates import authority
-from tests.traefik.front_door import free_port
 
 PROJECT = "inn"
 #: Browsers lead any name below it to loopback by themselves.
@@ -243,7 +243,7 @@ def build_sources(engine: Engine, say: Say) -> None:
 @contextmanager
 def deployed(engine: Engine, folder: Path, say: Say) -> Iterator[Deployed]:
     """The house until the end of the block; then `cli destroy` has removed it, its data too."""
-    http, https = free_port(), free_port()
+    http, https = free_port("http"), free_port("https")
     house = Deployed(engine, folder, http, https, write_house(folder, http, https))
     build_sources(engine, say)
     try:
