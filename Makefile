@@ -9,10 +9,10 @@ CLI := $(BIN)/cli
 UV := requirements/uv.sh
 LOCKED := pip install --quiet --no-deps --require-hashes
 
-.PHONY: help install up down status test lint browser node bench soak lock clean
+.PHONY: help install up down status test test-docker test-previous lint golden browser docker node bench soak lock clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 up: install ## install, start the whole house, show where it is and who can sign in
 	@$(CLI) init
@@ -27,13 +27,19 @@ status: install ## what runs, and where
 
 install: .venv/installed .venv-open-webui/installed ## the two Python environments, from hash-locked lists
 
-test: install browser node lint ## lint, then every test
-	@$(BIN)/python -m pytest
+test: install browser docker node lint ## lint, then every test but the long ones of test-docker
+	@$(BIN)/python -m pytest -m "not long"
+
+test-docker: install docker ## the stack on a Docker engine of its own: rollouts under load and killed containers, too
+	@$(BIN)/python -m pytest tests/docker
 
 lint: install ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/mypy
+
+golden: install ## render the stacks of tests/compose/houses again; read the diff before you commit it
+	@$(BIN)/python -m tests.compose.golden
 
 bench: install .venv-litellm/installed ## measure everything side by side with its rivals (benchmarks/README.md); 45 minutes
 	@$(BIN)/python -m benchmarks
@@ -41,15 +47,21 @@ bench: install .venv-litellm/installed ## measure everything side by side with i
 soak: install ## half an hour of mixed traffic at a real gateway: nothing grows, the books agree (docs/soak.md; MINUTES=5: less)
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
+test-previous: install ## the last release's tests on this version's tables (RELEASE=v1.2.0: another one's)
+	@$(BIN)/python -m tests.migrations.previous $(if $(RELEASE),--release $(RELEASE))
+
 lock: .venv/bin/uv ## resolve the dependencies anew into requirements/ (UPGRADE=--upgrade: newer ones too)
 	@echo uv | $(UV) $(COMPILE) -o requirements/uv.txt -
 	@$(UV) $(COMPILE) --all-extras --overrides requirements/dev-overrides.txt -o requirements/dev.txt pyproject.toml
+	@$(UV) $(COMPILE) --extra pipelines --extra gateway --extra ops -c requirements/dev.txt -o requirements/engine.txt \
+		pyproject.toml
+	@$(UV) $(COMPILE) --extra rag -c requirements/dev.txt -o requirements/rag.txt pyproject.toml
 	@echo open-webui==0.12.4 | $(UV) $(COMPILE) --overrides requirements/open-webui-overrides.txt \
 		-o requirements/open-webui.txt -
 	@echo 'litellm[proxy]==1.98.0' | $(UV) $(COMPILE) -o requirements/litellm.txt -
 	@! grep -n '://\|^--' requirements/*.txt || { echo "A lock file names a place; it must not."; exit 1; }
 
-# Nothing younger than a week: time for a bad release to be withdrawn.
+# Nothing younger than a week: time for a bad release to be withdrawn. The images (-c) hold what the tests run with.
 COMPILE = pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--exclude-newer '1 week' $(UPGRADE)
 
@@ -61,6 +73,15 @@ browser: # what the browser tests need from the system
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } \
 			>/dev/null || echo "Chromium could not be installed; the browser tests will be skipped."; \
 	else echo "Chromium is missing (Debian: chromium, fonts-liberation); the browser tests will be skipped."; fi
+
+docker: # what the tests on a Docker engine need from the system
+	@if command -v dockerd >/dev/null && command -v iptables >/dev/null && command -v debootstrap >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing a Docker engine for the tests; it is started by them only."; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io iptables debootstrap; } \
+			>/dev/null || echo "Docker could not be installed; the tests on a Docker engine will be skipped."; \
+	else echo "Docker is missing (Debian: docker.io, iptables, debootstrap); the tests on an engine will be skipped."; fi
 
 node: install # what the conformance tests of the Node client need
 	@$(BIN)/python -m tests.conformance.node_package

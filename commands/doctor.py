@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.output import FAILED, HouseOption, JsonOption, VerboseOption, console, one_sentence, print_json
+from commands.output import FAILED, HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from maitre.settings import find_house
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def doctor(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
+    from compose.production import Advice, State
+
+ProductionOption = Annotated[
+    bool, typer.Option("--production", help="The recommendations for a house on the internet, and how this one stands.")
+]
+
+_COLOURS: dict[State, str] = {"done": "green", "not done": "red", "does not apply": "dim"}
+
+
+def doctor(
+    as_json: JsonOption = False,
+    production: ProductionOption = False,
+    house: HouseOption = None,
+    verbose: VerboseOption = False,
+) -> None:
     """Check the machine, the installation, the house and its running parts. Exit code 1 on problems."""
     from devstack.checks import look
 
+    if production:
+        _production(as_json, house, verbose)
+        return
     with one_sentence(verbose):
         findings = list(look(find_house(house)))
     bad = [finding for finding in findings if not finding.ok]
@@ -27,3 +48,24 @@ def doctor(as_json: JsonOption = False, house: HouseOption = None, verbose: Verb
         console.print(f"Problems: {len(bad)}." if bad else "All is well.", highlight=False)
     if bad:
         raise typer.Exit(FAILED)
+
+
+def _production(as_json: bool, house: HouseOption, verbose: bool) -> None:
+    """Advice is no problem: the exit code says only whether the house could be looked at."""
+    from compose.advice import production_for
+
+    with one_sentence(verbose):
+        advice = production_for(house_of(house))
+    if as_json:
+        print_json({"recommendations": [asdict(one) for one in advice]})
+    else:
+        _tell(advice)
+
+
+def _tell(advice: Sequence[Advice]) -> None:
+    for one in advice:
+        console.print(f"[{_COLOURS[one.state]}]{one.state:<14}[/] {one.id:>2} ", end="", highlight=False)
+        said = one.what + (f": {one.seen}" if one.seen else "") + (f"  →  {one.remedy}" if one.remedy else "")
+        console.print(said, markup=False, highlight=False)
+    count = Counter(one.state for one in advice)
+    console.print(", ".join(f"{state}: {count[state]}" for state in _COLOURS), highlight=False)

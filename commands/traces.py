@@ -48,6 +48,8 @@ def traces_of(house: House, user_id: str | None, limit: int) -> list[dict[str, A
         )
         answer.raise_for_status()
         return list(answer.json()["data"])
+    except requests.ConnectionError as away:
+        raise HouseError(f"Nobody answers at {url}. A stack has a Langfuse with `profiles: [langfuse]`.") from away
     except (requests.RequestException, ValueError, KeyError) as fault:
         raise HouseError(f"Langfuse at {url} does not answer: {fault}") from fault
 

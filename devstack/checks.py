@@ -9,10 +9,11 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from compose.advice import has_stack, machine_for
+from compose.finding import Finding as Finding
 from devstack import house as whole
 from devstack import places, ports, privilege, state
 from devstack.process import alive
@@ -23,16 +24,6 @@ from maitre.settings import GENERATED_SECRETS, House, load_house
 
 OPEN_WEBUI = "0.12.4"
 NEEDED = 2  # free GB on the house's disk
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One look: what was looked at, whether it is well, what was seen, and what to do if it is not."""
-
-    what: str
-    ok: bool
-    seen: str
-    remedy: str = ""
 
 
 def look(directory: Path) -> Iterator[Finding]:
@@ -52,6 +43,8 @@ def look(directory: Path) -> Iterator[Finding]:
     yield from _knowledge(house)
     yield from _secrets(house)
     yield from _disk(house)
+    if has_stack(directory):
+        yield from machine_for(house)
     yield from _root(house)
     yield from _running(house)
     yield from _sealed(house)

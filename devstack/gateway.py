@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from devstack.part import Part
-from devstack.pipelines import engine_environment, sources_digest, uvicorn
+from devstack.pipelines import engine_environment, served, sources_digest
 from devstack.probe import http_json
 from devstack.process import Command
 from maitre.settings import Endpoint, House
@@ -20,7 +20,7 @@ def part(house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Mappi
         url=f"http://127.0.0.1:{port}",
         needs=tuple(urls),
         command=Command(
-            uvicorn(port, "gateway.public_api:app", "--ws", "none"),
+            served(port, "gateway.public_api:app"),
             house.state,
             engine_environment(house, urls, handed_on),
         ),

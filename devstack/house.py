@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from devstack import parts, ports, scaffold, state
@@ -61,6 +61,8 @@ def up(house: House, progress: Progress = silent, only: Collection[Endpoint] | N
         wanted = parts.of(house, numbers, every if only is None else only)
         apart = () if only is None else set(every) - set(only)
         kept = {name: one for name, one in before.items() if name in apart or _obeys(wanted.get(name), one)}
+        # A store goes on through a change of its password, which is a part of its URL.
+        kept = {name: replace(one, url=wanted[name].url) if name in wanted else one for name, one in kept.items()}
         _stop(house.state, kept, [one for name, one in before.items() if name not in kept], progress)
         for name in kept:
             progress(name, "kept")

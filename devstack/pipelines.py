@@ -1,12 +1,8 @@
-"""The upstream Pipelines server, unmodified, serving a copy of `pipelines/`: in our hardened host, or bare.
-
-A copy, because the server writes beside the plugins and moves one that does not load into `failed/`.
-"""
+"""The upstream Pipelines server, unmodified, serving a copy of `pipelines/`: in our hardened host, or bare."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +12,7 @@ from devstack.places import PLUGINS, ROOT, environment, folder
 from devstack.probe import http_json
 from devstack.process import Command
 from maitre.errors import HouseError
-from maitre.pipelines_server import server_folder
+from maitre.pipelines_server import copy_plugins, server_folder
 from maitre.settings import Endpoint, House
 
 
@@ -26,8 +22,6 @@ def part(
     """The house's Pipelines server. `urls`: the parts it talks to; `handed_on`: more of its environment; `bare`:
     without our host around it."""
     home = house.state / "pipelines"
-    # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
-    app = ("main:app", "--app-dir", str(server_folder())) if bare else ("gateway.pipelines_host:app", "--ws", "none")
     path, well = ("/", True) if bare else ("/healthz", "ok")
     return Part(
         name="pipelines",
@@ -36,7 +30,7 @@ def part(
         url=f"http://127.0.0.1:{port}",
         needs=tuple(urls),
         command=Command(
-            uvicorn(port, *app),
+            _bare(port) if bare else served(port, "gateway.pipelines_host:app"),
             house.state,
             engine_environment(
                 house,
@@ -68,24 +62,19 @@ def engine_environment(
     )
 
 
-def uvicorn(port: int, *app: str) -> tuple[str, ...]:
-    """The command line of a server of ours. `app`: its name, and options of its own."""
+def served(port: int, app: str) -> tuple[str, ...]:
+    """The command line of a server of ours. `app`: its module and name."""
+    return (sys.executable, "-m", "maitre.http.http_server", app, "--port", str(port))
+
+
+def _bare(port: int) -> tuple[str, ...]:
     return (
-        *(sys.executable, "-m", "uvicorn", *app, "--loop", "uvloop", "--http", "httptools"),
-        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "2", "--no-server-header", "--no-proxy-headers"),
-        # Clients keep idle connections for 5 s (httpx) to 60 s (load balancers); whoever keeps them longer than the
-        # server, whose own idea is 5 s, sends now and then into one that is just being closed.
-        *("--timeout-keep-alive", "75"),
+        # The server's modules (main, config, utils) are found through --app-dir, which goes before PYTHONPATH.
+        *(sys.executable, "-m", "uvicorn", "main:app", "--app-dir", str(server_folder())),
+        *("--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
+        *("--log-level", "warning", "--no-access-log", "--no-server-header", "--no-proxy-headers"),
+        *("--timeout-graceful-shutdown", "2", "--timeout-keep-alive", "75"),
     )
-
-
-def copy_plugins(plugins: Path, served: Path) -> None:
-    """Make `served` hold exactly the plugins, but keep the folders in which the server keeps their valves."""
-    for old in (*served.glob("*.py"), *served.glob("failed/*")):
-        old.unlink()
-    for plugin in plugins.glob("*.py"):
-        shutil.copy(plugin, served)
 
 
 def digest(files: Iterable[Path]) -> str:

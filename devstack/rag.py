@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.part import Part
-from devstack.pipelines import digest, engine_environment, uvicorn
+from devstack.pipelines import digest, engine_environment, served
 from devstack.places import ROOT
 from devstack.probe import http_json
 from devstack.process import Command
@@ -33,7 +33,7 @@ def service(house: House, port: int, urls: Mapping[Endpoint, str], handed_on: Ma
         url=url(port),
         needs=("postgres",),
         command=Command(
-            uvicorn(port, "rag_service.app:app", "--ws", "none"),
+            served(port, "rag_service.app:app"),
             house.state,
             engine_environment(house, urls, handed_on),
         ),

@@ -14,7 +14,8 @@ from gateway.asgi import Receive, Scope, Send, header
 from gateway.intake import Intake
 from gateway.keys import right_key
 from gateway.own_turns import OwnTurns
-from gateway.paths import CHAT, HEALTH, methods_of, plain
+from gateway.paths import CHAT, HEALTH, READY, methods_of, plain
+from gateway.readiness import readiness
 from gateway.replays import Replays
 from gateway.upstream_server import UpstreamServer
 from gateway.user_jwt import Claims
@@ -37,11 +38,14 @@ class Host:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        if (scope["method"], scope["path"], scope.get("raw_path")) == ("GET", HEALTH, HEALTH.encode()):
-            await send_json(send, {"status": "ok"})
-            return
+        path = scope["path"] if scope.get("raw_path") == scope["path"].encode() and scope["method"] == "GET" else ""
         try:
-            await self._guarded(scope, receive, send)
+            if path == HEALTH:
+                await send_json(send, {"status": "ok"})
+            elif path == READY:
+                await send_json(send, await readiness(self.turns.engine))
+            else:
+                await self._guarded(scope, receive, send)
         except Problem as problem:
             await send_problem(send, problem)
         except bodies.Gone:

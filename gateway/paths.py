@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: The one path that answers without the key.
-HEALTH = "/healthz"
+#: The two paths that answer without the key: whether the process lives, and whether it can serve.
+HEALTH, READY = "/healthz", "/readyz"
 
 #: Chat completions, which the host looks into.
 CHAT = frozenset({"/chat/completions", "/v1/chat/completions"})

@@ -1,9 +1,12 @@
 """The hardened host of the upstream Pipelines server: one ASGI application around the unmodified one.
 
-    MAITRE_HOUSE=… PIPELINES_DIR=… python -m uvicorn gateway.pipelines_host:app
+    MAITRE_HOUSE=… PIPELINES_DIR=… python -m maitre.http.http_server gateway.pipelines_host:app --port …
 
-Every request carries the key, or is answered 401; only `GET /healthz` is not asked for it. Turns of our own models
-are served here by the process's one engine; everything else by the upstream server's own code and its plugins.
+In a container MAITRE_PLUGINS names the image's plugins; the server gets a copy of them in PIPELINES_DIR.
+
+Every request carries the key, or is answered 401; only `GET /healthz` and `GET /readyz` are not asked for it. Turns of
+our own models are served here by the process's one engine; everything else by the upstream server's own code and its
+plugins.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from gateway.application import Application
 from gateway.host import Host
@@ -19,11 +23,14 @@ from gateway.quiet import hush
 from gateway.upstream_server import UpstreamServer
 from maitre import portal
 from maitre.app import Engine
-from maitre.pipelines_server import server_folder
+from maitre.pipelines_server import copy_plugins, server_folder
 from maitre.settings import find_house, load_house
 
 #: `on` opens the upstream server's routes that load, remove and describe plugins.
 MANAGEMENT = "MAITRE_PIPELINES_MANAGEMENT"
+
+#: The folder whose plugins are copied to where the server looks for them; without it they are there already.
+PLUGINS = "MAITRE_PLUGINS"
 
 DRAIN = 3.0  # seconds that cancelled turns get to end
 
@@ -39,6 +46,8 @@ async def opened() -> AsyncIterator[Host]:
     watch = asyncio.create_task(door.watch())
     try:
         await engine.start()
+        if plugins := os.environ.get(PLUGINS):
+            copy_plugins(Path(plugins), Path(os.environ["PIPELINES_DIR"]))
         upstream = UpstreamServer(server_folder(), house.secret("pipelines_key"))
         host = Host(engine, upstream, os.environ.get(MANAGEMENT) == "on")
         portal.host(door)

@@ -1,6 +1,6 @@
 """The public, OpenAI-compatible API: one ASGI application on an engine of its own.
 
-    MAITRE_HOUSE=… python -m uvicorn gateway.public_api:app
+    MAITRE_HOUSE=… python -m maitre.http.http_server gateway.public_api:app --port …
 
 Every route but health and the documents asks who calls. Every answer carries an id that finds its ledger rows and
 its trace.

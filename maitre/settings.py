@@ -19,7 +19,7 @@ from maitre.billing.price import Price, PriceTable
 from maitre.errors import ConfigError, HouseError
 from maitre.house import nouns
 from maitre.house.files import read_files
-from maitre.house.secrets import find_secret
+from maitre.house.secrets import find_secret, password_name, with_password
 from maitre.knowledge.collection import Collection, Rag
 from maitre.providers.alias import Alias, members
 from maitre.providers.provider import EMBEDDED, Model, Provider
@@ -30,6 +30,24 @@ from maitre.tools.source import Source
 Endpoint = Literal[
     "open_webui", "pipelines", "gateway", "rag", "rag_worker", "postgres", "valkey", "upstream", "embedder", "traces"
 ]
+
+#: Those that only the stack in containers reads, with its profiles; every service has its own.
+STACK_SECRETS = (
+    "postgres_superuser_password",
+    "open_webui_db_password",
+    "rag_db_password",
+    "dashboard_password",
+    "langfuse_db_password",
+    "langfuse_salt",
+    "langfuse_encryption_key",
+    "langfuse_nextauth_secret",
+    "langfuse_admin_password",
+    "clickhouse_password",
+    "minio_root_password",
+    "valkey_queues_password",
+    "litellm_master_key",
+    "litellm_db_password",
+)
 
 #: Secrets that `cli init` generates for every house.
 GENERATED_SECRETS = (
@@ -47,6 +65,7 @@ GENERATED_SECRETS = (
     "webui_admin_password",
     "langfuse_public_key",
     "langfuse_secret_key",
+    *STACK_SECRETS,
 )
 
 
@@ -110,6 +129,7 @@ class House:
     tools: tuple[Source, ...] = ()
     rag: Rag | None = None  # None: a house without knowledge
     knowledge: Mapping[str, Collection] = field(default_factory=dict)  # collections that `cli seed` keeps, by name
+    asked_secrets: tuple[str, ...] = ()  # names of the secrets that maitre.yaml names
 
     @property
     def state(self) -> Path:
@@ -117,23 +137,26 @@ class House:
         return self.directory / ".maitre"
 
     def secret(self, name: str) -> str:
-        """A secret of the house: the environment's MAITRE_SECRET_<NAME>, else the file `.maitre/secrets/<name>`."""
+        """A secret of the house: the environment's MAITRE_SECRET_<NAME>, else the file `/run/secrets/<name>`, else
+        `.maitre/secrets/<name>`."""
         value = find_secret(self.directory, name)
         if value is None:
             raise HouseError(f"The secret “{name}” is missing. `cli init --house {self.directory}` generates it.")
         return value
 
     def endpoint(self, name: Endpoint) -> str:
-        """The URL of a part: the environment's MAITRE_<NAME>_URL, else what `cli up` wrote down."""
-        url = os.environ.get(f"MAITRE_{name.upper()}_URL")
-        if not url:
-            try:
-                url = json.loads((self.state / "endpoints.json").read_text())[name]
-            except (OSError, KeyError, ValueError) as missing:
-                raise HouseError(
-                    f"The house in {self.directory} is not running ({name} is unknown). Start it with `cli up`."
-                ) from missing
-        return str(url)
+        """The URL of a part: the environment's MAITRE_<NAME>_URL, with a store's password from its secret where it has
+        none; else what `cli up` wrote down."""
+        if url := os.environ.get(f"MAITRE_{name.upper()}_URL"):
+            wanted = password_name(name, url)
+            password = find_secret(self.directory, wanted) if wanted else None
+            return with_password(url, password) if password else url
+        try:
+            return str(json.loads((self.state / "endpoints.json").read_text())[name])
+        except (OSError, KeyError, ValueError) as missing:
+            raise HouseError(
+                f"The house in {self.directory} is not running ({name} is unknown). Start it with `cli up`."
+            ) from missing
 
     @property
     def embedders(self) -> frozenset[str]:
@@ -217,4 +240,5 @@ def load_house(directory: Path) -> House:
         tools=tuple(nouns.source(directory, name, form, files.operations[name]) for name, form in house.tools.items()),
         rag=nouns.rag(house.rag),
         knowledge={name: nouns.collection(name, form) for name, form in house.knowledge.items()},
+        asked_secrets=nouns.asked_secrets(house),
     )

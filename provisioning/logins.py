@@ -6,15 +6,19 @@ import json
 import os
 
 from maitre.errors import HouseError
+from maitre.house.secrets import find_secret
 from maitre.settings import House, User
 from provisioning.openwebui_http import OpenWebUI
+
+#: The secret that is the file's content where a container does not see the file.
+LOGINS = "logins"
 
 
 def passwords_of(house: House) -> dict[str, str]:
     """Passwords of demo users by e-mail; none where `cli init` made none."""
     file = house.state / "logins.json"
     try:
-        logins = json.loads(file.read_text("utf-8"))
+        logins = json.loads(find_secret(house.directory, LOGINS) or file.read_text("utf-8"))
         known = {str(login["email"]).lower(): str(login["password"]) for login in logins}
     except FileNotFoundError:
         return {}
@@ -23,11 +27,17 @@ def passwords_of(house: House) -> dict[str, str]:
     return {user.email: known[user.email] for user in house.users if user.demo and user.email in known}
 
 
-def administrator_of(house: House, passwords: dict[str, str]) -> tuple[str, str]:
-    """The e-mail and password with which to sign in: the first user of maitre.yaml with the role admin."""
-    admin: User | None = next((user for user in house.users if user.role == "admin"), None)
+def administrator(house: House) -> User:
+    """The first user of maitre.yaml with the role admin. Raises HouseError when there is none."""
+    admin = next((user for user in house.users if user.role == "admin"), None)
     if admin is None:
         raise HouseError("maitre.yaml names no user with the role admin; `cli seed` signs in as the first one.")
+    return admin
+
+
+def administrator_of(house: House, passwords: dict[str, str]) -> tuple[str, str]:
+    """The administrator's e-mail and password, with which to sign in."""
+    admin = administrator(house)
     return admin.email, passwords.get(admin.email) or house.secret("webui_admin_password")
 
 

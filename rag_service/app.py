@@ -1,6 +1,6 @@
 """The HTTP service, one FastAPI application.
 
-MAITRE_HOUSE=… python -m uvicorn rag_service.app:app
+MAITRE_HOUSE=… python -m maitre.http.http_server rag_service.app:app --port …
 """
 
 from __future__ import annotations

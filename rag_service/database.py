@@ -12,7 +12,9 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from maitre.errors import HouseError
 from maitre.settings import House
+from maitre.sql.statements import statements
 
 NAME = "rag"
 PATIENCE = 3.0  # seconds that a request waits for a connection
@@ -55,21 +57,39 @@ async def _create(house_url: str, name: str) -> None:
             return  # another process was faster
 
 
-async def migrate(pool: Pool) -> None:
-    """Bring the tables up to date; several processes may do it at once."""
-    files = sorted(
-        file.name for file in (resources.files("rag_service") / "sql").iterdir() if file.name.endswith(".sql")
-    )
+def migrations() -> dict[str, str]:
+    """The service's migrations by their names, in order."""
+    folder = resources.files("rag_service") / "sql"
+    found = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return {file.name: file.read_text("utf-8") for file in found}
+
+
+async def migrate(pool: Pool, files: Mapping[str, str] | None = None) -> list[str]:
+    """Bring the tables up to date, all or nothing; several processes may do it at once. The names of those applied.
+    `files`: others than the service's, by name. Raises HouseError, naming the statement that failed."""
+    wanted = migrations() if files is None else files
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("select pg_advisory_xact_lock(hashtext('rag_service migrations'))")
         await connection.execute(
             "create table if not exists migrations (name text primary key, at timestamptz not null)"
         )
         done = {row["name"] for row in await rows(connection, "select name from migrations")}
-        for name in files:
-            if name not in done:
-                await connection.execute((resources.files("rag_service") / "sql" / name).read_bytes())
-                await connection.execute("insert into migrations values (%s, now())", [name])
+        applied = [name for name in sorted(wanted) if name not in done]
+        for name in applied:
+            await _apply(connection, name, wanted[name])
+            await connection.execute("insert into migrations values (%s, now())", [name])
+    return applied
+
+
+async def _apply(connection: Connection, name: str, text: str) -> None:
+    for one in statements(text):
+        try:
+            await connection.execute(one.text.encode())
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as fault:
+            where = f"{name}, line {one.line} ({one.outline})"
+            raise HouseError(f"{where} failed: {fault.diag.message_primary}. Nothing was changed.") from fault
 
 
 async def rows(

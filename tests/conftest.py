@@ -12,8 +12,8 @@ import pytest
 from maitre.errors import HouseError
 from maitre.settings import House
 
-#: What the shell may still say to the tests: where Open WebUI's environment lies.
-KEPT = ("MAITRE_OPEN_WEBUI_VENV",)
+#: What the shell may still say to the tests: where Open WebUI's environment lies, and whether Docker must be there.
+KEPT = ("MAITRE_OPEN_WEBUI_VENV", "MAITRE_DOCKER")
 
 
 def pytest_configure() -> None:

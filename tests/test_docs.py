@@ -21,18 +21,21 @@ from cli import app
 from commands import audit
 from commands.house_view import NAMES
 from commands.key_view import plain
+from commands.render_view import render_json
+from commands.secrets import Kept
 from devstack.checks import Finding
 from maitre import settings
 from maitre.accounts.account import Account
 from maitre.billing.ledger_postgres import COLUMNS
 from maitre.billing.row import KINDS, STATUSES
-from maitre.house import assistant_forms, forms
+from maitre.house import assistant_forms, forms, stack_forms
 from maitre.keys.key import Key
 from maitre.quota.explain import explain
 from maitre.quota.plan import Plan
 from maitre.quota.store import Live
 from maitre.quota.window import WINDOWS, periods
 from provisioning.change import Change
+from provisioning.secret_uses import USES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -140,6 +143,17 @@ def test_the_form_of_audit() -> None:
     assert list(form("audit")[0]) == list(entry)
 
 
+def test_the_form_of_render() -> None:
+    """The files and the services have the documented fields, and each state is explained."""
+    compose = "services: {a: {image: b, deploy: {resources: {limits: {cpus: '1', memory: 1m}}}}}"
+    made, told = render_json({"compose.yaml": compose}, {}), form("render")
+    assert made.keys() == told.keys()
+    for part in made:
+        assert next(iter(made[part].values())).keys() == next(iter(told[part].values())).keys()
+    for word in ("new", "changed", "same", "gone"):
+        assert f"`{word}`" in section(text("cli.md"), "`cli render`")
+
+
 def test_the_form_of_status() -> None:
     """Every part that the house may have stands in the example."""
     assert set(form("status")["endpoints"]) == set(get_args(settings.Endpoint)) == set(NAMES)
@@ -215,12 +229,17 @@ SECTIONS = {
     "SimilarForm": "`similar` of a router",
     "RouteForm": "`routes[]` of a router",
     "WayForm": "`split` of a route",
+    "StackForm": "`stack`",
+    "TlsForm": "`stack.tls`",
+    "RateLimitForm": "`stack.rate_limit`",
+    "OllamaForm": "`stack.ollama`",
+    "ServiceForm": "`stack.services.<name>`",
 }
 
 
 FORMS = {
     name: one
-    for edge in (forms, assistant_forms)
+    for edge in (forms, assistant_forms, stack_forms)
     for name, one in vars(edge).items()
     if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == edge.__name__
 }
@@ -317,6 +336,18 @@ def test_every_environment_variable_is_described() -> None:
         assert f"`{part.upper()}`" in page
 
 
+def test_secrets_md_tells_of_every_secret() -> None:
+    """What it is for, who reads it, whether it can have a new value and what that costs; and the form of the list."""
+    found = rows(section(text("secrets.md"), "New values"))
+    assert list(found) == list(USES)
+    for name, use in USES.items():
+        purpose, parts, new, costs = found[name]
+        assert (purpose, parts.split(", ")) == (use.purpose, list(use.parts))
+        assert new == ("no" if use.elsewhere else "with a loss" if use.loses else "yes")
+        assert all(told in costs for told in (use.elsewhere, use.loses, use.then))
+    assert set(form("secrets")[0]) == {field.name for field in fields(Kept)}
+
+
 # ── dependencies, links, words ───────────────────────────────────────────────────────────────────────────
 
 
@@ -374,11 +405,22 @@ WORDS = (
     " assistant manifold filter provider upstream record house seed task repair estimated catalogue request trace"
     " operator refusal engine portal pure adapter twin"
     " knowledge collection document owner reader version piece chunk passage source job staged published leg likeness"
+    " stack service deploy rollout drain"
 )
 
 
 @pytest.mark.parametrize(
-    "word", [*WORDS.split(), "ledger row", "tool loop", "request log", "price table", "plain model", "on behalf of"]
+    "word",
+    [
+        *WORDS.split(),
+        "ledger row",
+        "tool loop",
+        "request log",
+        "price table",
+        "plain model",
+        "on behalf of",
+        "plan of a deploy",
+    ],
 )
 def test_the_glossary_has_the_word(word: str) -> None:
     """The words of the code are fixed in one place, each once."""

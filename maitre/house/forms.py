@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 
+from maitre.house.stack_forms import StackForm
 from maitre.keys.address import network_of
 from maitre.knowledge.collection import LANGUAGES
 from maitre.providers.provider import EMBEDDED, KINDS
@@ -292,6 +293,7 @@ class HouseForm(Form):
     open_webui: WebUIForm = WebUIForm()
     rag: RagForm | None = None
     knowledge: dict[Slug, CollectionForm] = {}
+    stack: StackForm = StackForm()  # the embedded house does not use it; compose/ reads it again
 
     @field_validator("time_zone")
     @classmethod

@@ -57,6 +57,14 @@ def provider(directory: Path, name: str, form: ProviderForm) -> Provider:
     )
 
 
+def asked_secrets(house: HouseForm) -> tuple[str, ...]:
+    """The names of the secrets that providers and tools ask for."""
+    keys = [(form.api_key or "").partition(":") for form in house.providers.values()]
+    headers = [header_parts(value)[1] for form in house.tools.values() for value in form.headers.values()]
+    found = {name for where, _, name in keys if where == "secret"} | {name for name in headers if name}
+    return tuple(sorted(found))
+
+
 def source(directory: Path, name: str, form: ToolForm, operations: tuple[Operation, ...]) -> Source:
     """A server of tools, with its secrets."""
     headers, secrets = {}, []

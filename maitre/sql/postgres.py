@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, TypeVar
 
 import asyncpg
 
-from maitre.errors import StoreDown
+from maitre.errors import HouseError, StoreDown
+from maitre.sql.statements import statements
 
 T = TypeVar("T")
 
@@ -44,6 +45,12 @@ _DOWN = (
 
 #: Those after which a fresh connection may do.
 _DIED = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
+
+
+#: Seconds for one statement of a migration, and for waiting until another process has migrated.
+LONG = 3600.0
+#: Seconds that a migration waits for a table that is in use, and how often it tries.
+LOCK, TRIES = 3, 20
 
 
 #: Seconds until connections that do not close are cut.
@@ -153,22 +160,41 @@ class Database:
         assert row is not None
         return datetime.fromtimestamp(row["now"].timestamp(), UTC)
 
-    async def migrate(self) -> list[str]:
-        """Apply the migrations that are missing, all or nothing each; the names of those applied."""
+    async def pending(self) -> list[str]:
+        """The names of the migrations that are missing."""
+        table = await self.fetchrow("select to_regclass('migrations') as name")
+        done = set() if table is None or table["name"] is None else await self._applied()
+        return [name for name in migrations() if name not in done]
 
+    async def _applied(self) -> set[str]:
+        return {row["name"] for row in await self.fetch("select name from migrations")}
+
+    async def migrate(self, files: Mapping[str, str] | None = None) -> list[str]:
+        """Apply the migrations that are missing, all or nothing, and nobody else at the same time; the names of those
+        applied. `files`: others than the house's, by name. Raises HouseError, naming the statement that failed."""
+        wanted = migrations() if files is None else files
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._migrate(wanted)
+            except _Busy as busy:
+                if attempt == TRIES:
+                    raise HouseError(f"{busy}: it is in use all the time. Nothing was changed; try again.") from busy
+            await asyncio.sleep(LOCK)
+        raise AssertionError("unreachable")
+
+    async def _migrate(self, wanted: Mapping[str, str]) -> list[str]:
         async def apply(connection: asyncpg.Connection) -> list[str]:
-            await connection.execute("select pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+            await connection.execute(f"select pg_advisory_xact_lock({MIGRATION_LOCK})", timeout=LONG)
             await connection.execute(
                 "create table if not exists migrations (name text primary key, at timestamptz not null default now())"
             )
             done = {row["name"] for row in await connection.fetch("select name from migrations")}
-            applied = []
-            folder = files("maitre.sql") / "migrations"
-            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-                if file.name.endswith(".sql") and file.name not in done:
-                    await connection.execute(file.read_text("utf-8"))
-                    await connection.execute("insert into migrations (name) values ($1)", file.name)
-                    applied.append(file.name)
+            applied = [name for name in sorted(wanted) if name not in done]
+            # Whoever waits for a lock on a table keeps everybody after it waiting, too.
+            await connection.execute(f"set local lock_timeout = '{LOCK}s'")
+            for name in applied:
+                await _apply(connection, name, wanted[name])
+                await connection.execute("insert into migrations (name) values ($1)", name)
             return applied
 
         return await self.transaction(apply)
@@ -181,6 +207,30 @@ class Database:
                 await asyncio.wait_for(pool.close(), CLOSE)
             except _DOWN:
                 pool.terminate()
+
+
+class _Busy(Exception):
+    """A statement did not get its lock; the text says which."""
+
+
+def migrations() -> dict[str, str]:
+    """The house's migrations by their names, in order."""
+    folder = files("maitre.sql") / "migrations"
+    found = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return {file.name: file.read_text("utf-8") for file in found}
+
+
+async def _apply(connection: asyncpg.Connection, name: str, text: str) -> None:
+    for one in statements(text):
+        where = f"{name}, line {one.line} ({one.outline})"
+        try:
+            await connection.execute(one.text, timeout=LONG)
+        except asyncpg.LockNotAvailableError as busy:
+            raise _Busy(f"{where} gets no lock") from busy
+        except _DOWN:
+            raise
+        except asyncpg.PostgresError as fault:
+            raise HouseError(f"{where} failed: {fault}. Nothing was changed.") from fault
 
 
 async def _as_it_is(connection: asyncpg.Connection) -> None:

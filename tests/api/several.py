@@ -69,7 +69,7 @@ class SeveralHall(Hall):
 
 
 def _short(part: Part) -> Part:
-    words = tuple(short_leases.__name__ if word == "uvicorn" else word for word in part.command.argv)
+    words = tuple(short_leases.__name__ if word == "maitre.http.http_server" else word for word in part.command.argv)
     return replace(part, command=replace(part.command, argv=words))
 
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from devstack.places import ROOT, environment
-from gateway.paths import CHAT, HEALTH, Route
+from gateway.paths import CHAT, HEALTH, READY, Route
 from tests.engine.answers import DONE, script
 from tests.engine.hall import Hall, resident
 from tests.raw_socket import raw_chat
@@ -23,6 +23,8 @@ from tests.upstream import ScriptedUpstream
 from tests.user_jwt import mint
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+#: What answers without the key, and what it says.
+OPEN = {HEALTH: "ok", READY: "ready"}
 
 #: Prints the routes of the unmodified server, from its own application.
 ENUMERATE = """
@@ -49,7 +51,7 @@ def paths_of(routes: list[Route]) -> list[str]:
     """A path for every route, with a plugin that is there, and for some that lead nowhere."""
     known = sorted({route.path.replace("{pipeline_id}", "quota_filter") for route in routes})
     assert not [path for path in known if "{" in path], "a route has a name that this test does not know"
-    return [*known, HEALTH, "/nowhere", "/v1/nowhere", "/v1/healthz", "/favicon.ico"]
+    return [*known, HEALTH, READY, "/nowhere", "/v1/nowhere", "/v1/healthz", "/favicon.ico"]
 
 
 def ask(hall: Hall, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> tuple[int, bytes]:
@@ -76,9 +78,9 @@ def test_nothing_but_the_health_check_answers_without_the_key(hall: Hall, routes
         for method in METHODS:
             for headers in wrong:
                 status, body = ask(hall, method, path, headers)
-                open_door = (method, path) == ("GET", HEALTH)
-                assert status == (200 if open_door else 401), f"{method} {path} {headers}"
-                assert not open_door or json.loads(body) == {"status": "ok"}
+                told = OPEN.get(path) if method == "GET" else None
+                assert status == (200 if told else 401), f"{method} {path} {headers}"
+                assert not told or json.loads(body) == {"status": told}
 
 
 def test_a_websocket_is_refused(hall: Hall) -> None:
@@ -250,3 +252,15 @@ def test_two_hundred_who_wait_hold_up_nobody(hall: Hall, upstream: ScriptedUpstr
         assert requests.post(url, json=form, headers=hall.headers(), timeout=30).status_code == 200
         assert not any(one.done() for one in waiting), "they were all still waiting"
         assert {one.result().events[-1] for one in waiting} == {DONE}
+
+
+def test_a_host_without_a_store_lives_but_is_not_ready(hall: Hall, eventually: Callable[..., Any]) -> None:
+    """A deploy waits for it, and nothing restarts it."""
+    url = f"http://127.0.0.1:{hall.ports['pipelines']}"
+    hall.stop("valkey")
+    try:
+        eventually(lambda: requests.get(f"{url}{READY}", timeout=30).status_code == 503, "it went on being ready")
+        assert requests.get(f"{url}{HEALTH}", timeout=30).status_code == 200
+    finally:
+        hall.start("valkey")
+    eventually(lambda: requests.get(f"{url}{READY}", timeout=30).status_code == 200, "it did not become ready again")

@@ -20,7 +20,7 @@ from maitre.house import assistant_forms, forms
 from maitre.quota.plan import Plan
 from maitre.quota.window import WINDOWS
 from maitre.routing.routing import Routing, Rule, Way
-from maitre.settings import find_house, load_house
+from maitre.settings import Endpoint, find_house, load_house
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cases" / "settings"
@@ -140,6 +140,7 @@ def test_secrets_come_from_the_environment_or_from_files(tmp_path: Path, monkeyp
     house = load_house(write(tmp_path, spoilt))
     assert (house.provider("local").api_key, house.secret("local")) == ("from-file", "from-file")
     assert "from-file" not in repr(house)
+    assert house.asked_secrets == ("local",)
     monkeypatch.setenv("MAITRE_SECRET_LOCAL", "from-environment")
     assert house.secret("local") == "from-environment"
     with pytest.raises(HouseError, match="The secret “stamp” is missing"):
@@ -155,6 +156,49 @@ def test_endpoints_come_from_the_environment_or_from_what_runs(tmp_path: Path, m
     assert house.provider("local").base_url == "http://127.0.0.1:1/v1"
     monkeypatch.setenv("MAITRE_UPSTREAM_URL", "http://127.0.0.1:2")
     assert house.endpoint("upstream") == "http://127.0.0.1:2"
+
+
+def test_a_containers_secrets_go_before_the_houses_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment, then what Docker mounts, then the house's folder; an empty or unreadable file is passed over."""
+    house = load_house(write(tmp_path / "house", {"files": {".maitre/secrets/stamp": "from-house\n"}}))
+    mounted = tmp_path / "run"
+    mounted.mkdir()
+    monkeypatch.setenv("MAITRE_SECRETS_DIR", str(mounted))
+    assert house.secret("stamp") == "from-house"
+    (mounted / "stamp").write_text("from-docker\n")
+    assert house.secret("stamp") == "from-docker"
+    monkeypatch.setenv("MAITRE_SECRET_STAMP", "from-environment")
+    assert house.secret("stamp") == "from-environment"
+    monkeypatch.delenv("MAITRE_SECRET_STAMP")
+    (mounted / "stamp").write_text("\n")
+    assert house.secret("stamp") == "from-house"
+
+
+PASSWORDS = {"postgres_password": "p/@:%?#[] é", "rag_db_password": "r", "valkey_password": "v w"}
+
+
+@pytest.mark.parametrize(
+    ("part", "given", "url"),
+    [
+        ("postgres", "postgresql://maitre@db:5432/maitre", "postgresql://maitre:p%2F%40%3A%25%3F%23%5B%5D%20%C3%A9@db:5432/maitre"),
+        ("postgres", "postgresql://rag@db/rag?sslmode=require", "postgresql://rag:r@db/rag?sslmode=require"),
+        ("postgres", "postgresql://maitre:own@db/maitre", "postgresql://maitre:own@db/maitre"),
+        ("postgres", "postgresql://maitre:@db/maitre", "postgresql://maitre:@db/maitre"),
+        ("postgres", "postgresql://nobody@db/maitre", "postgresql://nobody@db/maitre"),
+        ("valkey", "redis://valkey:6379/0", "redis://:v%20w@valkey:6379/0"),
+        ("valkey", "redis://default@[::1]:6379/0", "redis://default:v%20w@[::1]:6379/0"),
+        ("traces", "http://maitre@traces:3000", "http://maitre@traces:3000"),
+    ],
+)  # fmt: skip
+def test_a_stores_url_takes_its_password_from_the_secret(
+    part: Endpoint, given: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A URL without a password gets that of its role, percent-encoded; one with a password, or of no store, stays."""
+    house = load_house(
+        write(tmp_path, {"files": {f".maitre/secrets/{name}": text for name, text in PASSWORDS.items()}})
+    )
+    monkeypatch.setenv(f"MAITRE_{part.upper()}_URL", given)
+    assert house.endpoint(part) == url
 
 
 # ── the example house ────────────────────────────────────────────────────────────────────────────────────────
@@ -266,6 +310,7 @@ def test_a_tool_is_read_whole(tmp_path: Path) -> None:
         ["find"],
     )
     assert (crm.headers, crm.secrets) == ({"Authorization": "Bearer s3cret", "X-Tenant": "demo"}, ("s3cret",))
+    assert house.asked_secrets == ("crm",)
     assert (crm.timeout_seconds, crm.max_bytes, crm.private) == (2, 500, True)
     assert "s3cret" not in repr(house)
     coach = house.assistants["coach"]

@@ -23,6 +23,7 @@ async def _serve(upstream: ScriptedUpstream) -> None:
 def main() -> None:
     """Parse the command line and serve until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.upstream", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
     parser.add_argument("--port", type=int, default=0, help="0: a free port")
     parser.add_argument("--tokenize", choices=["none", "llama_cpp", "vllm"], default="none")
     parser.add_argument("--model", action="append", help="may be given more than once")
@@ -31,6 +32,7 @@ def main() -> None:
     given = parser.parse_args()
     upstream = ScriptedUpstream(
         given.port,
+        host=given.host,
         tokenize=given.tokenize,
         models=given.model or ("scripted",),
         api_key=given.api_key,

@@ -30,18 +30,20 @@ Tokenize = Literal["none", "llama_cpp", "vllm", "anthropic"]
 
 
 class ScriptedUpstream:
-    """An upstream on loopback. `tokenize`: whose token counting it offers; may be changed while it runs."""
+    """An upstream. `host`: the address that it listens at; `tokenize`: whose token counting it offers; may be changed
+    while it runs."""
 
     def __init__(
         self,
         port: int = 0,
         *,
+        host: str = "127.0.0.1",
         tokenize: Tokenize = "none",
         models: Sequence[str] = ("scripted",),
         api_key: str | None = None,
         keep_bytes: bool = True,
     ) -> None:
-        self.port = port
+        self.host, self.port = host, port
         self.tokenize: Tokenize = tokenize
         self.models = tuple(models)
         self.api_key = api_key
@@ -56,7 +58,7 @@ class ScriptedUpstream:
     @property
     def url(self) -> str:
         """The address, without /v1."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def reset(self) -> None:
         """Forget all calls, and begin the `texts` of every script anew."""
@@ -73,7 +75,7 @@ class ScriptedUpstream:
         """Listen; a port of 0 becomes a free one and stays the same after a stop."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self._serve, self._opened), "127.0.0.1", self.port, backlog=1024
+            lambda: Connection(self._serve, self._opened), self.host, self.port, backlog=1024
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -62,7 +62,7 @@ for name, value in (("SEATS", SEATS), ("REQUESTS", REQUESTS), ("TOKENS", TOKENS)
 
 
 class CrashHall(Hall):
-    """A hall with two hosts. `module`: what runs them in uvicorn's place."""
+    """A hall with two hosts. `module`: what runs them in our server's place."""
 
     def __init__(self, folder_of_house: Path, upstream: str, traces: str, module: str) -> None:
         self._module = module
@@ -72,7 +72,7 @@ class CrashHall(Hall):
 
     def server(self, port: int, behind: Mapping[Endpoint, str] | None = None) -> Part:
         part = super().server(port, behind)
-        words = tuple(self._module if word == "uvicorn" else word for word in part.command.argv)
+        words = tuple(self._module if word == "maitre.http.http_server" else word for word in part.command.argv)
         return replace(part, command=replace(part.command, argv=words))
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """The Pipelines host with leases of seconds, so that a test need not wait half a minute for what a crash left.
 
-Run like uvicorn, in its place: `python -m tests.engine.crash.short_leases gateway.pipelines_host:app --port …`. The
+Run in our server's place: `python -m tests.engine.crash.short_leases gateway.pipelines_host:app --port …`. The
 constants are changed before anything reads them; all else is the product as it is.
 """
 
@@ -15,7 +15,7 @@ from maitre.queue import line
 LEASE, RENEW, TICKET = timedelta(seconds=6), timedelta(seconds=1), 6
 
 if __name__ == "__main__":
-    import uvicorn
+    from maitre.http import http_server
 
     pulse.LEASE, pulse.RENEW, line.LEASE = LEASE, RENEW, TICKET
-    uvicorn.main()
+    http_server.main()

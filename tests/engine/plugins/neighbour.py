@@ -3,9 +3,13 @@ title: Somebody else's plugin
 description: Answers in every way that the upstream server knows, and fails in several.
 """
 
+import threading
+import time
+
 from pydantic import BaseModel
 
 KINDS = ["text", "pieces", "events", "lines", "object", "who", "first", "raises", "raises-late", "answers-raise"]
+KINDS += ["slowly", "stuck"]
 
 
 class Pipeline:
@@ -58,3 +62,12 @@ class Pipeline:
 
     def answers_raise(self, said, messages, body):
         yield object()
+
+    def slowly(self, said, messages, body):
+        for number in range(40):
+            time.sleep(0.05)
+            yield f"piece{number} "
+
+    def stuck(self, said, messages, body):
+        yield "begun"
+        threading.Event().wait()

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from maitre.settings import House
@@ -14,7 +15,7 @@ from tests.rag_service.ingest.desk import Desk, text
 from tests.rag_service.ingest.processes import serving, working
 from tests.rag_service.ingest.serving import STEPS
 from tests.rag_service.ingest.uploading import upload
-from tests.rag_service.ingest.waiting import ended, idle
+from tests.rag_service.ingest.waiting import ended, idle, until
 
 SECTIONS = 4
 
@@ -52,3 +53,27 @@ async def test_an_upload_is_whole_or_was_never_there(
     assert len(after) == len(set(after)) == SECTIONS
     assert all("Version 2" in one for one in after)
     assert len(await desk.documents()) == 1
+
+
+async def test_a_service_that_is_told_to_end_takes_what_is_coming_in(
+    stores: House, desk: Desk, embedder: EmbedderDouble, tmp_path: Path
+) -> None:
+    """It takes nobody new, answers whom it was answering, and ends with 0."""
+    with serving(stores, embedder.url, "enqueued", tmp_path / "service.log") as (service, url):
+        sending = asyncio.create_task(upload(stores, url, desk.collection.name, text("notes", SECTIONS)))
+        assert await asyncio.to_thread(service.stands) == "enqueued"
+        ending = asyncio.create_task(asyncio.to_thread(service.end))
+        await until(lambda: _refused(url))
+        service.go_on()
+        told = await sending
+        assert await ending == 0
+    assert told is not None
+    assert len(await desk.queue()) == 1
+
+
+async def _refused(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/health"):
+            return False
+    except aiohttp.ClientConnectorError:
+        return True

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import uvicorn
-
+from maitre.http import http_server
 from rag_service import app, jobs
 from rag_service.routes import uploads
 from tests.rag_service.ingest.halting import Step, halt_at
@@ -19,4 +18,4 @@ STEPS: dict[str, Step] = {
 
 if __name__ == "__main__":
     halt_at(sys.argv[1], STEPS)
-    uvicorn.run(app.app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
+    http_server.run(app.app, int(sys.argv[2]), drain=30)

@@ -1,0 +1,100 @@
+"""`cli deploy`: the house as a Docker stack: checked, changed step by step, and back by itself if it is not well."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.output import (
+    FAILED,
+    HouseOption,
+    JsonOption,
+    VerboseOption,
+    console,
+    errors,
+    house_of,
+    one_sentence,
+    print_json,
+)
+from maitre.errors import HouseError
+
+if TYPE_CHECKING:
+    from compose.finding import Finding
+    from compose.workshop import Workshop
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def deploy(
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="SERVICE", help="Care for this service only; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+    house: HouseOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Bring the stack to what the house's files say. Twice is once: what has not changed goes on running."""
+    from commands.deploying import confirm, go, plain, show_plan
+    from compose.lock import must_be_free
+    from compose.releases import sentence, unfinished
+    from compose.workshop import Workshop, new_id
+
+    with one_sentence(verbose):
+        workshop = Workshop(house_of(house))
+        must_be_free(workshop.house.state)
+        chosen = _known(workshop, only or [])
+        findings = _checked(workshop, as_json)
+        first = workshop.deploy(lambda *_: None, lambda: False)
+        target = first.site.target(workshop.contents(), first.engine.containers())
+        id = new_id()
+        plan, way = first.way(target, staged=workshop.staged(id), dump=workshop.dump(id, target), only=chosen)
+        broken = unfinished(workshop.journal.all())
+        told = f"{sentence(broken)} This deploy finishes it." if broken else None
+        seen = {"dry_run": dry_run, "findings": [asdict(one) for one in findings], "unfinished": told}
+        if not as_json:
+            if told:
+                console.print(told, markup=False, highlight=False)
+            show_plan(plan, way, commands=dry_run)
+        if dry_run or not (way or broken):
+            if as_json:
+                print_json({**seen, **plain(plan, way), "release": workshop.journal.current()})
+            elif not way:
+                console.print("Nothing to do: the house runs as its files say.", highlight=False)
+            return
+        confirm(yes, "Deploy this?")
+        release = go(workshop, id, "deploy", workshop.contents, plan.work, only=chosen, quiet=as_json)
+    if as_json:
+        print_json({**seen, **plain(plan, way), "release": release.id})
+    else:
+        console.print(f"Release {release.id} runs. `cli rollback` undoes it.", highlight=False)
+
+
+def _known(workshop: Workshop, only: list[str]) -> tuple[str, ...]:
+    services = workshop.services
+    for name in only:
+        if name not in services:
+            raise HouseError(f"There is no service “{name}” (there is: {', '.join(sorted(services))}).")
+    return tuple(only)
+
+
+def _checked(workshop: Workshop, as_json: bool) -> list[Finding]:
+    """The findings. Prints the warnings; with a fault, the faults, and exits: nothing has been changed."""
+    from compose.preflight import preflight
+
+    findings = preflight(workshop.asked(), workshop.facts())
+    bad = [one for one in findings if not one.ok]
+    if bad and as_json:
+        print_json({"ok": False, "findings": [asdict(one) for one in findings]})
+    for one in [] if as_json else findings:
+        if not one.ok:
+            errors.print(f"{one.seen}. → {one.remedy}", markup=False, style="red")
+        elif one.remedy:
+            errors.print(f"Mind: {one.seen}. → {one.remedy}", markup=False, style="yellow")
+    if bad:
+        raise typer.Exit(FAILED)
+    return findings

@@ -1,0 +1,136 @@
+"""What `cli deploy` and `cli rollback` share: the plan on the screen, the question, and the way under the lock."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+from rich.markup import escape
+
+from commands.output import console, errors
+from maitre.errors import HouseError
+
+if TYPE_CHECKING:
+    from compose.plan import Change, Plan
+    from compose.releases import Contents, Release
+    from compose.steps import Step
+    from compose.workshop import Workshop
+
+STYLES = {
+    "create": "green",
+    "change": "yellow",
+    "restart": "yellow",
+    "start": "yellow",
+    "reload": "yellow",
+    "run": "green",
+    "remove": "red",
+    "keep": "dim",
+}
+
+
+class Progress:
+    """Hears of the steps of a deploy, and prints a line at the end of each; on a terminal at its beginning too."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self.since = quiet, time.monotonic()
+
+    def __call__(self, step: Step, event: Literal["begins", "done", "failed", "says"], text: str) -> None:
+        """A step's event; what it prints is in the log."""
+        if self.quiet or event == "says":
+            return
+        if event == "begins":
+            self.since = time.monotonic()
+            if console.is_terminal:
+                console.print(f"[yellow]…[/] {escape(step.name)}", highlight=False)
+            return
+        mark = "[green]✓[/]" if event == "done" else "[red]✗[/]"
+        took = f" [dim]{time.monotonic() - self.since:.1f} s[/]"
+        console.print(f"{mark} {escape(step.name)}{took}", highlight=False)
+
+
+def show_plan(plan: Plan, steps: tuple[Step, ...], commands: bool) -> None:
+    """Print what changes and why; `commands`: the steps too, each with its command."""
+    kept = [one.service for one in plan.changes if one.kind == "keep"]
+    for change in plan.work:
+        style = STYLES[change.kind]
+        console.print(
+            f"[{style}]{change.kind:<8}[/] {escape(change.service):<16} {escape(change.why)}", highlight=False
+        )
+    if kept:
+        console.print(f"[dim]keep     {escape(', '.join(kept))}[/]", highlight=False)
+    if commands and steps:
+        console.print("\nThe steps:", highlight=False)
+        show_steps(steps)
+
+
+def show_steps(steps: tuple[Step, ...]) -> None:
+    """Print each step with its command."""
+    for number, step in enumerate(steps, 1):
+        into = f" > {shlex.quote(step.into)}" if step.into else ""
+        console.print(f"{number:>3}. {step.name}: {step.why}", markup=False, highlight=False)
+        if step.argv:
+            console.print(f"     {shlex.join(step.argv)}{into}", markup=False, highlight=False, soft_wrap=True)
+
+
+def plain(plan: Plan, steps: tuple[Step, ...]) -> dict[str, Any]:
+    """The plan and its steps, for machines."""
+    return {"changes": [asdict(one) for one in plan.changes], "steps": [asdict(one) for one in steps]}
+
+
+def confirm(yes: bool, question: str) -> None:
+    """Ask, unless that was answered already. Raises HouseError where nobody can be asked, Exit on a no."""
+    if yes:
+        return
+    _must_hear()
+    if not typer.confirm(question):
+        console.print("Nothing has been changed.")
+        raise typer.Exit(0)
+
+
+def ask_name(yes: bool, project: str, about: str) -> None:
+    """Ask for the project's name before it goes. Raises HouseError where nobody can be asked, or on another name."""
+    if yes:
+        return
+    _must_hear()
+    if typer.prompt(f"This removes {project}; {about}. Type its name").strip() != project:
+        raise HouseError("That is another name; nothing has been removed.")
+
+
+def _must_hear() -> None:
+    if not sys.stdin.isatty():
+        raise HouseError("Nobody can be asked here; say --yes if you mean it.")
+
+
+def go(
+    workshop: Workshop,
+    id: str,
+    what: str,
+    contents: Callable[[], Contents],
+    agreed: tuple[Change, ...],
+    *,
+    jobs: bool = True,
+    only: tuple[str, ...] = (),
+    quiet: bool = False,
+) -> Release:
+    """Go the agreed way to these contents as release `id`, under the house's lock. Raises HouseError when the house
+    has changed since the plan was shown; Exit when the operator broke it off."""
+    from compose.deploy import Stopped
+    from devstack.interrupt import interruptions
+
+    with workshop.locked(what), interruptions() as stop:
+        deploy = workshop.deploy(Progress(quiet), stop)
+        target = deploy.site.target(contents(), deploy.engine.containers())
+        dump = workshop.dump(id, target) if jobs else None
+        plan, way = deploy.way(target, staged=workshop.staged(id), dump=dump, jobs=jobs, only=only)
+        if plan.work != agreed:
+            raise HouseError("The house has changed since the plan was made; nothing has been done. Run it again.")
+        try:
+            return deploy.go(workshop.release(id, what, target), target, way)
+        except Stopped as stopped:
+            errors.print(str(stopped), markup=False)
+            raise typer.Exit(130) from None

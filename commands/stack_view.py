@@ -1,0 +1,63 @@
+"""A deployed house on the screen, in the forms of the embedded one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from commands.house_view import NAMES, logins, show_logins
+from commands.output import console
+from commands.stack import deployed
+from maitre.settings import House
+
+if TYPE_CHECKING:
+    from compose.workshop import Workshop
+
+
+def stack_json(house: House) -> dict[str, Any]:
+    """The public form of `cli status --json` for a deployed house; see docs/cli.md. Stores publish no port, so what
+    they count is not asked."""
+    return {
+        "mode": "docker",
+        "endpoints": _endpoints(deployed(house)),
+        "logins": logins(house),
+        "counters": {},
+        "suspended": [],
+    }
+
+
+def show_stack(house: House) -> None:
+    """Print the services with their containers and addresses, and the logins."""
+    workshop = deployed(house)
+    running = workshop.engine.containers()
+    table = Table("", "service", "address", "containers", box=None, pad_edge=False)
+    endpoints = _endpoints(workshop)
+    for name, one in endpoints.items():
+        mark = "[green]✓[/]" if one["healthy"] else "[red]✗[/]"
+        containers = ", ".join(seen.name for seen in running.of(name))
+        table.add_row(mark, str(dict(NAMES).get(name, name)), escape(one["url"] or "–"), containers or "–")  # type: ignore[call-overload]
+    console.print(table)
+    for seen in running.containers:
+        if seen.service in endpoints and seen.fault:
+            console.print(f"[red]{escape(seen.name)} {escape(seen.fault)}[/]", highlight=False)
+    console.print(f"Deployed: release {workshop.journal.current()}.", highlight=False)
+    if (house.state / "state.json").is_file():
+        console.print("An embedded house is up in this folder too; this is the stack. `cli down` stops the other one.")
+    show_logins(house)
+
+
+def _endpoints(workshop: Workshop) -> dict[str, dict[str, Any]]:
+    running, hosts = workshop.engine.containers(), workshop.first.hosts
+    found: dict[str, dict[str, Any]] = {}
+    for name, one in workshop.deployed.items():
+        if one.job:
+            continue
+        seen = running.of(name)
+        found[name] = {
+            "url": workshop.url(hosts[name]) if name in hosts else None,
+            "pid": seen[0].pid if seen else None,
+            "healthy": bool(seen) and all(container.well for container in seen),
+        }
+    return found

@@ -1,0 +1,1 @@
+"""The stack: a house's services rendered for Docker Compose, and deployed."""

@@ -1,0 +1,67 @@
+"""What a container sees of the house's folder: copies that hold only what its process reads.
+
+So that what runs is what was deployed, a provider's key is not where nobody asks the provider, and a change in one
+section restarts only those who read it. The assistants are seen by `cli seed` only: to all others they come from the
+database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from compose.text import yaml_text
+from maitre.house.tools import header_parts
+from maitre.house.written import mapping
+from traefik.networks import CLOUDFLARE, PRIVATE
+
+#: The sections that only the operator's side reads.
+_OPERATORS = ("stack", "knowledge")
+#: The sections that the RAG service reads.
+_RAG = ("domain", "language", "time_zone", "currency", "providers", "models", "rag")
+
+
+def house_copies(files: Mapping[str, str], cloudflare: bool) -> dict[str, str]:
+    """The copies by their path below the rendered folder: `house/engine/maitre.yaml` and so on.
+
+    `files`: the house's own files by their path in its folder. Only Traefik reaches the gateway, on a network whose
+    addresses Docker chooses: all private networks are trusted to say whom they were called by.
+    """
+    written = yaml.safe_load(files["maitre.yaml"])
+    engine = {name: section for name, section in written.items() if name not in _OPERATORS}
+    proxies = [*PRIVATE, *(CLOUDFLARE if cloudflare else ())]
+    engine["trusted_proxies"] = sorted({*(written.get("trusted_proxies") or ()), *proxies})
+    seed = {name: section for name, section in written.items() if name != "stack"}
+    rag = {name: written[name] for name in _RAG if name in written}
+    rag |= {"plans": {}, "prices": {"version": "none"}, "providers": _without_keys(mapping(rag.get("providers")))}
+    return {
+        "house/engine/maitre.yaml": yaml_text(engine),
+        "house/rag/maitre.yaml": yaml_text(rag),
+        "house/seed/maitre.yaml": yaml_text(seed),
+        **{f"house/engine/{name}": files[name] for name in tool_documents(files["maitre.yaml"])},
+        **{f"house/seed/{name}": text for name, text in files.items() if name != "maitre.yaml"},
+    }
+
+
+def tool_documents(house: str) -> tuple[str, ...]:
+    """The OpenAPI documents that the text of a maitre.yaml names, by their path in the house's folder."""
+    return tuple(sorted({str(one["openapi"]) for one in mapping(yaml.safe_load(house).get("tools")).values()}))
+
+
+def house_secrets(files: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the secrets that maitre.yaml asks for: keys of providers, headers of tools."""
+    written = yaml.safe_load(files["maitre.yaml"])
+    keys = (str(one.get("api_key") or "") for one in mapping(written.get("providers")).values())
+    found = {key.removeprefix("secret:") for key in keys if key.startswith("secret:")}
+    for tool in mapping(written.get("tools")).values():
+        found |= {name for value in mapping(tool.get("headers")).values() if (name := header_parts(str(value))[1])}
+    return tuple(sorted(found))
+
+
+def _without_keys(providers: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: {key: value for key, value in one.items() if key not in ("api_key", "limits")}
+        for name, one in providers.items()
+    }

@@ -1,0 +1,89 @@
+"""A new value for a secret, so that the house works at every moment in which the command may be killed.
+
+The new value is written aside first. A database learns its role's new password before the file is renamed; whoever is
+killed in between finds the value aside at the next try, and goes on with that one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from maitre.errors import HouseError
+from maitre.settings import House
+from provisioning.secret_uses import USES, Use
+
+#: What a file of a secret may be called.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+class Roles(Protocol):
+    """Where the house's Postgres is told of passwords."""
+
+    def set_password(self, role: str, password: str) -> None:
+        """From now on the role signs in with this password and no other. That it does already is no fault. Raises
+        HouseError when Postgres cannot be asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The secrets that have new values, and who reads them."""
+
+    names: tuple[str, ...]
+    use: Use
+
+
+def rotate(house: House, name: str, fresh: Callable[[str], str], roles: Roles, *, accept_loss: bool = False) -> Rotated:
+    """Give a secret a new value. `fresh`: makes one, by the secret's name; `accept_loss`: though something becomes
+    unreadable. Raises HouseError with one sentence; then the old value is still in force."""
+    use = _use(house, name)
+    if use.loses and not accept_loss:
+        raise HouseError(f"{use.loses} `--accept-loss` rotates it all the same.")
+    names = (name, *use.together)
+    for one in names:
+        if f"MAITRE_SECRET_{one.upper()}" in os.environ:
+            raise HouseError(f"MAITRE_SECRET_{one.upper()} goes before the file; change it where that is set.")
+    home = house.state / "secrets"
+    values = {one: _aside(home, one, fresh) for one in names}
+    if use.role is not None:
+        roles.set_password(use.role, values[name])
+    for one in names:
+        _next(home, one).replace(home / one)
+    return Rotated(names, use)
+
+
+def _use(house: House, name: str) -> Use:
+    file = house.state / "secrets" / name
+    if name in house.asked_secrets or (name not in USES and _NAME.fullmatch(name) and file.is_file()):
+        raise HouseError(f"“{name}” is not the house's own to make: write the new one into {file}.")
+    if name not in USES:
+        raise HouseError(f"There is no secret “{name}”. `cli secrets list` shows those that there are.")
+    if USES[name].elsewhere:
+        raise HouseError(USES[name].elsewhere)
+    return USES[name]
+
+
+def _next(home: Path, name: str) -> Path:
+    return home / f".{name}.next"
+
+
+def _aside(home: Path, name: str, fresh: Callable[[str], str]) -> str:
+    """The value that waits aside; a rotation that was broken off left one, else it is made."""
+    if not home.is_dir():
+        raise HouseError(f"{home} is missing; `cli init` makes it.")
+    waiting = _next(home, name)
+    if waiting.is_file() and (value := waiting.read_text("utf-8").strip()):
+        return value
+    value, half = fresh(name), home / f".{name}.half"
+    half.unlink(missing_ok=True)
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(value + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    half.replace(waiting)
+    return value

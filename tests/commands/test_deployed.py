@@ -1,0 +1,317 @@
+"""The commands of a deployed house, through the command line, on a scripted engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli import app
+from compose import rendering
+from compose.facts import Facts
+from compose.journal import Journal
+from compose.rendering import Rendering
+from compose.workshop import Workshop
+from maitre.errors import ConfigError
+from tests.compose import small
+from tests.compose.engine import Engine, Rollout
+from tests.compose.test_lock import holder
+from tests.devstack.conftest import make_house
+
+RUN = CliRunner()
+GB = 1024**3
+GOOD = Facts(
+    engine="28.0", compose="5.6.1", cpus=4, memory=16 * GB, disk_free=100 * GB, addresses=frozenset({"10.0.0.1"})
+)
+
+
+class Yard:
+    """A house whose stack is the small one. `document`: what is rendered; `facts`: the machine."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.state = directory, directory / ".maitre"
+        self.engine = Engine(self.state / "stack")
+        self.document, self.facts = small.document(), GOOD
+        self.journal = Journal(self.state)
+
+    def run(self, *words: str, code: int = 0, told: str | None = None) -> Result:
+        """Run a command on the house; it must end with this exit code, and never with a traceback."""
+        done = RUN.invoke(app, [*words, "--house", str(self.directory)], input=told)
+        assert done.exit_code == code, done.output
+        assert "Traceback" not in done.output
+        return done
+
+    def seen(self) -> list[tuple[str, str]]:
+        """The containers that run, with their images."""
+        return [(one.name, one.image) for one in self.engine.seen]
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """A house that was never deployed."""
+    for name in os.environ:
+        if name.startswith("MAITRE_"):
+            monkeypatch.delenv(name)
+    made = Yard(tmp_path / "house")
+    make_house(made.directory)
+    told = Rendering(
+        project=small.PROJECT,
+        certificates="none",
+        behind_proxy=False,
+        hosts={"gateway": "api.house.lan"},
+        copies=small.contents(small.files()).copies,
+        drain=5,
+    )
+    monkeypatch.setattr(rendering, "rendering", lambda house: told)
+    monkeypatch.setattr(rendering, "files", lambda house, running: small.files(made.document))
+    monkeypatch.setattr(rendering, "copy_secrets", lambda house, wanted: None)
+    monkeypatch.setattr(rendering, "value_of", lambda house, name: name)
+    monkeypatch.setattr(Workshop, "engine", property(lambda self: made.engine))
+    monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
+    monkeypatch.setattr(Workshop, "rollout", lambda self, stop: Rollout(made.engine))
+    monkeypatch.setattr(Workshop, "facts", lambda self: made.facts)
+    return made
+
+
+def test_the_first_deploy_and_the_second(yard: Yard) -> None:
+    """A line for each step and the release; then nothing to do."""
+    first = yard.run("deploy", "--yes").output
+    assert "create   postgres         is new" in first
+    assert "✓ start postgres" in first
+    assert f"Release {yard.journal.current()} runs." in first
+    before = yard.seen()
+    assert "Nothing to do: the house runs as its files say." in yard.run("deploy", "--yes").output
+    assert yard.seen() == before
+    assert len(yard.journal.all()) == 1
+
+
+def test_a_dry_run_prints_what_would_run_and_runs_nothing(yard: Yard) -> None:
+    """The steps of the dry run are the ones that run afterwards, value for value."""
+    told = json.loads(yard.run("deploy", "--dry-run", "--json").stdout)
+    assert yard.engine.steps == []
+    assert yard.journal.all() == ()
+    assert set(told) == {"dry_run", "findings", "unfinished", "changes", "steps", "release"}
+    shown = yard.run("deploy", "--dry-run").output
+    assert "docker-compose -p house -f /stack/compose.yaml up -d --no-deps" in shown.replace("\n", " ")
+    yard.run("deploy", "--yes")
+    id = re.compile(r"\d{4}-\d\d-\d\dT[-0-9a-f]+")  # of the release, another one each time
+    shown_argv = [id.sub("ID", " ".join(step["argv"])) for step in told["steps"] if step["argv"]]
+    assert [id.sub("ID", " ".join(step.argv)) for step in yard.engine.steps] == shown_argv
+
+
+def test_nobody_to_ask(yard: Yard) -> None:
+    """Without a terminal and without --yes nothing happens."""
+    assert "say --yes if you mean it" in yard.run("deploy", code=1).output
+    assert yard.seen() == []
+
+
+def wrong(**facts: Any) -> Callable[[Yard], None]:
+    """A machine that differs from the good one."""
+
+    def harm(yard: Yard) -> None:
+        from dataclasses import replace
+
+        yard.facts = replace(GOOD, **facts)
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    ("harm", "words", "told"),
+    [
+        (wrong(engine=None, engine_fault="there is no socket"), (), "Docker does not answer: there is no socket."),
+        (wrong(busy={("127.0.0.1", 80): "nginx (pid 7)"}), (), "127.0.0.1:80 is held by nginx (pid 7)."),
+        (wrong(busy={("127.0.0.1", 443): "the container web"}), (), "127.0.0.1:443 is held by the container web."),
+        (wrong(disk_free=GB), (), "1.0 GB free. → free 10.0 GB where Docker keeps its data"),
+        (wrong(secret_modes={"/h/stamp": 0o644}), (), "others may read /h/stamp (mode 644). → chmod 600 /h/stamp"),
+        (lambda yard: None, ("--only", "mysql"), "There is no service “mysql” (there is: gateway, migrate, postgres"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_done(
+    yard: Yard, harm: Callable[[Yard], None], words: tuple[str, ...], told: str
+) -> None:
+    """Exit code 1, the sentence, no step, no release, no file."""
+    harm(yard)
+    assert told in yard.run("deploy", "--yes", *words, code=1).output.replace("\n", " ")
+    assert yard.engine.steps == []
+    assert yard.journal.all() == ()
+    assert not (yard.state / "stack").exists()
+
+
+def test_mistakes_in_the_files_are_listed(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing domain and an unknown service: exit code 2, each with its file and path, nothing done."""
+    file = yard.directory / "maitre.yaml"
+    file.write_text(file.read_text().replace("domain:", "# domain:"))
+    assert "maitre.yaml: domain: " in yard.run("deploy", "--yes", code=2).output
+    file.write_text(file.read_text().replace("# domain:", "domain:"))
+
+    def refuse(house: object) -> None:
+        raise ConfigError(["maitre.yaml: stack.services.mysql: there is no such service"])
+
+    monkeypatch.setattr(rendering, "rendering", refuse)
+    assert "stack.services.mysql" in yard.run("deploy", "--yes", code=2).output
+    assert yard.journal.all() == ()
+
+
+def test_two_deploys_at_once(yard: Yard) -> None:
+    """The second says who is at it, and does nothing."""
+    with holder(yard.state) as other:
+        told = yard.run("deploy", "--yes", code=1).output
+    assert f"lea (pid {other.pid}) has been at it since 20:40:05 UTC: cli deploy" in told.replace("\n", " ")
+    assert yard.engine.steps == []
+
+
+def test_ctrl_c_in_the_middle(yard: Yard) -> None:
+    """The step is finished, the sentence says how the house is left; the next deploy says so, and finishes it."""
+
+    def press(step: Any) -> None:
+        if step.name == "start postgres":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    yard.engine.at = press
+    told = yard.run("deploy", "--yes", code=130).output
+    assert "Stopped after “start postgres”" in told
+    assert [name for name, _ in yard.seen()] == ["house-postgres-1"]
+    yard.engine.at = lambda step: None
+    again = yard.run("deploy", "--yes").output
+    assert "was stopped after “start postgres”. This deploy finishes it." in again.replace("\n", " ")
+    assert len(yard.seen()) == 3
+
+
+def test_a_failed_gate_is_rolled_back(yard: Yard) -> None:
+    """Exit code 1, the reason and what was done about it."""
+    yard.run("deploy", "--yes")
+    before = yard.seen()
+    yard.document["services"]["gateway"]["image"] = "maitre/engine:2"
+    yard.engine.ill = {("gateway", "maitre/engine:2")}
+    told = yard.run("deploy", "--yes", code=1).output
+    assert "did not become healthy" in told
+    assert "Rolled back: the house runs release" in told
+    assert yard.seen() == before
+
+
+def test_new_migrations_are_dumped_before(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a release in between had the files already and did not run them."""
+    from compose import workshop
+
+    monkeypatch.setattr(workshop, "migrations", lambda: {"migrate": ("1.sql",), "migrate_rag": ("rag.sql",)})
+    yard.run("deploy", "--yes")
+    monkeypatch.setattr(workshop, "migrations", lambda: {"migrate": ("1.sql", "2.sql"), "migrate_rag": ("rag.sql",)})
+    yard.document["services"]["traefik"]["image"] = "traefik:v4"
+    yard.run("deploy", "--yes")
+    yard.document["services"]["migrate"]["image"] = "maitre/engine:2"
+    assert "dump databases" in yard.run("deploy", "--yes").output
+    yard.document["services"]["migrate"]["image"] = "maitre/engine:3"
+    assert "dump databases" not in yard.run("deploy", "--yes").output
+
+
+def test_rollback(yard: Yard) -> None:
+    """The release before, a named one, the list; none of them where there is none."""
+    assert "There is no earlier release" in yard.run("rollback", "--yes", code=1).output
+    assert "has not been deployed yet" in yard.run("rollback", "--list").output
+    yard.run("deploy", "--yes")
+    first = yard.journal.current()
+    yard.document["services"]["gateway"]["image"] = "maitre/engine:2"
+    yard.run("deploy", "--yes")
+    yard.run("rollback", "--yes")
+    assert ("house-gateway-3", "maitre/engine:1") in yard.seen()
+    assert "There is no release “x”" in yard.run("rollback", "x", "--yes", code=1).output
+    assert f"the house runs as in release {first}" in yard.run("rollback", str(first), "--yes").output.replace(
+        "\n", " "
+    )
+    yard.engine.here.clear()
+    told = yard.run("rollback", "--yes", code=1).output
+    assert "maitre/engine:2 is no longer here, and today's sources make another image." in told.replace("\n", " ")
+    listed = json.loads(yard.run("rollback", "--list", "--json").stdout)
+    assert [one["outcome"] for one in listed] == ["done"] * 3
+    assert [one["current"] for one in listed] == [False, False, True]
+
+
+def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:
+    """`mode: docker` only when it is deployed; jobs are no endpoints."""
+    assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
+    yard.run("deploy", "--yes")
+    told = json.loads(yard.run("status", "--json").stdout)
+    assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended"]
+    assert told["mode"] == "docker"
+    assert set(told["endpoints"]) == {"traefik", "postgres", "gateway"}
+    assert told["endpoints"]["gateway"]["url"] == "http://api.house.lan:443"
+    assert told["endpoints"]["postgres"]["url"] is None
+    assert all(one["healthy"] and one["pid"] for one in told["endpoints"].values())
+    yard.engine.seen[0] = type(yard.engine.seen[0])("1", "house-postgres-1", "postgres", 1, "i", "exited", exit_code=1)
+    shown = yard.run("status").output
+    assert "house-postgres-1 has stopped (exit code 1)" in shown
+    assert f"Deployed: release {yard.journal.current()}." in shown
+
+
+def test_another_name_of_the_project(yard: Yard) -> None:
+    """Its data is named after it, so nothing is done, and the sentence says what may be."""
+    yard.run("deploy", "--yes")
+    yard.document["name"] = "other"
+    current = yard.journal.path(str(yard.journal.current())) / "compose.yaml"
+    current.write_text(current.read_text().replace("name: house", "name: older"))
+    assert "The house runs as the project older" in yard.run("deploy", "--yes", code=1).output
+
+
+def test_restart(yard: Yard) -> None:
+    """Ours beside the old ones, others anew; an unknown one, or a house that is not deployed, is one sentence."""
+    assert "is not deployed as a stack" in yard.run("restart", "gateway", code=1).output.replace("\n", " ")
+    yard.run("deploy", "--yes")
+    assert "✓ roll gateway" in yard.run("restart", "gateway").output
+    assert "✓ start postgres" in yard.run("restart", "postgres").output
+    assert "There is no service “x” (there is: gateway, postgres, traefik)." in yard.run("restart", "x", code=1).output
+    assert "Nothing to do" in yard.run("deploy", "--yes").output
+
+
+def test_no_restart_in_the_middle_of_a_deploy(yard: Yard) -> None:
+    """The files on the disk are a newer release's: a restart would start that."""
+    yard.run("deploy", "--yes")
+    for name in ("postgres", "traefik"):
+        yard.document["services"][name]["image"] = "another:2"
+    yard.engine.at = lambda step: os.kill(os.getpid(), signal.SIGINT) if step.name == "start postgres" else None
+    yard.run("deploy", "--yes", code=130)
+    yard.engine.at = lambda step: None
+    before = yard.seen()
+    told = yard.run("restart", "traefik", code=1).output.replace("\n", " ")
+    assert (
+        "was stopped after “start postgres”. `cli deploy` finishes it, `cli rollback` undoes it; then restart." in told
+    )
+    assert yard.seen() == before
+
+
+def test_destroy(yard: Yard) -> None:
+    """It asks for the project's name; afterwards the house is not deployed, and its journal is still there."""
+    assert "Nothing to do" in yard.run("destroy", "--yes").output
+    yard.run("deploy", "--yes")
+    assert "say --yes" in yard.run("destroy", code=1).output
+    assert "down --remove-orphans --volumes" in yard.run("destroy", "--volumes", "--dry-run").output
+    assert len(yard.seen()) == 3
+    assert "house is gone; its data stays." in yard.run("destroy", "--yes").output
+    assert yard.seen() == []
+    assert len(yard.journal.all()) == 1
+    assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
+
+
+def test_models_and_logs_say_what_is_missing(yard: Yard) -> None:
+    """A stack without Ollama, a house without logs, a service that is not there: one sentence each."""
+    assert "has no logs yet" in yard.run("logs", code=1).output
+    yard.run("deploy", "--yes")
+    assert "No Ollama runs in this stack" in yard.run("models", "list", code=1).output
+    assert "There is no service “x”" in yard.run("logs", "x", code=1).output
+
+
+def test_logs_of_the_embedded_house(yard: Yard, capfd: pytest.CaptureFixture[str]) -> None:
+    """The end of a part's file; a part without one is named with those that have one."""
+    folder = yard.state / "logs"
+    folder.mkdir()
+    (folder / "gateway.log").write_text("one\ntwo\nthree\n")
+    yard.run("logs", "gateway", "--tail", "2")
+    assert capfd.readouterr().out == "two\nthree\n"
+    assert "There is no log of “x” (there is: gateway)." in yard.run("logs", "x", code=1).output
