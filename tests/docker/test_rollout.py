@@ -75,7 +75,8 @@ def test_a_deploy_that_is_broken_off_is_finished_by_the_next(busy: Busy, say: Sa
 
 def test_an_ill_release_is_rolled_back(busy: Busy, tmp_path: Path, say: Say) -> None:
     """After its migration, and after the gateway has been replaced, a Pipelines host that ends at once is the end of a
-    release: everything runs as before, no guest has noticed, and the list of releases says so."""
+    release: everything runs as before, no guest has noticed, and the list of releases says so. The next deploy of the
+    old sources runs their jobs again, and touches nothing that serves."""
     changes = appended("gateway/pipelines_host.py", "raise SystemExit('This release does not start.')")
     migration = {"maitre/sql/migrations/9999_next.sql": "alter table ledger add column next text;\n"}
     root = make_release(busy.deployed.engine, tmp_path, {**changes, **migration})
@@ -90,6 +91,9 @@ def test_an_ill_release_is_rolled_back(busy: Busy, tmp_path: Path, say: Say) -> 
     assert [one.id for one in busy.of("pipelines")] == [host.id]
     assert busy.deployed.asked("rollback", "--list")[-1]["outcome"] == "undone"
     assert busy.deployed.psql("select count(*) from information_schema.columns where column_name = 'next'") == "1"
+    changes = busy.deployed.asked("deploy", "--yes")["changes"]
+    assert {one["kind"] for one in changes} == {"keep", "run"}
+    assert "Nothing to do" in busy.deployed.deploy()
 
 
 def test_an_engine_that_is_away(busy: Busy, tmp_path: Path) -> None:
