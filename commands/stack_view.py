@@ -34,10 +34,12 @@ def show_stack(house: House) -> None:
     running = workshop.engine.containers()
     table = Table("", "service", "address", "containers", box=None, pad_edge=False)
     endpoints = _endpoints(workshop)
+    titles: dict[str, str] = {str(name): title for name, title in NAMES.items()}
     for name, one in endpoints.items():
         mark = "[green]✓[/]" if one["healthy"] else "[red]✗[/]"
         containers = ", ".join(seen.name for seen in running.of(name))
-        table.add_row(mark, str(dict(NAMES).get(name, name)), escape(one["url"] or "–"), containers or "–")  # type: ignore[call-overload]
+        title = titles.get(name, name.replace("_", " ").capitalize())
+        table.add_row(mark, title, escape(one["url"] or "–"), containers or "–")
     console.print(table)
     for seen in running.containers:
         if seen.service in endpoints and seen.fault:
