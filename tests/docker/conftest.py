@@ -1,5 +1,5 @@
-"""One engine and one set of images for all Docker tests. Where no engine can run they are skipped with one sentence;
-with MAITRE_DOCKER=required that is an error."""
+"""One engine, one set of images and one deployed house for all Docker tests, gone before the next folder's. Where no
+engine can run they are skipped with one sentence; with MAITRE_DOCKER=required that is an error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.docker)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Prints a line at once: making images takes minutes."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
@@ -37,9 +37,9 @@ def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return line
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def engine() -> Iterator[Engine]:
-    """A running engine, which all tests of a session share. Each removes its containers."""
+    """A running engine, which all tests of this folder share, and which ends with them. Each removes its containers."""
     if reason := missing():
         _without(reason)
     try:
@@ -49,13 +49,13 @@ def engine() -> Iterator[Engine]:
         _without(str(why))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stand_ins(engine: Engine, say: Callable[[str], None]) -> None:
     """The stand-ins for the production images are there."""
     build_stand_ins(engine, say)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ours(engine: Engine, stand_ins: None, say: Callable[[str], None]) -> dict[str, str]:
     """The tag of each of our images, by name, built from the sources as they are."""
     tags = {name: f"maitre/{name}:tests" for name in ("engine", "rag")}
@@ -64,16 +64,16 @@ def ours(engine: Engine, stand_ins: None, say: Callable[[str], None]) -> dict[st
     return tags
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(
     engine: Engine, stand_ins: None, say: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployed]:
-    """The deployed house, which all tests of a session share: whoever changes it deploys it back."""
+    """The deployed house, which all tests of this folder share: whoever changes it deploys it back."""
     with deployed(engine, tmp_path_factory.mktemp("house"), say) as house:
         yield house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def busy(house: Deployed) -> Busy:
     """The deployed house, with guests of its scripted provider."""
     return Busy(house)
