@@ -36,7 +36,9 @@ def unpack(repository: Path, release: str, where: Path) -> list[str]:
     HouseError when one that it had is another one now."""
     archive = subprocess.run(("git", "archive", release), cwd=repository, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as source:
-        source.extractall(where, filter="data")
+        # Debian 12's Python is older than the argument `filter` (3.11.4), and passes this by.
+        source.extraction_filter = getattr(tarfile, "data_filter", None)
+        source.extractall(where)
     new = []
     for folder in FOLDERS:
         for file in sorted((repository / folder).glob("*.sql")):
