@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from compose.text import yaml_text
-from maitre.house.tools import header_parts
 from maitre.house.written import mapping
 from traefik.networks import CLOUDFLARE, PRIVATE
 
@@ -48,16 +47,6 @@ def house_copies(files: Mapping[str, str], cloudflare: bool) -> dict[str, str]:
 def tool_documents(house: str) -> tuple[str, ...]:
     """The OpenAPI documents that the text of a maitre.yaml names, by their path in the house's folder."""
     return tuple(sorted({str(one["openapi"]) for one in mapping(yaml.safe_load(house).get("tools")).values()}))
-
-
-def house_secrets(files: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the secrets that maitre.yaml asks for: keys of providers, headers of tools."""
-    written = yaml.safe_load(files["maitre.yaml"])
-    keys = (str(one.get("api_key") or "") for one in mapping(written.get("providers")).values())
-    found = {key.removeprefix("secret:") for key in keys if key.startswith("secret:")}
-    for tool in mapping(written.get("tools")).values():
-        found |= {name for value in mapping(tool.get("headers")).values() if (name := header_parts(str(value))[1])}
-    return tuple(sorted(found))
 
 
 def _without_keys(providers: Mapping[str, Any]) -> dict[str, Any]:

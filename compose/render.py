@@ -8,7 +8,7 @@ from typing import Any
 
 from compose.consumers import consumers
 from compose.document import START, document
-from compose.house_copies import house_copies, house_secrets
+from compose.house_copies import house_copies
 from compose.layout import COMPOSE, SECRETS
 from compose.open_webui import environment
 from compose.postgres_init import postgres_init
@@ -77,7 +77,6 @@ def dressed(house: House, stack: Stack, chosen: Mapping[str, Service], around: S
     """The services with what the house gives them: Open WebUI's environment, the secrets that maitre.yaml names, the
     tags of our images, Traefik's ports, and the job that gives volumes to their owners."""
     found = dict(chosen)
-    keys = house_secrets(around.files)
     if "open_webui" in found:
         found["open_webui"] = _open_webui(found["open_webui"], house, stack)
     found["traefik"] = _traefik(found["traefik"], stack)
@@ -86,7 +85,7 @@ def dressed(house: House, stack: Stack, chosen: Mapping[str, Service], around: S
         found[name] = replace(
             one,
             image=image,
-            secrets=_sorted(one.secrets, _templates(one), keys if one.house in ASKING else ()),
+            secrets=_sorted(one.secrets, _templates(one), house.asked_secrets if one.house in ASKING else ()),
             stop_grace=one.stop_grace + (stack.drain_timeout if one.rollout == "beside" else 0),
         )
     told = {f"io.maitre.documents.{entry}": digest for entry, digest in around.documents.items()}

@@ -24,21 +24,22 @@ local ROUNDING = 1e-9
 -- A line of which a part was evicted, or that an earlier run of the server kept, is begun again: calls may be running
 -- that it does not know. So may they where there is none, while the server's memory is younger than the grace.
 local sitting, queued = redis.call('ZCARD', SEATED), redis.call('ZCARD', WAITING)
+local house = redis.call('HMGET', HOUSE, 'born', 'lost', 'virtual', 'clock', 'name', 'run')
 local torn = redis.call('ZCARD', LEASES) ~= sitting + queued or redis.call('HLEN', TICKETS) ~= sitting + queued
-  or (queued > 0 and redis.call('HLEN', GUESTS) == 0) or (sitting + queued > 0 and redis.call('EXISTS', HOUSE) == 0)
+  or (queued > 0 and redis.call('HLEN', GUESTS) == 0) or (sitting + queued > 0 and not house[1])
 local epoch, run = epoch_at(ALL)
-local gone = torn or redis.call('EXISTS', HOUSE) == 1 and redis.call('HGET', HOUSE, 'run') ~= run
+local gone = torn or house[1] and house[6] ~= run
 if gone and step == 'read' then
   return {'', redis.call('HGETALL', PACES), '0', '0', '0', '1', {}, {}, {}, {}, {}}
 elseif gone then
   redis.call('DEL', HOUSE, WAITING, SEATED, LEASES, TICKETS, GUESTS)
+  house = {}
 end
-local time = redis.call('TIME')
-local young = time[1] * 1000000 + time[2] < tonumber(epoch) + grace * 1000
-
-local house = redis.call('HMGET', HOUSE, 'born', 'lost', 'virtual', 'clock', 'name')
 local born, lost = tonumber(house[1] or now), house[2] == '1'
-if not house[1] and (gone or young) then lost = true end
+if not house[1] then
+  local time = redis.call('TIME')
+  lost = gone or time[1] * 1000000 + time[2] < tonumber(epoch) + grace * 1000
+end
 local virtual, clock, name = tonumber(house[3] or 0), tonumber(house[4] or 0), house[5] or ARGV[11]
 
 local function whole(number) return string.format('%.0f', number) end
