@@ -12,6 +12,7 @@ from compose.render import Surroundings, dressed, render
 from compose.routes import Replicas
 from compose.selection import selection
 from compose.service import Service
+from compose.stack import Stack
 from compose.versions import image_versions
 from compose.wishes import read_stack
 from maitre.settings import House
@@ -31,10 +32,10 @@ def rendered(house: House, running: Replicas | None = None, out: Path | None = N
     return render(house, stack, services, running or {}, surroundings(house, out or stack_folder(house)))
 
 
-def house_services(house: House) -> dict[str, Service]:
-    """The services of this house as they are rendered, by name. Raises ConfigError, HouseError."""
+def house_services(house: House) -> tuple[Stack, dict[str, Service]]:
+    """The house's stack, and its services as they are rendered, by name. Raises ConfigError, HouseError."""
     stack, services = read_stack(house)
-    return dressed(house, stack, selection(house, stack, services), surroundings(house, stack_folder(house)))
+    return stack, dressed(house, stack, selection(house, stack, services), surroundings(house, stack_folder(house)))
 
 
 def surroundings(house: House, out: Path) -> Surroundings:

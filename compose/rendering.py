@@ -33,10 +33,8 @@ def rendering(house: House) -> Rendering:
     from compose.consumers import consumers
     from compose.rendered import house_services
     from compose.secrets import copies
-    from compose.wishes import read_stack
 
-    stack, _ = read_stack(house)
-    services = house_services(house)
+    stack, services = house_services(house)
     return Rendering(
         project=stack.project,
         certificates=stack.tls.kind,

@@ -18,6 +18,8 @@ from compose.releases import Release, applied, release_id
 from compose.secret_copy import Copy
 from compose.site import Folder
 from compose.steps import Step
+from devstack import scaffold
+from maitre.settings import House, load_house
 from tests.compose import small
 from tests.compose.engine import Engine, Rollout
 
@@ -108,3 +110,13 @@ class Yard:
 def yard(tmp_path: Path) -> Yard:
     """A house that was never deployed."""
     return Yard(tmp_path / "house" / ".maitre")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A new house."""
+    scaffold.copy_example(tmp_path)
+    scaffold.make_secrets(tmp_path)
+    made = load_house(tmp_path)
+    scaffold.make_logins(made)
+    return made

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from compose import open_webui
 from devstack import open_webui as embedded
-from devstack import scaffold
-from maitre.settings import House, load_house
+from maitre.settings import House
 from provisioning.open_webui_env import SECRET
 from provisioning.resources.connection import connection_of
 from provisioning.resources.settings import file_embeddings
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    """A new house."""
-    scaffold.copy_example(tmp_path)
-    scaffold.make_secrets(tmp_path)
-    made = load_house(tmp_path)
-    scaffold.make_logins(made)
-    return made
-
 
 #: What only one of the houses says: where its data lies, and how it is reached.
 OWN = {"FROM_INIT_PY", "DATA_DIR", "STATIC_DIR", "HF_HOME"}

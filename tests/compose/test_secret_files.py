@@ -16,9 +16,8 @@ from compose.consumers import consumers
 from compose.secret_copy import Copy, Form
 from compose.secret_files import remove_others, value_of, write_copies
 from compose.secrets import copies, names, readers
-from devstack import scaffold
 from maitre.errors import HouseError
-from maitre.settings import House, load_house
+from maitre.settings import House
 from provisioning.derived import verifies
 from provisioning.logins import administrator_of, passwords_of
 from provisioning.secret_uses import USES
@@ -207,16 +206,6 @@ def test_each_copy_belongs_to_its_service(tmp_path: Path) -> None:
         done = write_copies(tmp_path, {"a/plain": Copy("plain", "plain", owner)}, VALUES.__getitem__)
         assert done == ("a/plain",)
         assert (tmp_path / "a/plain").stat().st_uid == owner
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    """A new house."""
-    scaffold.copy_example(tmp_path)
-    scaffold.make_secrets(tmp_path)
-    made = load_house(tmp_path)
-    scaffold.make_logins(made)
-    return made
 
 
 def test_a_house_gives_its_services_their_secrets(house: House, tmp_path: Path) -> None:

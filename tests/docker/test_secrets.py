@@ -52,7 +52,8 @@ class Site:
             file = self.stack / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
-        wanted = copies(house_services(self.house), consumers(()))
+        _, services = house_services(self.house)
+        wanted = copies(services, consumers(()))
         write_copies(self.stack / "secrets", wanted, partial(value_of, self.house))
 
     def signs_in(self, role: str, password: str) -> bool:

@@ -8,10 +8,11 @@ from typing import Any
 
 import requests
 
+from benchmarks.servers import free_port
 from tests.api.conftest import Client
 from tests.engine.answers import script
 from tests.guide.conftest import Desk
-from tests.guide.running import free_port, running
+from tests.guide.running import running
 
 PAGE = "guides/back-end.md"
 
@@ -19,7 +20,7 @@ PAGE = "guides/back-end.md"
 @contextmanager
 def site(desk: Desk, client: Client, eventually: Callable[..., Any]) -> Iterator[str]:
     """The site's address; the back end listens."""
-    url = f"http://127.0.0.1:{(port := free_port())}"
+    url = f"http://127.0.0.1:{(port := free_port('back end'))}"
 
     def listens() -> bool:
         try:
@@ -91,7 +92,7 @@ class Nowhere(Client):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{free_port()}"
+        return f"http://127.0.0.1:{free_port('back end')}"
 
 
 def test_a_gateway_that_is_down_is_told(reader: Client, desk: Desk, eventually: Callable[..., Any]) -> None:
