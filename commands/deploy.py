@@ -21,7 +21,7 @@ from commands.output import (
 from maitre.errors import HouseError
 
 if TYPE_CHECKING:
-    from compose.finding import Finding
+    from compose.host.finding import Finding
     from compose.workshop import Workshop
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
@@ -40,8 +40,8 @@ def deploy(
 ) -> None:
     """Bring the stack to what the house's files say. Twice is once: what has not changed goes on running."""
     from commands.deploying import confirm, go, plain, show_plan
-    from compose.lock import must_be_free
-    from compose.releases import sentence, unfinished
+    from compose.deploy.lock import must_be_free
+    from compose.deploy.releases import sentence, unfinished
     from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
@@ -84,7 +84,7 @@ def _known(workshop: Workshop, only: list[str]) -> tuple[str, ...]:
 
 def _checked(workshop: Workshop, as_json: bool) -> list[Finding]:
     """The findings. Prints the warnings; with a fault, the faults, and exits: nothing has been changed."""
-    from compose.preflight import preflight
+    from compose.host.preflight import preflight
 
     findings = preflight(workshop.asked(), workshop.facts())
     bad = [one for one in findings if not one.ok]

@@ -16,9 +16,9 @@ from commands.output import console, errors
 from maitre.errors import HouseError
 
 if TYPE_CHECKING:
-    from compose.plan import Change, Plan
-    from compose.releases import Contents, Release
-    from compose.steps import Step
+    from compose.deploy.plan import Change, Plan
+    from compose.deploy.releases import Contents, Release
+    from compose.deploy.steps import Step
     from compose.workshop import Workshop
 
 STYLES = {
@@ -119,7 +119,7 @@ def go(
 ) -> Release:
     """Go the agreed way to these contents as release `id`, under the house's lock. Raises HouseError when the house
     has changed since the plan was shown; Exit when the operator broke it off."""
-    from compose.deploy import Stopped
+    from compose.deploy.deploy import Stopped
     from devstack.interrupt import interruptions
 
     with workshop.locked(what), interruptions() as stop:

@@ -21,7 +21,7 @@ def destroy(
 ) -> None:
     """Remove the stack's containers and networks. Data, secrets and the journal of releases stay, unless --volumes."""
     from commands.deploying import ask_name, show_steps
-    from compose.steps import down
+    from compose.deploy.steps import down
     from compose.workshop import Workshop, is_deployed
 
     with one_sentence(verbose):

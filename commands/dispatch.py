@@ -13,7 +13,7 @@ from maitre.errors import HouseError
 from maitre.settings import find_house
 
 if TYPE_CHECKING:
-    from compose.steps import Compose
+    from compose.deploy.steps import Compose
 
 #: Without it nothing of the house can be asked.
 STORE = "postgres"

@@ -14,7 +14,7 @@ from maitre.settings import find_house
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compose.production import Advice, State
+    from compose.host.production import Advice, State
 
 ProductionOption = Annotated[
     bool, typer.Option("--production", help="The recommendations for a house on the internet, and how this one stands.")
@@ -52,7 +52,7 @@ def doctor(
 
 def _production(as_json: bool, house: HouseOption, verbose: bool) -> None:
     """Advice is no problem: the exit code says only whether the house could be looked at."""
-    from compose.advice import production_for
+    from compose.host.advice import production_for
 
     with one_sentence(verbose):
         advice = production_for(house_of(house))

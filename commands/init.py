@@ -52,8 +52,8 @@ def init(
 
 def _stack(directory: Path, domain: str, email: str | None, gpu: bool) -> list[str]:
     """Write the files of a house for a server; their names. Raises HouseError when there is a house already."""
-    from compose.models import of_size
     from compose.new_house import Wish, new_house
+    from compose.stack.models import of_size
     from devstack import scaffold
 
     if (directory / "maitre.yaml").exists():

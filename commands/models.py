@@ -23,7 +23,7 @@ Model = Annotated[str, typer.Argument(metavar="MODEL", help="As Ollama names it,
 @app.command("list")
 def listed(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
     """Show the models that are there, with their size."""
-    from compose.ollama import models_of
+    from compose.deploy.ollama import models_of
 
     with one_sentence(verbose):
         workshop, services = _ollamas(house_of(house))
@@ -64,7 +64,7 @@ def _everywhere(house: House, word: str, model: str) -> None:
 def _ollamas(house: House) -> tuple[Workshop, tuple[str, ...]]:
     """The stack and the names of its Ollamas that run. Raises HouseError when there is none."""
     from commands.stack import deployed
-    from compose.ollama import ollamas, wanted
+    from compose.deploy.ollama import ollamas, wanted
 
     workshop = deployed(house)
     containers = workshop.engine.containers()

@@ -30,9 +30,9 @@ def render(
 ) -> None:
     """Render the stack: what Docker Compose and Traefik would read. Without an option it only shows which files."""
     from commands import render_view
-    from compose import folder
-    from compose.rendered import rendered, stack_folder
-    from compose.wishes import read_stack
+    from compose.render import folder
+    from compose.render.rendered import rendered, stack_folder
+    from compose.stack.wishes import read_stack
     from maitre.errors import HouseError
 
     with one_sentence(verbose):

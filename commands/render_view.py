@@ -10,8 +10,8 @@ import yaml
 from rich.table import Table
 
 from commands.output import console
-from compose.folder import states
 from compose.layout import COMPOSE
+from compose.render.folder import states
 
 
 def render_json(files: Mapping[str, str], there: Mapping[str, str]) -> dict[str, Any]:

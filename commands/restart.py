@@ -18,8 +18,8 @@ def restart(
     """Restart services of the stack as they are; `cli deploy` brings new settings. Waits until each is healthy."""
     from commands.deploying import Progress
     from commands.stack import deployed, known
-    from compose.course import restarting
-    from compose.releases import sentence, unfinished
+    from compose.deploy.course import restarting
+    from compose.deploy.releases import sentence, unfinished
     from devstack.interrupt import interruptions
 
     with one_sentence(verbose):

@@ -29,8 +29,8 @@ def rollback(
 ) -> None:
     """Run an earlier release's containers and files again. Tables stay as they are: migrations only add to them."""
     from commands.deploying import confirm, go, plain, show_plan
-    from compose.course import missing
-    from compose.lock import must_be_free
+    from compose.deploy.course import missing
+    from compose.deploy.lock import must_be_free
     from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
@@ -60,7 +60,7 @@ def rollback(
 
 
 def _chosen(workshop: Workshop, given: str | None) -> str:
-    from compose.releases import previous, unfinished
+    from compose.deploy.releases import previous, unfinished
 
     every, current = workshop.journal.all(), workshop.journal.current()
     if given is not None:

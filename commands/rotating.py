@@ -8,7 +8,7 @@ from maitre.settings import House
 from provisioning.rotation import Rotated, rotate
 
 if TYPE_CHECKING:
-    from compose.stack_roles import StackRoles
+    from compose.deploy.stack_roles import StackRoles
     from compose.workshop import Workshop
 
 
@@ -16,7 +16,7 @@ def rotate_deployed(house: House, name: str, *, accept_loss: bool) -> tuple[Rota
     """Rotate, and bring the new value to the services that read it, each healthy before the next; the services. Raises
     HouseError: then the old value is in force, or the next `cli deploy` brings the new one."""
     from commands.deploying import go
-    from compose.secrets import readers
+    from compose.render.secrets import readers
     from compose.workshop import Workshop, new_id
     from devstack.scaffold import fresh
 
@@ -39,8 +39,8 @@ def rotate_deployed(house: House, name: str, *, accept_loss: bool) -> tuple[Rota
 
 def _roles(workshop: Workshop) -> StackRoles:
     """The stack's Postgres, told while it runs."""
-    from compose import steps
-    from compose.stack_roles import StackRoles
+    from compose.deploy import steps
+    from compose.deploy.stack_roles import StackRoles
 
     owner = next((copy.owner for copy in workshop.first.copies.values() if copy.form == "scram"), 0)
     step = steps.roles(workshop.compose)

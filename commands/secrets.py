@@ -87,7 +87,7 @@ def _readers(house: House) -> Mapping[str, Collection[str]] | None:
 
     if not is_deployed(house.state):
         return None
-    from compose.secrets import readers
+    from compose.render.secrets import readers
 
     return readers(Workshop(house).first.copies)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compose.stack import Size
+from compose.stack.settings import Size
 from maitre.house.stack_forms import is_local
 
 #: The example's models, and what takes their place: names that say nothing of a size, so that a larger one may follow.

@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from compose import rendering
-from compose.course import Target
-from compose.deploy import Deploy, Heard
-from compose.engine import Rollout
-from compose.facts import Asked, Facts
-from compose.journal import Journal
+from compose.deploy.course import Target
+from compose.deploy.deploy import Deploy, Heard
+from compose.deploy.engine import Rollout
+from compose.deploy.journal import Journal
+from compose.deploy.lock import locked
+from compose.deploy.releases import Contents, Release, applied, release_id
+from compose.deploy.site import Folder
+from compose.deploy.steps import Compose
+from compose.deploy.wanted import Wanted, digest, wanted
+from compose.host.facts import Asked, Facts
 from compose.layout import COMPOSE
-from compose.lock import locked
-from compose.releases import Contents, Release, applied, release_id
+from compose.render import rendering
 from compose.running import Running
-from compose.site import Folder
-from compose.steps import Compose
-from compose.wanted import Wanted, digest, wanted
 from devstack.places import ROOT, folder, write_private
 from maitre.errors import HouseError
 from maitre.settings import House
 
 if TYPE_CHECKING:
-    from compose.docker_engine import DockerEngine
+    from compose.deploy.docker_engine import DockerEngine
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Workshop:
     @cached_property
     def engine(self) -> DockerEngine:
         """The engine. Raises HouseError when it does not answer."""
-        from compose.docker_engine import DockerEngine
+        from compose.deploy.docker_engine import DockerEngine
 
         return DockerEngine(self.compose, self.house.state / "logs" / "deploy.log", self.stack / "traefik" / "dynamic")
 
@@ -125,7 +125,7 @@ class Workshop:
 
     def facts(self) -> Facts:
         """The machine, asked just now."""
-        from compose.docker_facts import gather
+        from compose.host.docker_facts import gather
 
         folder = self.house.state / "secrets"
         names = {copy.source for copy in self.first.copies.values()}
@@ -177,9 +177,9 @@ class Workshop:
 
     def rollout(self, stop: Callable[[], bool]) -> Rollout:
         """How our own services are replaced."""
-        from compose.docker_engine import client
-        from compose.rollout import BesideRollout
-        from compose.traefik_http import TraefikProxy, api_of
+        from compose.deploy.docker_engine import client
+        from compose.deploy.rollout import BesideRollout
+        from compose.deploy.traefik_http import TraefikProxy, api_of
 
         dynamic = self.stack / "traefik" / "dynamic"
         proxy = TraefikProxy(self.engine, dynamic, self.project, api_of(client(), self.project))
@@ -253,7 +253,7 @@ def who() -> str:
 def running_stack(state: Path) -> tuple[Compose, Running]:
     """How Compose is called for a deployed house, and what runs of it, whatever the house's files say by now. Raises
     HouseError when the engine does not answer."""
-    from compose.docker_engine import DockerEngine
+    from compose.deploy.docker_engine import DockerEngine
 
     stack = state / "stack"
     compose = _compose(str(yaml.safe_load((stack / COMPOSE).read_text("utf-8"))["name"]), stack)
@@ -262,7 +262,7 @@ def running_stack(state: Path) -> tuple[Compose, Running]:
 
 
 def _compose(project: str, stack: Path) -> Compose:
-    from compose.docker_facts import find_compose
+    from compose.host.docker_facts import find_compose
 
     found = find_compose()
     if found is None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from compose.advice import has_stack, machine_for
-from compose.finding import Finding as Finding
+from compose.host.advice import has_stack, machine_for
+from compose.host.finding import Finding as Finding
 from devstack import house as whole
 from devstack import places, ports, privilege, state
 from devstack.process import alive

@@ -177,24 +177,25 @@ def test_only_the_composition_roots_import_adapters() -> None:
 COMPOSE_PURE = {
     f"compose/{name}.py"
     for name in (
-        "consumers",
-        "course",
-        "facts",
-        "finding",
         "layout",
-        "ollama",
-        "plan",
-        "postgres_init",
-        "preflight",
-        "releases",
         "running",
-        "secret_copy",
-        "servers",
-        "steps",
-        "wanted",
+        "deploy/course",
+        "deploy/ollama",
+        "deploy/plan",
+        "deploy/releases",
+        "deploy/servers",
+        "deploy/steps",
+        "deploy/wanted",
+        "host/facts",
+        "host/finding",
+        "host/preflight",
+        "render/postgres_init",
+        "render/secret_copy",
+        "stack/consumers",
+        "stack/memory",
     )
 }
-COMPOSE_STORIES = {"compose/deploy.py", "compose/engine.py"}
+COMPOSE_STORIES = {"compose/deploy/deploy.py", "compose/deploy/engine.py"}
 
 
 @pytest.mark.parametrize("path", sorted(COMPOSE_PURE | COMPOSE_STORIES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compose.stack import Stack
+from compose.stack.settings import Stack
 from maitre.errors import HouseError
 from traefik.networks import PRIVATE
 from traefik.places import Places

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from compose.stack import Stack
+from compose.stack.settings import Stack
 from maitre.errors import HouseError
 from traefik.middlewares import middlewares
 from traefik.places import CONTAINER, Places

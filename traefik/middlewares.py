@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compose.stack import Stack
+from compose.stack.settings import Stack
 from traefik.access import allow, login
 from traefik.headers import headers
 from traefik.networks import NOBODY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compose.stack import Stack
+from compose.stack.settings import Stack
 from traefik.places import CONTAINER, Places
 
 

@@ -14,15 +14,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
-from compose import rendering
-from compose.facts import Facts
-from compose.journal import Journal
-from compose.rendering import Rendering
+from compose.deploy.journal import Journal
+from compose.host.facts import Facts
+from compose.render import rendering
+from compose.render.rendering import Rendering
 from compose.workshop import Workshop
 from maitre.errors import ConfigError
 from tests.compose import small
 from tests.compose.engine import Engine, Rollout
-from tests.compose.test_lock import holder
+from tests.compose.deploy.test_lock import holder
 from tests.devstack.conftest import make_house
 
 RUN = CliRunner()

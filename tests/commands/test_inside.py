@@ -12,9 +12,10 @@ import typer
 
 from cli import app, main
 from commands.inside import HOST, INSIDE, argv, errand
-from compose import docker_facts, workshop
-from compose.catalogue import read_services
+from compose import workshop
+from compose.host import docker_facts
 from compose.running import Container, running
+from compose.stack.catalogue import read_services
 from tests.compose import small
 
 HERE = "/home/me"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from compose.course import Target
-from compose.deploy import Deploy
-from compose.journal import Journal
-from compose.plan import Plan
-from compose.releases import Release, applied, release_id
-from compose.secret_copy import Copy
-from compose.site import Folder
-from compose.steps import Step
+from compose.deploy.course import Target
+from compose.deploy.deploy import Deploy
+from compose.deploy.journal import Journal
+from compose.deploy.plan import Plan
+from compose.deploy.releases import Release, applied, release_id
+from compose.deploy.site import Folder
+from compose.deploy.steps import Step
+from compose.render.secret_copy import Copy
 from devstack import scaffold
 from maitre.settings import House, load_house
 from tests.compose import small

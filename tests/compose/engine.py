@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from compose.engine import StepFailed, Told
+from compose.deploy.engine import StepFailed, Told
+from compose.deploy.steps import Step
 from compose.running import CONFIG, READS, Container, Running, reads_of, running
-from compose.steps import Step
 
 
 class Engine:

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from compose.render import Surroundings, dressed, render
-from compose.rendered import surroundings
-from compose.selection import selection
-from compose.service import Service
-from compose.stack import Stack
-from compose.wishes import read_stack
+from compose.render.render import Surroundings, dressed, render
+from compose.render.rendered import surroundings
+from compose.stack.selection import selection
+from compose.stack.service import Service
+from compose.stack.settings import Stack
+from compose.stack.wishes import read_stack
 from maitre.settings import House, load_house
 
 HOUSES = Path(__file__).parent / "houses"

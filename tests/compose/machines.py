@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compose.machine import Machine
+from compose.host.machine import Machine
 
 #: A rented one on which everything is as docs/sizing.md advises.
 GOOD = Machine(

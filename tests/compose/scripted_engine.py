@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from compose.engine import StepFailed
+from compose.deploy.engine import StepFailed
+from compose.deploy.steps import Step
 from compose.running import Container, Running
-from compose.steps import Step
 
 Told = Callable[[str], None]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from compose.releases import Contents
+from compose.deploy.releases import Contents
+from compose.deploy.steps import Compose
+from compose.render.secret_copy import Copy
 from compose.running import BESIDE, ROLLOUT
-from compose.secret_copy import Copy
-from compose.steps import Compose
 
 PROJECT = "house"
 JOBS = ("migrate", "seed")

@@ -10,9 +10,9 @@ import yaml
 from typer.testing import CliRunner
 
 from cli import app
-from compose.models import known_models
-from compose.selection import selection
-from compose.wishes import read_stack
+from compose.stack.models import known_models
+from compose.stack.selection import selection
+from compose.stack.wishes import read_stack
 from maitre.settings import load_house
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from compose.new_house import Wish, new_house, replaced
-from compose.rendered import rendered
-from compose.wishes import read_stack
+from compose.render.rendered import rendered
+from compose.stack.wishes import read_stack
 from devstack import scaffold
 from maitre.settings import load_house
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from compose import running as running_module
+from compose.deploy.servers import redirected
 from compose.running import Container, Running, container, running
-from compose.servers import redirected
 
 
 def inspected(**state: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ import yaml
 from requests.adapters import HTTPAdapter
 
 from benchmarks.servers import free_port
-from compose.versions import image_versions
+from compose.render.versions import image_versions
 from devstack import scaffold
 from devstack.places import ROOT, write_private
 from devstack.process import last_lines

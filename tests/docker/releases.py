@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from compose.versions import image_versions
+from compose.render.versions import image_versions
 from devstack.places import ROOT
 from tests.docker.engine import Engine
 from tests.docker.making import build

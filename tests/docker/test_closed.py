@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compose.secret_files import value_of
+from compose.render.secret_files import value_of
 from tests.docker.base import TAG
 from tests.docker.deployed import HOSTS, PROJECT, Deployed
 from tests.traefik.test_doors import CLOSED, REFUSED

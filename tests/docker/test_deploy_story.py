@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from compose import rollout, steps
-from compose.docker_engine import DockerEngine
-from compose.rollout import BesideRollout
-from compose.secret_copy import Copy
-from compose.steps import Compose
-from compose.traefik_http import TraefikProxy
+from compose.deploy import rollout, steps
+from compose.deploy.docker_engine import DockerEngine
+from compose.deploy.rollout import BesideRollout
+from compose.deploy.steps import Compose
+from compose.deploy.traefik_http import TraefikProxy
+from compose.render.secret_copy import Copy
 from maitre.errors import HouseError
 from tests.compose import small
 from tests.compose.conftest import Yard

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from compose.consumers import consumers
-from compose.postgres_init import ENSURE
-from compose.rendered import house_services, rendered
-from compose.secret_files import value_of, write_copies
-from compose.secrets import copies
-from compose.stack_roles import StackRoles
+from compose.deploy.stack_roles import StackRoles
+from compose.render.postgres_init import ENSURE
+from compose.render.rendered import house_services, rendered
+from compose.render.secret_files import value_of, write_copies
+from compose.render.secrets import copies
+from compose.stack.consumers import consumers
 from devstack import scaffold
 from maitre.settings import GENERATED_SECRETS, House, load_house
 from provisioning.rotation import rotate

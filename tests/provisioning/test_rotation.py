@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from compose.consumers import EVERY, passwords
+from compose.stack.consumers import EVERY, passwords
 from devstack import house as parts
 from devstack import scaffold
 from maitre.errors import HouseError

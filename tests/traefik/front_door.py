@@ -17,7 +17,7 @@ import aiohttp
 import yaml
 from yarl import URL
 
-from compose.stack import Stack
+from compose.stack.settings import Stack
 from devstack.ports import RANGE, choose, free
 from traefik.dynamic import dynamic
 from traefik.places import INTERNAL, Places

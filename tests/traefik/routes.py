@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compose.stack import Stack, Tls
+from compose.stack.settings import Stack, Tls
 from traefik.routed import Routed
 
 HOSTS = {"dashboard": "traefik.example", "gateway": "api.example", "open_webui": "chat.example"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import encode_basic_auth, web
 
-from compose.stack import Stack, Tls
+from compose.stack.settings import Stack, Tls
 from tests.loopback import served
 from tests.traefik.certificates import authority
 from tests.traefik.front_door import BINARY, Door, front_door, places_in

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compose.stack import Stack, Tls
+from compose.stack.settings import Stack, Tls
 from maitre.errors import HouseError
 from tests.traefik.routes import GATEWAY, HOSTS, LANGFUSE, OPEN_WEBUI, PIPELINES, PLAIN
 from traefik.dynamic import dynamic

@@ -1,0 +1,1 @@
+"""From what runs to what the files say: plan, steps, rollout, releases."""

@@ -1,0 +1,1 @@
+"""The machine: what a deploy must find there, and what is advised."""
