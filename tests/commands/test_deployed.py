@@ -21,8 +21,8 @@ from compose.render.rendering import Rendering
 from compose.workshop import Workshop
 from maitre.errors import ConfigError
 from tests.compose import small
-from tests.compose.engine import Engine, Rollout
 from tests.compose.deploy.test_lock import holder
+from tests.compose.engine import Engine, Rollout
 from tests.devstack.conftest import make_house
 
 RUN = CliRunner()
