@@ -6,10 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from docker.errors import DockerException
 from requests.exceptions import RequestException
@@ -39,6 +40,7 @@ def gather(asked: Asked, secrets: Iterable[Path], project: str) -> Facts:
     found = find_compose()
     return Facts(
         engine=told["ServerVersion"],
+        engine_apart=apart(told, engine.api.base_url),
         compose=found[1] if found else None,
         architecture=told["Architecture"],
         cpus=told["NCPU"],
@@ -51,6 +53,17 @@ def gather(asked: Asked, secrets: Iterable[Path], project: str) -> Facts:
         names=host.resolved(asked.hosts),
         secret_modes=host.modes(secrets),
     )
+
+
+def apart(told: Mapping[str, Any], url: str) -> str:
+    """What keeps an engine from this machine, by its `GET /info` and the URL that the client asks; else empty."""
+    if "name=rootless" in (told.get("SecurityOptions") or ()):
+        return "rootless"
+    if str(told.get("OperatingSystem", "")).startswith("Docker Desktop"):
+        return "Docker Desktop, which runs in a machine of its own"
+    asked = urlsplit(url).hostname or ""  # a Unix socket's is localhost, the one of ssh:// is ssh
+    here = asked in ("localhost", "::1") or asked.startswith("127.")
+    return "" if here else f"on another machine ({asked})"
 
 
 def find_compose() -> tuple[tuple[str, ...], str] | None:

@@ -12,6 +12,7 @@ class Facts:
 
     engine: str | None  # its version; None: it does not answer
     engine_fault: str = ""
+    engine_apart: str = ""  # what keeps it from this machine: rootless, Docker Desktop, another machine's
     compose: str | None = None  # its version; None: neither `docker compose` nor `docker-compose` answers
     architecture: str = "x86_64"
     cpus: int = 0

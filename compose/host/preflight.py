@@ -25,7 +25,7 @@ def preflight(asked: Asked, facts: Facts) -> list[Finding]:
         remedy = "start it (systemctl start docker), or let this user reach its socket"
         return [Finding("engine", False, f"Docker does not answer: {facts.engine_fault}", remedy)]
     return [
-        Finding("engine", True, facts.engine),
+        _engine(facts),
         _compose(facts),
         _architecture(facts),
         *_ports(asked, facts),
@@ -38,6 +38,14 @@ def preflight(asked: Asked, facts: Facts) -> list[Finding]:
         *_images(asked, facts),
         *_secrets(facts),
     ]
+
+
+def _engine(facts: Facts) -> Finding:
+    """The stack's files are mounted from this disk, Traefik must see the guests' addresses, and is asked at its own."""
+    if not facts.engine_apart:
+        return Finding("engine", True, facts.engine or "")
+    remedy = "use the Docker engine that this Linux machine runs as root"
+    return Finding("engine", False, f"Docker {facts.engine} is {facts.engine_apart}", remedy)
 
 
 def _compose(facts: Facts) -> Finding:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compose.host.docker_facts import last_words
+from compose.host.docker_facts import apart, last_words
 from compose.host.facts import Asked, Facts
 from compose.host.preflight import preflight
 
@@ -52,6 +52,7 @@ def test_a_good_machine_has_no_fault() -> None:
     ("asked", "facts", "what", "seen"),
     [
         ({}, {"engine": None, "engine_fault": "there is no socket"}, "engine", "Docker does not answer: there is no"),
+        ({}, {"engine_apart": "rootless"}, "engine", "Docker 28.0 is rootless"),
         ({}, {"compose": None}, "compose", "neither `docker compose` nor `docker-compose` answers"),
         ({}, {"compose": "2.19.1"}, "compose", "2.19.1"),
         ({}, {"architecture": "aarch64"}, "architecture", "aarch64"),
@@ -144,3 +145,25 @@ def test_images_of_one_cause_are_one_sentence() -> None:
 def test_the_engine_s_last_words(said: str, short: str) -> None:
     """What is left of the engine's sentence is its cause, without addresses of its own."""
     assert last_words(said) == short
+
+
+@pytest.mark.parametrize(
+    ("told", "url", "why"),
+    [
+        ({}, "http+docker://localhost", ""),
+        ({"SecurityOptions": ["name=seccomp,profile=builtin"]}, "http://127.0.0.1:2375", ""),
+        ({"SecurityOptions": None}, "http://[::1]:2375", ""),
+        ({"SecurityOptions": ["name=seccomp", "name=rootless"]}, "http+docker://localhost", "rootless"),
+        (
+            {"OperatingSystem": "Docker Desktop"},
+            "http+docker://localhost",
+            "Docker Desktop, which runs in a machine of",
+        ),
+        ({}, "http://10.0.0.1:2375", "on another machine (10.0.0.1)"),
+        ({}, "http+docker://ssh", "on another machine (ssh)"),
+    ],
+)
+def test_an_engine_that_is_not_this_machine_s(told: dict[str, Any], url: str, why: str) -> None:
+    """An engine that sees another disk, or hides the guests' addresses, is told from this machine's own."""
+    assert apart(told, url).startswith(why)
+    assert bool(apart(told, url)) == bool(why)
