@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from maitre.keys.address import Address, address_of, inside, network_of
 
@@ -71,10 +72,14 @@ def client(peer: str, forwarded: Sequence[bytes], proxies: Sequence[Proxies]) ->
 
 def _passed(address: Address, left: list[Proxies]) -> bool:
     """Whether a proxy has the address; those that are passed once are not left then."""
-    having = [one for one in left if inside(address, one.places)]
+    having = [one for one in left if _inside(address, one.places)]
     if having and all(one.once for one in having):
         left.remove(having[0])
     return bool(having)
+
+
+#: A provider has dozens of networks, and the same few proxies and guests come again and again.
+_inside = lru_cache(4096)(inside)
 
 
 def _place(text: str) -> str:
