@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway import identity, key_tokens, on_behalf
+from gateway.addresses import Addresses
 from gateway.answers import Problem
-from gateway.asgi import Scope, header
+from gateway.asgi import header
 from gateway.exchange import Exchange
 from gateway.keys import right_key
 from gateway.replays import Replays
@@ -16,7 +17,6 @@ from maitre.accounts.account import Arrived
 from maitre.app import Engine
 from maitre.chat.message import guest_of
 from maitre.errors import Forbidden
-from maitre.keys.address import client
 from maitre.keys.entrance import enter
 from maitre.keys.key import Key, split
 from maitre.keys.keys import Opened
@@ -51,6 +51,7 @@ class Callers:
         self._user_jwt = engine.house.secret("user_jwt")
         self.token_secret = engine.house.secret("key_tokens")
         self._replays = Replays()
+        self._addresses = Addresses(engine.house.trusted_proxies)
 
     def is_open_webui(self, exchange: Exchange) -> bool:
         """Whether Open WebUI asks, for whichever of its users."""
@@ -64,10 +65,10 @@ class Callers:
         if self._rag_key is not None and right_key(told, self._rag_key):
             return await self._on_behalf(exchange, welcomed=welcomed, served=served)
         if self.is_open_webui(exchange):
-            user = self._vouched(exchange)
+            user = await self._vouched(exchange)
             arrived = None if welcomed else await self._arrived(user)
             return Caller(user, None, groups=identity.groups(exchange.scope), arrived=arrived)
-        address = self._address(exchange.scope)
+        address = await self._addresses.client(exchange.scope)
         if wait := self._engine.guesses.wait(address):
             raise _too_many(wait)
         if len(told) != 1 or told[0][:7].lower() != b"bearer ":
@@ -90,7 +91,7 @@ class Callers:
             raise Problem(403, "The RAG service's key does not open this route.")
         behalf = on_behalf.read(exchange.header(on_behalf.HEADER), self._rag_key or "", time.time())
         if behalf is None:
-            self._engine.diary.failed("auth.wrong", "", self._address(exchange.scope), door="rag")
+            self._engine.diary.failed("auth.wrong", "", await self._addresses.client(exchange.scope), door="rag")
             raise Problem(401, "The request does not say on whose behalf it is made, or too late.")
         arrived = None if welcomed else await self._arrived(behalf.user())
         key = None
@@ -105,19 +106,14 @@ class Callers:
         account, _ = await reception.arrive(guest_of(user))
         return Arrived(account, reception.catalogue.version)
 
-    def _vouched(self, exchange: Exchange) -> dict[str, str]:
+    async def _vouched(self, exchange: Exchange) -> dict[str, str]:
         try:
             user = identity.who(exchange.scope, self._user_jwt, self._replays, time.time()).user()
         except Problem:
-            self._engine.diary.failed("auth.wrong", "", self._address(exchange.scope), door="open webui")
+            self._engine.diary.failed("auth.wrong", "", await self._addresses.client(exchange.scope), door="open webui")
             raise
         self._engine.diary.seen(user["id"])
         return user
-
-    def _address(self, scope: Scope) -> str:
-        peer = (scope.get("client") or ("",))[0]
-        trusted = self._engine.house.trusted_proxies
-        return client(peer, header(scope, b"x-forwarded-for"), trusted) if trusted else peer
 
     async def _by_token(self, token: str) -> Opened | None:
         claims = key_tokens.read(token, self.token_secret, time.time())

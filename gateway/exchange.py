@@ -39,12 +39,6 @@ class Exchange:
         return values[0].decode("latin-1") if len(values) == 1 else ""
 
     @property
-    def address(self) -> str:
-        """Where the client is, as far as the socket tells."""
-        client = self.scope.get("client")
-        return str(client[0]) if client else ""
-
-    @property
     def query(self) -> list[tuple[str, str]]:
         """The parameters of the URL, in order, none with a NUL: Postgres holds no such text. Raises Problem (400)."""
         try:

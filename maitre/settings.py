@@ -20,6 +20,7 @@ from maitre.errors import ConfigError, HouseError
 from maitre.house import nouns
 from maitre.house.files import read_files
 from maitre.house.secrets import find_secret, password_name, with_password
+from maitre.keys.proxies import Proxies
 from maitre.knowledge.collection import Collection, Rag
 from maitre.providers.alias import Alias, members
 from maitre.providers.provider import EMBEDDED, Model, Provider
@@ -113,7 +114,7 @@ class House:
     retention_days: int
     task_max_tokens: int
     max_turn_seconds: int
-    trusted_proxies: tuple[str, ...]  # networks whose X-Forwarded-For is believed
+    trusted_proxies: tuple[Proxies, ...]  # whose X-Forwarded-For is believed
     wrong_keys_per_minute: int  # of one address
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]

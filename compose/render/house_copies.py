@@ -14,7 +14,7 @@ import yaml
 
 from compose.text import yaml_text
 from maitre.house.written import mapping
-from traefik.networks import CLOUDFLARE, PRIVATE
+from traefik.networks import CLOUDFLARE
 
 #: The sections that only the operator's side reads.
 _OPERATORS = ("stack", "knowledge")
@@ -25,13 +25,13 @@ _RAG = ("domain", "language", "time_zone", "currency", "providers", "models", "r
 def house_copies(files: Mapping[str, str], cloudflare: bool) -> dict[str, str]:
     """The copies by their path below the rendered folder: `house/engine/maitre.yaml` and so on.
 
-    `files`: the house's own files by their path in its folder. Only Traefik reaches the gateway, on a network whose
-    addresses Docker chooses: all private networks are trusted to say whom they were called by.
+    `files`: the house's own files by their path in its folder. Guests reach the gateway through Traefik alone, whose
+    address Docker chooses, and with `cloudflare` through one address of Cloudflare before it. Nobody else is believed
+    whom a request is from, whatever the house says of its proxies elsewhere.
     """
     written = yaml.safe_load(files["maitre.yaml"])
     engine = {name: section for name, section in written.items() if name not in _OPERATORS}
-    proxies = [*PRIVATE, *(CLOUDFLARE if cloudflare else ())]
-    engine["trusted_proxies"] = sorted({*(written.get("trusted_proxies") or ()), *proxies})
+    engine["trusted_proxies"] = [["traefik"], *([list(CLOUDFLARE)] if cloudflare else ())]
     seed = {name: section for name, section in written.items() if name != "stack"}
     rag = {name: written[name] for name in _RAG if name in written}
     rag |= {"plans": {}, "prices": {"version": "none"}, "providers": _without_keys(mapping(rag.get("providers")))}

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -19,6 +20,7 @@ from pydantic import (
 
 from maitre.house.stack_forms import StackForm
 from maitre.keys.address import network_of
+from maitre.keys.proxies import Proxies, proxies_of
 from maitre.knowledge.collection import LANGUAGES
 from maitre.providers.provider import EMBEDDED, KINDS
 from maitre.quota.window import LARGEST, WINDOWS
@@ -278,7 +280,7 @@ class HouseForm(Form):
     retention_days: int = Field(30, ge=1, le=36_500)
     task_max_tokens: int = Field(300, ge=1)
     max_turn_seconds: int = Field(600, ge=10, le=86_400)
-    trusted_proxies: list[Network] = []
+    trusted_proxies: list[Annotated[Proxies, BeforeValidator(proxies_of)]] = []
     wrong_keys_per_minute: int = Field(20, ge=1)
     limits: LimitsForm = LimitsForm()
     memory: MemoryForm = MemoryForm()

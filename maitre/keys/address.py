@@ -1,4 +1,4 @@
-"""Whose address a request comes from, when proxies may stand between."""
+"""Addresses and networks, as they are written, and whom requests from an address are counted for."""
 
 from __future__ import annotations
 
@@ -38,23 +38,6 @@ def network_of(text: str) -> Network:
 def inside(address: Address, networks: Sequence[str]) -> bool:
     """Whether one of the networks has the address."""
     return any(address in network_of(text) for text in networks)
-
-
-def client(peer: str, forwarded: Sequence[bytes], trusted: Sequence[str]) -> str:
-    """The client's address. `peer` is who opened the connection, `forwarded` the values of `X-Forwarded-For`, which
-    are believed only as far as they come from `trusted` networks: each proxy writes last whom it was called by."""
-    address = address_of(peer) if trusted else None
-    if address is None or not inside(address, trusted):
-        return peer
-    hops = b",".join(forwarded).decode("latin-1").split(",")
-    for hop in reversed(hops):
-        before = address_of(hop)
-        if before is None:
-            break
-        address = before
-        if not inside(address, trusted):
-            break
-    return str(address)
 
 
 def origin(address: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from compose.render.secret_files import value_of
+from devstack.process import wait_until
 from tests.docker.base import TAG
 from tests.docker.deployed import HOSTS, PROJECT, Deployed
 from tests.traefik.test_doors import CLOSED, REFUSED
@@ -19,12 +21,28 @@ from tests.traefik.test_doors import CLOSED, REFUSED
 #: Run as root: a job without a network that gives volumes to their owners, and ends (compose/services/volumes.yaml).
 ROOT_MAY = {"volumes"}
 READ = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=20).read().decode())"
+#: The status of each URL, asked with an API key and a forged address.
+FORGE = """\
+import sys, urllib.error, urllib.request as r
+key, forged, *urls = sys.argv[1:]
+for url in urls:
+    asked = r.Request(url, headers={"Authorization": "Bearer " + key, "X-Forwarded-For": forged})
+    try:
+        print(r.urlopen(asked, timeout=20).status)
+    except urllib.error.HTTPError as refused:
+        print(refused.code)
+"""
+WHO = "wide@maitre.example"
 
 
 def near(house: Deployed, url: str) -> str:
     """What a container on the house's network reads at an internal address."""
-    words = ("run", "--rm", "--network", f"{PROJECT}_edge", TAG, "python", "-c", READ, url)
-    return house.engine.docker(*words)
+    return run_near(house, READ, url)
+
+
+def run_near(house: Deployed, program: str, *words: str) -> str:
+    """What a Python program prints in a container on the house's network."""
+    return house.engine.docker("run", "--rm", "--network", f"{PROJECT}_edge", TAG, "python", "-c", program, *words)
 
 
 def children(pid: int) -> Iterator[int]:
@@ -125,6 +143,41 @@ def test_what_the_gateway_tells_the_house_only(house: Deployed) -> None:
         assert status(house, HOSTS["gateway"], "GET", path) == 404, path
     assert status(house, HOSTS["gateway"], "GET", "/v1/models") == 401
     assert json.loads(near(house, "http://traefik:8000/readyz")) == {"status": "ready"}
+
+
+def test_an_api_key_goes_by_the_address_that_traefik_saw(house: Deployed) -> None:
+    """A key for that address opens to its guest; one for another is opened neither by a guest from outside who forges
+    that address, nor by a container that forges it to the gateway itself or to Traefik's internal entry point."""
+    seen, elsewhere = seen_by_traefik(house), "203.0.113.7"
+    here, there, anywhere = key_for(house, seen), key_for(house, elsewhere), key_for(house)
+    for key, status in ((here, 200), (there, 403)):
+        guest = house.guest("gateway", Authorization=f"Bearer {key}")
+        assert guest.get("/v1/models").status_code == status
+        for forged in (elsewhere, f"{elsewhere}, {seen}"):
+            assert guest.get("/v1/models", headers={"X-Forwarded-For": forged}).status_code == status, forged
+    doors = [f"http://{name}:8000/v1/models" for name in (*house.of("gateway"), "traefik")]
+    for key, forged, told in ((anywhere, seen, "200"), (here, seen, "403"), (there, elsewhere, "403")):
+        assert run_near(house, FORGE, key, forged, *doors).split() == [told] * len(doors), forged
+
+
+def seen_by_traefik(house: Deployed) -> str:
+    """The address of a guest from outside, as Traefik logs it."""
+    path, (traefik,) = f"/v1/{uuid.uuid4().hex}", house.of("traefik")
+    assert house.guest("gateway").get(path).status_code == 404
+
+    def logged() -> list[str]:
+        lines = house.engine.docker("logs", "--tail", "1000", traefik).splitlines()
+        found = [json.loads(line) for line in lines if path in line]
+        return [str(one["ClientHost"]) for one in found]
+
+    assert wait_until(lambda: bool(logged()), 20, every=0.2), f"{path} is not in Traefik's log"
+    return logged()[0]
+
+
+def key_for(house: Deployed, *networks: str) -> str:
+    """A new API key that is for these networks only."""
+    words = [word for network in networks for word in ("--allow", network)]
+    return str(house.asked("key", "create", WHO, "--name", "of-an-address", *words)["key"])
 
 
 def test_other_names_lead_nowhere(house: Deployed) -> None:

@@ -42,7 +42,7 @@ class Gate:
             menu=SimpleNamespace(public_id=lambda name: name),
             keys=SimpleNamespace(find=AsyncMock(return_value=key)),
             diary=SimpleNamespace(seen=lambda who: None),
-            house=SimpleNamespace(secret=SECRETS.__getitem__, rag=object()),
+            house=SimpleNamespace(secret=SECRETS.__getitem__, rag=object(), trusted_proxies=()),
         )
         self._api = PublicAPI(engine)  # type: ignore[arg-type]
 

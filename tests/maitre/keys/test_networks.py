@@ -1,4 +1,4 @@
-"""Networks admit addresses, are narrower or wider than others, and find the client behind proxies."""
+"""Networks admit addresses, and are narrower or wider than others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maitre.keys.address import client, network_of, origin
+from maitre.keys.address import network_of, origin
 from maitre.keys.networks import Networks
 from tests.maitre.keys.made import cases
 
@@ -16,13 +16,6 @@ def test_an_address_is_admitted_or_not(case: dict[str, Any]) -> None:
     """Denied goes before allowed, and an unknown address passes no rule."""
     networks = Networks(tuple(case.get("allow", ())), tuple(case.get("deny", ())))
     assert networks.admits(case["address"]) is case["admitted"]
-
-
-@pytest.mark.parametrize("case", cases("forwarded.yaml"))
-def test_the_client_is_found_behind_trusted_proxies_only(case: dict[str, Any]) -> None:
-    """Whatever a guest writes into X-Forwarded-For, it is not believed."""
-    forwarded = [line.encode() for line in case["forwarded"]]
-    assert client(case["peer"], forwarded, case["trusted"]) == case["client"]
 
 
 @pytest.mark.parametrize(
