@@ -9,9 +9,11 @@ import typer
 
 from commands.output import (
     FAILED,
+    DryRunOption,
     HouseOption,
     JsonOption,
     VerboseOption,
+    YesOption,
     console,
     errors,
     house_of,
@@ -24,13 +26,10 @@ if TYPE_CHECKING:
     from compose.host.finding import Finding
     from compose.workshop import Workshop
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
 
 def deploy(
-    dry_run: DryRun = False,
-    yes: Yes = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="SERVICE", help="Care for this service only; may be repeated.")
     ] = None,

@@ -83,6 +83,8 @@ class Workshop:
         killed. Raises HouseError saying who else holds it."""
         with locked(self.house.state, who(), what, datetime.now(UTC)) as lock:
             self.engine.passed = (lock,)
+            if not self._key_file.exists():
+                write_private(folder(self.journal.folder) / self._key_file.name, self._new_key + "\n")
             try:
                 yield
             finally:
@@ -169,11 +171,19 @@ class Workshop:
 
     def _digest_key(self) -> str:
         """Keys the digests of secrets that containers are labelled with. It is no secret of the house, so that rotating
-        one changes no other's digest."""
-        file = folder(self.journal.folder) / "key"
-        if not file.exists():
-            write_private(file, secrets.token_hex(32) + "\n")
-        return file.read_text("utf-8").strip()
+        one changes no other's digest. It is drawn by the first command that holds the lock."""
+        try:
+            return self._key_file.read_text("utf-8").strip()
+        except FileNotFoundError:
+            return self._new_key  # a dry run writes nothing
+
+    @property
+    def _key_file(self) -> Path:
+        return self.journal.folder / "key"
+
+    @cached_property
+    def _new_key(self) -> str:
+        return secrets.token_hex(32)
 
     def rollout(self, stop: Callable[[], bool]) -> Rollout:
         """How our own services are replaced."""

@@ -15,6 +15,9 @@ from compose.running import Running
 
 #: The jobs that change tables; a dump precedes the first of them.
 MIGRATIONS = ("migrate", "migrate_rag")
+#: The jobs that run on a way back too, each as the earlier release has it, with what they write and it takes back.
+#: Tables only expand, and models that are there stay.
+TAKEN_BACK = {"seed": "the plans, the assistants and Open WebUI's settings"}
 #: Seconds until a service must be healthy, and those that a removed one gets to end.
 PATIENCE, GRACE = 300, 60
 
@@ -22,9 +25,9 @@ PATIENCE, GRACE = 300, 60
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a deploy aims at: the rendered files by their path in the stack's folder, with our labels, the services read
-    from them, and the copies of secrets that these read. `before`: the services of the release that runs; `done`: its
-    jobs, with the `mark` they ran by; `watched`: files that differ on the disk and that a service watches, with the
-    service; `migrations`: those that each job applies."""
+    from them, and the copies of secrets that these read. `before`: the services of the release that runs; `done`: the
+    jobs, with the `mark` they last ran by; `watched`: files that differ on the disk and that a service watches, with
+    the service; `migrations`: those that each job applies."""
 
     files: Mapping[str, str]
     copies: Mapping[str, Copy]

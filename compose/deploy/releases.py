@@ -18,8 +18,8 @@ KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One deploy. `images` by service, `digests` by rendered file, `jobs` with the `mark` that they ran by;
-    `migrations`: those that it or the ones before it have applied."""
+    """One deploy. `images` by service, `digests` by rendered file; `jobs` with the `mark` that they last ran by, empty
+    for one that has begun and did not end well; `migrations`: those that it or the ones before it have applied."""
 
     id: str
     who: str

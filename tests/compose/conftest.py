@@ -86,9 +86,9 @@ class Yard:
         plan, way = deploy.way(target, **more)  # type: ignore[arg-type]
         return plan, way, target, deploy
 
-    def go(self, files: Mapping[str, str], what: str = "deploy", **more: object) -> Release:
+    def go(self, files: Mapping[str, str], what: str = "deploy", back: bool = False, **more: object) -> Release:
         """Deploy these files."""
-        _, way, target, deploy = self.way(files, **more)
+        _, way, target, deploy = self.way(files, back=back, **more)
         now = next(self._clock)
         every = self.journal.all()
         release = Release(
@@ -99,7 +99,7 @@ class Yard:
             jobs=every[-1].jobs if every and self.journal.current() else {},
             migrations=applied(every, self.journal.current()),
         )
-        return deploy.go(release, target, way)
+        return deploy.go(release, target, way, back=back)
 
     def kinds(self, files: Mapping[str, str]) -> dict[str, str]:
         """What would happen to each service, but for those that go on as they are."""
