@@ -346,7 +346,7 @@ def test_a_rollback_of_which_only_seed_fails_stays(yard: Yard) -> None:
     assert (last.outcome, yard.journal.current()) == ("done", last.id)
     assert set(running(yard).values()) == {"traefik:v3", "pgvector/pgvector:0.8.6-pg18", "maitre/engine:1"}
     yard.engine.faulty = set()
-    assert yard.go(yard.journal.files(last.id), back=True).reached == ("write files", "run seed")
+    assert yard.go(yard.journal.files(last.id), back=True).reached[-2:] == ("write files", "run seed")
 
 
 @pytest.mark.parametrize(("at", "again"), [("roll gateway", {"gateway"}), ("run seed", {"gateway", "seed"})])
