@@ -106,6 +106,42 @@ def test_a_dry_run_prints_what_would_run_and_runs_nothing(yard: Yard) -> None:
     assert [id.sub("ID", " ".join(step.argv)) for step in yard.engine.steps] == shown_argv
 
 
+def written(yard: Yard) -> dict[str, bytes | None]:
+    """Every file of the house with its bytes, and every folder."""
+    return {
+        str(one.relative_to(yard.directory)): one.read_bytes() if one.is_file() else None
+        for one in yard.directory.rglob("*")
+    }
+
+
+def test_a_dry_run_writes_nothing(yard: Yard) -> None:
+    """Neither on a house that was never deployed nor on one that was: no file, no folder, not a byte."""
+    before = written(yard)
+    yard.run("deploy", "--dry-run")
+    yard.run("rollback", "--dry-run", code=1)
+    yard.run("destroy", "--dry-run")
+    assert written(yard) == before
+    for image in ("maitre/engine:1", "maitre/engine:2"):
+        yard.document["services"]["gateway"]["image"] = image
+        yard.run("deploy", "--yes")
+    yard.document["services"]["gateway"]["image"] = "maitre/engine:3"
+    before = written(yard)
+    yard.run("deploy", "--dry-run")
+    yard.run("rollback", "--dry-run")
+    assert written(yard) == before
+
+
+def test_secrets_are_known_again_by_their_digests(yard: Yard) -> None:
+    """The key of the digests is drawn once, by the first deploy, and only its owner may read it."""
+    yard.run("deploy", "--dry-run")
+    yard.run("deploy", "--yes")
+    key = yard.state / "releases" / "key"
+    drawn = key.read_text()
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert "Nothing to do" in yard.run("deploy", "--yes").output
+    assert key.read_text() == drawn
+
+
 def test_nobody_to_ask(yard: Yard) -> None:
     """Without a terminal and without --yes nothing happens."""
     assert "say --yes if you mean it" in yard.run("deploy", code=1).output
@@ -232,6 +268,50 @@ def test_rollback(yard: Yard) -> None:
     listed = json.loads(yard.run("rollback", "--list", "--json").stdout)
     assert [one["outcome"] for one in listed] == ["done"] * 3
     assert [one["current"] for one in listed] == [False, False, True]
+
+
+def test_a_rollback_says_where_to_and_takes_seed_back(yard: Yard) -> None:
+    """The release with when and by whom, before the question; `seed` of then as the last step, also for machines; and
+    the next deploy of the newer files runs theirs again."""
+    yard.run("deploy", "--yes")
+    (first,) = yard.journal.all()
+    for name in ("gateway", "migrate", "seed"):
+        yard.document["services"][name]["image"] = "maitre/engine:2"
+    yard.run("deploy", "--yes")
+    told = json.loads(yard.run("rollback", "--dry-run", "--json").stdout)
+    assert (told["to"], told["at"], told["who"]) == (first.id, first.at, first.who)
+    assert [one["service"] for one in told["changes"] if one["kind"] == "run"] == ["seed"]
+    assert told["steps"][-1]["name"] == "run seed"
+    when = first.at.replace("T", " ")[:16]
+    asked = yard.run("rollback", code=1).output.replace("\n", " ")
+    named = f"Back to release {first.id} of {first.who}, {when} UTC (deploy)."
+    assert asked.index(named) < asked.index("run      seed") < asked.index("say --yes")
+    assert "✓ run seed" in yard.run("rollback", "--yes").output
+    assert "run      seed             what it was made of has changed" in yard.run("deploy", "--dry-run").output
+
+
+def test_rollback_twice_is_back_where_it_began(yard: Yard) -> None:
+    """A rollback is a release, so the one before it is the newer one."""
+    for image in ("maitre/engine:1", "maitre/engine:2"):
+        yard.document["services"]["gateway"]["image"] = image
+        yard.run("deploy", "--yes")
+    for image in ("maitre/engine:1", "maitre/engine:2", "maitre/engine:1"):
+        yard.run("rollback", "--yes")
+        assert image in dict(yard.seen()).values()
+
+
+def test_a_rollback_of_which_only_seed_fails(yard: Yard) -> None:
+    """Exit code 1; what is back, what is not, and a command that does the rest."""
+    yard.run("deploy", "--yes")
+    yard.document["services"]["seed"]["image"] = "maitre/engine:2"
+    yard.run("deploy", "--yes")
+    yard.engine.faulty = {"run seed"}
+    told = yard.run("rollback", "--yes", code=1).output.replace("\n", " ")
+    id = yard.journal.current()
+    assert f"Containers and files are back as in release {id}, but the plans" in told
+    assert f"run `cli rollback {id}`" in told
+    yard.engine.faulty = set()
+    assert "✓ run seed" in yard.run("rollback", str(id), "--yes").output
 
 
 def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:
