@@ -16,7 +16,7 @@ from compose.deploy.course import PATIENCE, TAKEN_BACK, Target, course
 from compose.deploy.ends import half, left
 from compose.deploy.engine import Engine, EngineAway, Rollout, StepFailed
 from compose.deploy.plan import Plan, plan
-from compose.deploy.releases import Contents, Outcome, Release, Releases
+from compose.deploy.releases import Contents, Outcome, Release, Releases, finishing
 from compose.deploy.steps import Compose, Step
 from compose.deploy.wanted import Wanted
 from compose.running import Container, Running
@@ -213,12 +213,13 @@ class Deploy:
         changed = [step.name for step in done if step.kind not in _HARMLESS]
         if not changed:
             self._end(release, "undone", "stopped")
-            return Stopped("Stopped. Nothing has been changed; `cli deploy` begins anew.")
+            return Stopped("Stopped. Nothing has been changed; the same command begins anew.")
         self._end(release, "stopped", "stopped")
+        undo = "rollback" if current else "destroy"
         rest = [step.name for step in way if step.name not in release.reached]
         return Stopped(
             f"Stopped after “{changed[-1]}”; not done: {', '.join(rest) or 'nothing'}. What ran before and was not "
-            f"replaced still serves. `cli deploy` finishes it, `cli {'rollback' if current else 'destroy'}` undoes it."
+            f"replaced still serves. `{finishing(release)}` finishes it, `cli {undo}` undoes it."
         )
 
     def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: HouseError) -> HouseError:

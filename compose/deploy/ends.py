@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compose.deploy.course import TAKEN_BACK
-from compose.deploy.releases import Release
+from compose.deploy.releases import Release, finishing
 from compose.deploy.steps import Step
 from maitre.errors import HouseError
 
@@ -14,7 +14,7 @@ def left(release: Release, current: str | None, away: HouseError) -> str:
     undo = "rollback" if current else "destroy"
     return (
         f"{away} The {release.what} broke off {at}, and what runs has been left as it is; once Docker answers, "
-        f"`cli deploy` finishes it, `cli {undo}` undoes it."
+        f"`{finishing(release)}` finishes it, `cli {undo}` undoes it."
     )
 
 

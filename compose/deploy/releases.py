@@ -86,6 +86,12 @@ def sentence(release: Release) -> str:
     return f"The {release.what} {release.id} of {release.who} {how} {at}."
 
 
+def finishing(release: Release) -> str:
+    """The command that finishes an unfinished release: a rollback is finished by going to the same release again."""
+    verb, _, id = release.what.partition(" to ")
+    return f"cli rollback {id}" if verb == "rollback" else "cli deploy"
+
+
 def previous(releases: Sequence[Release], current: str | None) -> Release | None:
     """The last release that ended well before the current one."""
     earlier = [one for one in releases if one.outcome == "done" and (current is None or one.id < current)]

@@ -290,6 +290,24 @@ def test_a_rollback_says_where_to_and_takes_seed_back(yard: Yard) -> None:
     assert "run      seed             what it was made of has changed" in yard.run("deploy", "--dry-run").output
 
 
+def test_ctrl_c_in_a_rollback(yard: Yard) -> None:
+    """What finishes it is the same rollback; a deploy says that it goes elsewhere."""
+    yard.run("deploy", "--yes")
+    first = yard.journal.current()
+    for name in ("postgres", "traefik"):
+        yard.document["services"][name]["image"] = "another:2"
+    yard.run("deploy", "--yes")
+    yard.engine.at = lambda step: os.kill(os.getpid(), signal.SIGINT) if step.name == "start postgres" else None
+    finishing = f"`cli rollback {first}` finishes it"
+    told = yard.run("rollback", "--yes", code=130).output.replace("\n", " ")
+    assert f"{finishing}, `cli rollback` undoes it." in told
+    yard.engine.at = lambda step: None
+    told = yard.run("deploy", "--dry-run").output.replace("\n", " ")
+    assert f"This deploy goes to the house's files instead; {finishing}." in told
+    yard.run("rollback", str(first), "--yes")
+    assert "another:2" not in dict(yard.seen()).values()
+
+
 def test_rollback_twice_is_back_where_it_began(yard: Yard) -> None:
     """A rollback is a release, so the one before it is the newer one."""
     for image in ("maitre/engine:1", "maitre/engine:2"):
