@@ -41,8 +41,7 @@ def rollback(
     """Run an earlier release's containers and files again, and its `seed`, which takes plans, assistants and settings
     back. Tables stay as they are: migrations only add to them.
 
-    Without RELEASE it goes to the release before the one that runs. A rollback is a release itself, so `cli rollback`
-    twice in a row is back where it began.
+    Without RELEASE it goes to the release before the one that runs. Twice in a row is back where it began.
     """
     from commands.deploying import confirm, go, plain, show_plan
     from compose.deploy.course import missing
