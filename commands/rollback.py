@@ -46,6 +46,7 @@ def rollback(
     from commands.deploying import confirm, go, plain, show_plan
     from compose.deploy.course import missing
     from compose.deploy.lock import must_be_free
+    from compose.deploy.releases import sentence, unfinished
     from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
@@ -62,16 +63,19 @@ def rollback(
         plan, way = first.way(target, staged=workshop.staged(new), back=True)
         if lost := [image for image, one in missing(plan, target, first.images).items() if one.built]:
             raise HouseError(f"{', '.join(lost)} is no longer here, and today's sources make another image.")
+        broken = unfinished(workshop.journal.all())
         if not as_json:
+            if broken:
+                console.print(sentence(broken), markup=False, highlight=False)
             console.print(f"Back to release {_named(aim)}.", markup=False, highlight=False)
             show_plan(plan, way, commands=dry_run)
-        if not dry_run and way:
+        if not dry_run and (way or broken):
             confirm(yes, f"Go back to release {id}?")
             go(workshop, new, f"rollback to {id}", lambda: contents, plan.work, back=True, quiet=as_json)
     if as_json:
         told = {"dry_run": dry_run, "to": id, "at": aim.at, "who": aim.who, **plain(plan, way)}
         print_json({**told, "release": workshop.journal.current()})
-    elif not way:
+    elif not (way or broken):
         console.print(f"Nothing to do: the house runs as in release {id}.", highlight=False)
     elif not dry_run:
         console.print(f"The house runs as in release {id}.", highlight=False)

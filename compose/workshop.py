@@ -22,9 +22,9 @@ from compose.deploy.engine import Rollout
 from compose.deploy.journal import Journal
 from compose.deploy.lock import locked
 from compose.deploy.releases import Contents, Release, applied, release_id
-from compose.deploy.site import Folder
+from compose.deploy.site import Folder, digests
 from compose.deploy.steps import Compose
-from compose.deploy.wanted import Wanted, digest, wanted
+from compose.deploy.wanted import Wanted, wanted
 from compose.host.facts import Asked, Facts
 from compose.layout import COMPOSE
 from compose.render import rendering
@@ -137,7 +137,7 @@ class Workshop:
 
     def contents(self) -> Contents:
         """The stack as it is rendered for what runs."""
-        return Contents(rendering.files(self.house, self.engine.containers()), self.first.copies)
+        return Contents(rendering.files(self.house, self.engine.containers().serving), self.first.copies)
 
     def running_contents(self) -> Contents:
         """What the release that runs brought. Raises HouseError when there is none."""
@@ -167,6 +167,7 @@ class Workshop:
             key=self._digest_key(),
             write_copies=lambda wanted: rendering.copy_secrets(self.house, wanted),
             remove_copies=lambda wanted: rendering.remove_other_copies(self.house, wanted),
+            amiss_copies=lambda wanted: rendering.amiss_copies(self.house, wanted),
         )
 
     def _digest_key(self) -> str:
@@ -225,7 +226,7 @@ class Workshop:
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             what=what,
             images={name: one.image for name, one in target.services.items()},
-            digests={name: digest(text) for name, text in sorted(target.files.items())},
+            digests=digests(target.files, self.project),
             jobs=every[-1].jobs if every and self.journal.current() else {},
             migrations=applied(every, self.journal.current()),
         )

@@ -27,7 +27,8 @@ class Target:
     """What a deploy aims at: the rendered files by their path in the stack's folder, with our labels, the services read
     from them, and the copies of secrets that these read. `before`: the services of the release that runs; `done`: the
     jobs, with the `mark` they last ran by; `watched`: files that differ on the disk and that a service watches, with
-    the service; `migrations`: those that each job applies."""
+    the service; `amiss`: what else on the disk is not as the release has it, by its path in the stack's folder;
+    `migrations`: those that each job applies."""
 
     files: Mapping[str, str]
     copies: Mapping[str, Copy]
@@ -36,6 +37,7 @@ class Target:
     done: Mapping[str, str]
     watched: Mapping[str, str]
     migrations: Mapping[str, tuple[str, ...]]
+    amiss: tuple[str, ...] = ()
 
 
 def course(
@@ -50,9 +52,11 @@ def course(
 ) -> tuple[Step, ...]:
     """The steps of a plan. `staged`: Compose on the new release's file, which is not yet the house's; `images`: those
     that are here; `dump`: the file that a dump of the databases goes to, None when there is nothing to be afraid for.
-    A plan that changes nothing has no step."""
+    A plan that changes nothing has no step, unless the files on the disk are not the release's."""
     if not plan.work:
-        return ()
+        if not target.amiss:
+            return ()
+        return (steps.write(f"not as it was deployed: {', '.join(target.amiss)}"),)
     return (
         *_fetched(plan, target, staged, images),
         steps.write("the files that the containers read"),
@@ -75,7 +79,7 @@ def _fetched(plan: Plan, target: Target, staged: Compose, images: Collection[str
 
 
 def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
-    migrations = [one.service for one in plan.work if one.service in MIGRATIONS and running.of("postgres")]
+    migrations = [one.service for one in plan.work if one.service in MIGRATIONS]
     told = SCRIPT not in target.files  # Postgres, of its roles: before anybody who signs in to it is started
     if not told and running.of("postgres") and "postgres" not in {one.service for one in plan.work}:
         told = True

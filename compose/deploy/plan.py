@@ -86,8 +86,9 @@ def _service(one: Wanted, containers: tuple[Container, ...], before: Mapping[str
         image = [] if stale[0].image == one.image else [f"image {stale[0].image} → {one.image}"]
         told = image + [word for word in differs if not word.startswith("image ")] + reads
         return Change(one.name, "change", "; ".join(told) or "is not made as this release makes it")
-    if ill := [f"{seen.name} {seen.fault}" for seen in containers if not seen.well and seen.health != "starting"]:
-        return Change(one.name, "restart" if containers[0].health == "unhealthy" else "start", "; ".join(ill))
+    if ill := [seen for seen in containers if not seen.well and (seen.health != "starting" or seen.lost)]:
+        stopped = all(seen.state in ("created", "exited") for seen in ill)  # Compose starts these, and no others
+        return Change(one.name, "start" if stopped else "restart", "; ".join(f"{one.name} {one.fault}" for one in ill))
     if len(containers) != one.replicas:
         return Change(one.name, "start", f"containers {len(containers)} → {one.replicas}")
     return Change(one.name, "keep", "")

@@ -72,6 +72,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(rendering, "rendering", lambda house: told)
     monkeypatch.setattr(rendering, "files", lambda house, running: small.files(made.document))
     monkeypatch.setattr(rendering, "copy_secrets", lambda house, wanted: None)
+    monkeypatch.setattr(rendering, "amiss_copies", lambda house, wanted: ())
     monkeypatch.setattr(rendering, "value_of", lambda house, name: name)
     monkeypatch.setattr(Workshop, "engine", property(lambda self: made.engine))
     monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))

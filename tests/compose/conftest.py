@@ -15,7 +15,7 @@ from compose.deploy.deploy import Deploy
 from compose.deploy.journal import Journal
 from compose.deploy.plan import Plan
 from compose.deploy.releases import Release, applied, release_id
-from compose.deploy.site import Folder
+from compose.deploy.site import Folder, digests
 from compose.deploy.steps import Step
 from compose.render.secret_copy import Copy
 from devstack import scaffold
@@ -58,6 +58,7 @@ class Yard:
             key="stamp",
             write_copies=self.copy,
             remove_copies=self.remove_others,
+            amiss_copies=lambda wanted: sorted({*wanted} - self.copied),
         )
         return Deploy(
             engine=self.engine,
@@ -96,6 +97,7 @@ class Yard:
             "lea",
             now.isoformat(),
             what,
+            digests=digests(target.files, small.PROJECT),
             jobs=every[-1].jobs if every and self.journal.current() else {},
             migrations=applied(every, self.journal.current()),
         )
