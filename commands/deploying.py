@@ -63,6 +63,9 @@ def show_plan(plan: Plan, steps: tuple[Step, ...], commands: bool) -> None:
         )
     if kept:
         console.print(f"[dim]keep     {escape(', '.join(kept))}[/]", highlight=False)
+    if not plan.work and not commands:
+        for step in steps:
+            console.print(f"{step.name}: {step.why}", markup=False, highlight=False)
     if commands and steps:
         console.print("\nThe steps:", highlight=False)
         show_steps(steps)

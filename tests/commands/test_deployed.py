@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from compose.deploy.journal import Journal
+from compose.deploy.steps import Step
 from compose.host.facts import Facts
 from compose.render import rendering
 from compose.render.rendering import Rendering
@@ -307,6 +308,39 @@ def test_ctrl_c_in_a_rollback(yard: Yard) -> None:
     assert f"This deploy goes to the house's files instead; {finishing}." in told
     yard.run("rollback", str(first), "--yes")
     assert "another:2" not in dict(yard.seen()).values()
+
+
+def test_a_deploy_that_was_killed_after_its_files_is_undone(yard: Yard) -> None:
+    """Every container is still the old one, but the files on the disk are not: the way back is not “nothing to do”."""
+    yard.run("deploy", "--yes")
+    compose = yard.state / "stack" / "compose.yaml"
+    before, containers = compose.read_text(), yard.seen()
+
+    def killed(step: Step) -> None:
+        if step.name == "start traefik":
+            raise SystemExit(137)
+
+    yard.document["services"]["traefik"]["image"] = "another:2"
+    yard.engine.at = killed
+    yard.run("deploy", "--yes", code=137)
+    yard.engine.at = lambda step: None
+    assert compose.read_text() != before
+    told = yard.run("rollback", "--yes").output
+    assert "was cut off after “write files”" in told.replace("\n", " ")
+    assert "✓ write files" in told
+    assert compose.read_text() == before
+    assert yard.seen() == containers
+    assert "The house runs" in told
+    yard.run("restart", "traefik")
+
+
+def test_files_that_are_amiss_are_written_again(yard: Yard) -> None:
+    """The plan says which, though no service changes; then there is nothing to do."""
+    yard.run("deploy", "--yes")
+    (yard.state / "stack" / "traefik" / "traefik.yaml").unlink()
+    told = yard.run("deploy", "--yes").output
+    assert "write files: not as it was deployed: traefik/traefik.yaml" in told
+    assert "Nothing to do" in yard.run("deploy", "--yes").output
 
 
 def test_rollback_twice_is_back_where_it_began(yard: Yard) -> None:
