@@ -19,7 +19,7 @@ from commands.collection_readers import (
 from commands.collection_view import document_table, summary, table
 from commands.index_view import told
 from commands.knowledge import NameArgument, knowing, noted, operators, user_id_of
-from commands.output import HouseOption, JsonOption, VerboseOption, console, one_sentence, print_json
+from commands.output import HouseOption, JsonOption, VerboseOption, YesOption, console, one_sentence, print_json
 from maitre.errors import HouseError
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ app = typer.Typer(help="Collections of documents: the house's knowledge.", no_ar
 
 def _examples(*lines: str) -> str:
     return "\n\n".join(("[bold]Examples[/]" if len(lines) > 1 else "[bold]Example[/]", *lines))
-
-
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.callback()

@@ -9,9 +9,11 @@ import typer
 
 from commands.output import (
     FAILED,
+    DryRunOption,
     HouseOption,
     JsonOption,
     VerboseOption,
+    YesOption,
     console,
     errors,
     house_of,
@@ -24,13 +26,10 @@ if TYPE_CHECKING:
     from compose.host.finding import Finding
     from compose.workshop import Workshop
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
 
 def deploy(
-    dry_run: DryRun = False,
-    yes: Yes = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="SERVICE", help="Care for this service only; may be repeated.")
     ] = None,
@@ -41,7 +40,7 @@ def deploy(
     """Bring the stack to what the house's files say. Twice is once: what has not changed goes on running."""
     from commands.deploying import confirm, go, plain, show_plan
     from compose.deploy.lock import must_be_free
-    from compose.deploy.releases import sentence, unfinished
+    from compose.deploy.releases import finishing, sentence, unfinished
     from compose.workshop import Workshop, new_id
 
     with one_sentence(verbose):
@@ -54,7 +53,7 @@ def deploy(
         id = new_id()
         plan, way = first.way(target, staged=workshop.staged(id), dump=workshop.dump(id, target), only=chosen)
         broken = unfinished(workshop.journal.all())
-        told = f"{sentence(broken)} This deploy finishes it." if broken else None
+        told = _told(sentence(broken), finishing(broken)) if broken else None
         seen = {"dry_run": dry_run, "findings": [asdict(one) for one in findings], "unfinished": told}
         if not as_json:
             if told:
@@ -72,6 +71,12 @@ def deploy(
         print_json({**seen, **plain(plan, way), "release": release.id})
     else:
         console.print(f"Release {release.id} runs. `cli rollback` undoes it.", highlight=False)
+
+
+def _told(sentence: str, finishing: str) -> str:
+    if finishing == "cli deploy":
+        return f"{sentence} This deploy finishes it."
+    return f"{sentence} This deploy goes to the house's files instead; `{finishing}` finishes it."
 
 
 def _known(workshop: Workshop, only: list[str]) -> tuple[str, ...]:

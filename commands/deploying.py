@@ -63,6 +63,9 @@ def show_plan(plan: Plan, steps: tuple[Step, ...], commands: bool) -> None:
         )
     if kept:
         console.print(f"[dim]keep     {escape(', '.join(kept))}[/]", highlight=False)
+    if not plan.work and not commands:
+        for step in steps:
+            console.print(f"{step.name}: {step.why}", markup=False, highlight=False)
     if commands and steps:
         console.print("\nThe steps:", highlight=False)
         show_steps(steps)
@@ -113,24 +116,24 @@ def go(
     contents: Callable[[], Contents],
     agreed: tuple[Change, ...],
     *,
-    jobs: bool = True,
+    back: bool = False,
     only: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Release:
-    """Go the agreed way to these contents as release `id`, under the house's lock. Raises HouseError when the house
-    has changed since the plan was shown; Exit when the operator broke it off."""
+    """Go the agreed way to these contents as release `id`, under the house's lock; `back`: they are an earlier one's.
+    Raises HouseError when the house has changed since the plan was shown; Exit when the operator broke it off."""
     from compose.deploy.deploy import Stopped
     from devstack.interrupt import interruptions
 
     with workshop.locked(what), interruptions() as stop:
         deploy = workshop.deploy(Progress(quiet), stop)
         target = deploy.site.target(contents(), deploy.engine.containers())
-        dump = workshop.dump(id, target) if jobs else None
-        plan, way = deploy.way(target, staged=workshop.staged(id), dump=dump, jobs=jobs, only=only)
+        dump = None if back else workshop.dump(id, target)
+        plan, way = deploy.way(target, staged=workshop.staged(id), dump=dump, back=back, only=only)
         if plan.work != agreed:
             raise HouseError("The house has changed since the plan was made; nothing has been done. Run it again.")
         try:
-            return deploy.go(workshop.release(id, what, target), target, way)
+            return deploy.go(workshop.release(id, what, target), target, way, back=back)
         except Stopped as stopped:
             errors.print(str(stopped), markup=False)
             raise typer.Exit(130) from None

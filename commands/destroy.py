@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
-from commands.deploy import DryRun, Yes
-from commands.output import HouseOption, VerboseOption, console, house_of, one_sentence
+from commands.output import DryRunOption, HouseOption, VerboseOption, YesOption, console, house_of, one_sentence
 from maitre.errors import HouseError
 
 
 def destroy(
     volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data too: databases, files, models.")] = False,
-    dry_run: DryRun = False,
-    yes: Yes = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:

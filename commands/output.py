@@ -25,6 +25,8 @@ HouseOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and every command; run nothing.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")]
 
 #: Exit codes: 1 the work failed, 2 the command or the house's files are wrong.

@@ -19,7 +19,7 @@ def restart(
     from commands.deploying import Progress
     from commands.stack import deployed, known
     from compose.deploy.course import restarting
-    from compose.deploy.releases import sentence, unfinished
+    from compose.deploy.releases import finishing, sentence, unfinished
     from devstack.interrupt import interruptions
 
     with one_sentence(verbose):
@@ -29,7 +29,7 @@ def restart(
         with workshop.locked(what), interruptions() as stop:
             if broken := unfinished(workshop.journal.all()):
                 raise HouseError(
-                    f"{sentence(broken)} `cli deploy` finishes it, `cli rollback` undoes it; then restart."
+                    f"{sentence(broken)} `{finishing(broken)}` finishes it, `cli rollback` undoes it; then restart."
                 )
             deploy = workshop.deploy(Progress(False), stop)
             target = deploy.site.target(workshop.running_contents(), deploy.engine.containers())

@@ -69,6 +69,12 @@ class Running:
         return tuple(one for one in self.containers if one.service == service)
 
     @property
+    def serving(self) -> Running:
+        """Those that guests may be sent to: of each service the containers that are well; all while none is."""
+        well = {one.service for one in self.containers if one.well}
+        return Running(tuple(one for one in self.containers if one.well or one.service not in well))
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The services that have containers."""
         return tuple(dict.fromkeys(one.service for one in self.containers))

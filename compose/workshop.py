@@ -22,9 +22,9 @@ from compose.deploy.engine import Rollout
 from compose.deploy.journal import Journal
 from compose.deploy.lock import locked
 from compose.deploy.releases import Contents, Release, applied, release_id
-from compose.deploy.site import Folder
+from compose.deploy.site import Folder, digests
 from compose.deploy.steps import Compose
-from compose.deploy.wanted import Wanted, digest, wanted
+from compose.deploy.wanted import Wanted, wanted
 from compose.host.facts import Asked, Facts
 from compose.layout import COMPOSE
 from compose.render import rendering
@@ -83,6 +83,8 @@ class Workshop:
         killed. Raises HouseError saying who else holds it."""
         with locked(self.house.state, who(), what, datetime.now(UTC)) as lock:
             self.engine.passed = (lock,)
+            if not self._key_file.exists():
+                write_private(folder(self.journal.folder) / self._key_file.name, self._new_key + "\n")
             try:
                 yield
             finally:
@@ -135,7 +137,7 @@ class Workshop:
 
     def contents(self) -> Contents:
         """The stack as it is rendered for what runs."""
-        return Contents(rendering.files(self.house, self.engine.containers()), self.first.copies)
+        return Contents(rendering.files(self.house, self.engine.containers().serving), self.first.copies)
 
     def running_contents(self) -> Contents:
         """What the release that runs brought. Raises HouseError when there is none."""
@@ -165,15 +167,24 @@ class Workshop:
             key=self._digest_key(),
             write_copies=lambda wanted: rendering.copy_secrets(self.house, wanted),
             remove_copies=lambda wanted: rendering.remove_other_copies(self.house, wanted),
+            amiss_copies=lambda wanted: rendering.amiss_copies(self.house, wanted),
         )
 
     def _digest_key(self) -> str:
         """Keys the digests of secrets that containers are labelled with. It is no secret of the house, so that rotating
-        one changes no other's digest."""
-        file = folder(self.journal.folder) / "key"
-        if not file.exists():
-            write_private(file, secrets.token_hex(32) + "\n")
-        return file.read_text("utf-8").strip()
+        one changes no other's digest. It is drawn by the first command that holds the lock."""
+        try:
+            return self._key_file.read_text("utf-8").strip()
+        except FileNotFoundError:
+            return self._new_key  # a dry run writes nothing
+
+    @property
+    def _key_file(self) -> Path:
+        return self.journal.folder / "key"
+
+    @cached_property
+    def _new_key(self) -> str:
+        return secrets.token_hex(32)
 
     def rollout(self, stop: Callable[[], bool]) -> Rollout:
         """How our own services are replaced."""
@@ -215,7 +226,7 @@ class Workshop:
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             what=what,
             images={name: one.image for name, one in target.services.items()},
-            digests={name: digest(text) for name, text in sorted(target.files.items())},
+            digests=digests(target.files, self.project),
             jobs=every[-1].jobs if every and self.journal.current() else {},
             migrations=applied(every, self.journal.current()),
         )

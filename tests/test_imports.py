@@ -180,6 +180,7 @@ COMPOSE_PURE = {
         "layout",
         "running",
         "deploy/course",
+        "deploy/ends",
         "deploy/ollama",
         "deploy/plan",
         "deploy/releases",

@@ -15,6 +15,9 @@ from compose.running import Running
 
 #: The jobs that change tables; a dump precedes the first of them.
 MIGRATIONS = ("migrate", "migrate_rag")
+#: The jobs that run on a way back too, each as the earlier release has it, with what they write and it takes back.
+#: Tables only expand, and models that are there stay.
+TAKEN_BACK = {"seed": "the plans, the assistants and Open WebUI's settings"}
 #: Seconds until a service must be healthy, and those that a removed one gets to end.
 PATIENCE, GRACE = 300, 60
 
@@ -22,9 +25,10 @@ PATIENCE, GRACE = 300, 60
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a deploy aims at: the rendered files by their path in the stack's folder, with our labels, the services read
-    from them, and the copies of secrets that these read. `before`: the services of the release that runs; `done`: its
-    jobs, with the `mark` they ran by; `watched`: files that differ on the disk and that a service watches, with the
-    service; `migrations`: those that each job applies."""
+    from them, and the copies of secrets that these read. `before`: the services of the release that runs; `done`: the
+    jobs, with the `mark` they last ran by; `watched`: files that differ on the disk and that a service watches, with
+    the service; `amiss`: what else on the disk is not as the release has it, by its path in the stack's folder;
+    `migrations`: those that each job applies."""
 
     files: Mapping[str, str]
     copies: Mapping[str, Copy]
@@ -33,6 +37,7 @@ class Target:
     done: Mapping[str, str]
     watched: Mapping[str, str]
     migrations: Mapping[str, tuple[str, ...]]
+    amiss: tuple[str, ...] = ()
 
 
 def course(
@@ -47,9 +52,11 @@ def course(
 ) -> tuple[Step, ...]:
     """The steps of a plan. `staged`: Compose on the new release's file, which is not yet the house's; `images`: those
     that are here; `dump`: the file that a dump of the databases goes to, None when there is nothing to be afraid for.
-    A plan that changes nothing has no step."""
+    A plan that changes nothing has no step, unless the files on the disk are not the release's."""
     if not plan.work:
-        return ()
+        if not target.amiss:
+            return ()
+        return (steps.write(f"not as it was deployed: {', '.join(target.amiss)}"),)
     return (
         *_fetched(plan, target, staged, images),
         steps.write("the files that the containers read"),
@@ -72,7 +79,7 @@ def _fetched(plan: Plan, target: Target, staged: Compose, images: Collection[str
 
 
 def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump: str | None) -> Iterator[Step]:
-    migrations = [one.service for one in plan.work if one.service in MIGRATIONS and running.of("postgres")]
+    migrations = [one.service for one in plan.work if one.service in MIGRATIONS]
     told = SCRIPT not in target.files  # Postgres, of its roles: before anybody who signs in to it is started
     if not told and running.of("postgres") and "postgres" not in {one.service for one in plan.work}:
         told = True

@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from compose.deploy import steps
-from compose.deploy.course import PATIENCE, Target, course
+from compose.deploy.course import PATIENCE, TAKEN_BACK, Target, course
+from compose.deploy.ends import half, left
 from compose.deploy.engine import Engine, EngineAway, Rollout, StepFailed
 from compose.deploy.plan import Plan, plan
-from compose.deploy.releases import Contents, Outcome, Release, Releases
+from compose.deploy.releases import Contents, Outcome, Release, Releases, finishing
 from compose.deploy.steps import Compose, Step
 from compose.deploy.wanted import Wanted
 from compose.running import Container, Running
@@ -89,14 +90,18 @@ class Deploy:
         *,
         staged: Compose | None = None,
         dump: str | None = None,
-        jobs: bool = True,
+        back: bool = False,
         only: Collection[str] = (),
     ) -> tuple[Plan, tuple[Step, ...]]:
         """What would change, and the steps to it. `staged`: Compose on the release's own copy of the files, where it
-        has one; `only`: care for these services, and the jobs that they need."""
+        has one; `back`: to an earlier release, of whose jobs only those run that are taken back, and they last; `only`:
+        care for these services, and the jobs that they need."""
         running = self.engine.containers()
         found = plan(running, target.services, target.before, done=target.done, watched=target.watched)
-        changes = [one for one in found.changes if jobs or one.kind != "run"]
+        changes = [*found.changes]
+        if back:
+            changes = [one for one in changes if one.kind != "run" or one.service in TAKEN_BACK]
+            changes.sort(key=lambda one: one.kind == "run")
         if only:
             chosen = with_jobs(only, target.services)
             changes = [one for one in changes if one.service in chosen]
@@ -105,9 +110,10 @@ class Deploy:
             narrowed, target, running, self.compose, staged=staged or self.compose, images=self.images, dump=dump
         )
 
-    def go(self, release: Release, target: Target, way: tuple[Step, ...]) -> Release:
+    def go(self, release: Release, target: Target, way: tuple[Step, ...], *, back: bool = False) -> Release:
         """Go the whole way; the release as it is written down. Raises HouseError when a step failed: the house is then
-        as before, or the sentence says how it is; Stopped when the operator broke it off."""
+        as before, or the sentence says how it is; Stopped when the operator broke it off. `back`: the way was made so,
+        and containers that are back stay so when a job fails after them."""
         current = self.releases.current()
         touched = {step.service for step in way}
         ill = {one.service for one in self.engine.containers().containers if not one.well} - touched
@@ -117,6 +123,7 @@ class Deploy:
             for step in way or (steps.write("the rest of an unfinished deploy"),):
                 if self.stop():
                     raise KeyboardInterrupt
+                release = self._begun(release, step)
                 release = self._reach(release, target, step)
             with _plainly():
                 self._all_well(target, apart=ill)
@@ -124,6 +131,10 @@ class Deploy:
         except KeyboardInterrupt:
             raise self._stopped(release, way, current) from None
         except HouseError as fault:
+            failed = way[len(release.reached) :][:1]
+            if back and failed and failed[0].kind == "job":
+                how = half(release.id, failed[0], "", f"rollback {release.id}")
+                raise HouseError(f"{fault}\n{how}{self._ended(release, 'done', fault)}") from fault
             raise self._undone(release, way, current, fault) from fault
         with _plainly():
             self._clear(target)
@@ -135,6 +146,15 @@ class Deploy:
             if self.stop():
                 raise Stopped(f"Stopped; not done: {', '.join(one.name for one in way[number:])}.")
             self._step(step, target)
+
+    def _begun(self, release: Release, step: Step) -> Release:
+        """A job that has begun may have written something, so it counts as run only when it has ended well."""
+        if step.kind != "job":
+            return release
+        release = replace(release, jobs={**release.jobs, step.service: ""})
+        with _plainly():
+            self.releases.note(release)
+        return release
 
     def _reach(self, release: Release, target: Target, step: Step) -> Release:
         self._step(step, target)
@@ -193,12 +213,13 @@ class Deploy:
         changed = [step.name for step in done if step.kind not in _HARMLESS]
         if not changed:
             self._end(release, "undone", "stopped")
-            return Stopped("Stopped. Nothing has been changed; `cli deploy` begins anew.")
+            return Stopped("Stopped. Nothing has been changed; the same command begins anew.")
         self._end(release, "stopped", "stopped")
-        left = [step.name for step in way if step.name not in release.reached]
+        undo = "rollback" if current else "destroy"
+        rest = [step.name for step in way if step.name not in release.reached]
         return Stopped(
-            f"Stopped after “{changed[-1]}”; not done: {', '.join(left) or 'nothing'}. What ran before and was not "
-            f"replaced still serves. `cli deploy` finishes it, `cli {'rollback' if current else 'destroy'}` undoes it."
+            f"Stopped after “{changed[-1]}”; not done: {', '.join(rest) or 'nothing'}. What ran before and was not "
+            f"replaced still serves. `{finishing(release)}` finishes it, `cli {undo}` undoes it."
         )
 
     def _undone(self, release: Release, way: tuple[Step, ...], current: str | None, fault: HouseError) -> HouseError:
@@ -208,53 +229,60 @@ class Deploy:
         if all(step.kind in (*_HARMLESS, "job") for step in tried):
             how = "Nothing that serves has been changed."
         else:
-            try:
-                with _plainly():
-                    self._back(current)
-                how = f"Rolled back: the house runs release {current} as before."
+            ever = replace(self, stop=lambda: False)  # half a way back helps nobody
+            release, outcome, how = ever._way_back(release, current, {step.service for step in tried})
+        how += self._ended(release, outcome, fault)
+        return HouseError(how if isinstance(fault, EngineAway) and outcome == "failed" else f"{fault}\n{how}")
+
+    def _way_back(self, release: Release, current: str | None, tried: Collection[str]) -> tuple[Release, Outcome, str]:
+        """Go it, to nothing where no release ran before; the jobs of these services at its end. How it ended."""
+        job: Step | None = None
+        try:
+            with _plainly():
                 if current is None:
-                    how = "There was no release before, so what was started is removed; the data stays."
-            except EngineAway as second:
-                outcome, how = "failed", _left(release, current, second)
-            except (HouseError, KeyboardInterrupt) as second:
-                outcome, how = (
-                    "failed",
-                    (
-                        f"The way back failed too: {second or 'it was broken off'}\n"
-                        "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
-                    ),
-                )
+                    step = steps.down(self.compose, volumes=False)
+                    self.engine.run(step, lambda line: self.heard(step, "says", line))
+                    told = "There was no release before, so what was started is removed; the data stays."
+                    return release, "undone", told
+                target, jobs = self._back(current, release.jobs)
+                for job in jobs:
+                    if job.service in tried:
+                        release = self._begun(release, job)
+                        release = self._reach(release, target, job)
+            return release, "undone", f"Rolled back: the house runs release {current} as before."
+        except (HouseError, KeyboardInterrupt) as second:
+            what = str(second) or "it was broken off"
+            if job is not None:
+                return release, "failed", half(current, job, f": {what}", "rollback")
+            if isinstance(second, EngineAway):
+                return release, "failed", left(release, current, second)
+            mend = "`cli status` shows what serves; mend it, then run `cli deploy` or `cli rollback`."
+            return release, "failed", f"The way back failed too: {what}\n{mend}"
+
+    def _back(self, current: str, done: Mapping[str, str]) -> tuple[Target, tuple[Step, ...]]:
+        """Bring containers and files back; the jobs that are left to run. `done`: as a target has it, by now."""
+        target = replace(self.site.target(self.releases.contents(current), self.engine.containers()), done=done)
+        _, way = self.way(target, back=True)
+        # Even where every container is the old one, the files on the disk are the new release's.
+        back = [
+            replace(one, name=f"back: {one.name}") for one in way or (steps.write("the files of the release before"),)
+        ]
+        for step in back:
+            if step.kind != "job":
+                self._step(step, target)
+        self._all_well(target)
+        self._clear(target)
+        return target, tuple(step for step in back if step.kind == "job")
+
+    def _ended(self, release: Release, outcome: Outcome, fault: HouseError) -> str:
+        """Write down how it ended; what is to be said where that cannot be."""
         try:
             self._end(release, outcome, str(fault))
         except HouseError as unwritten:
-            how = f"{how}\nThat could not be written down: {unwritten}"
-        return HouseError(how if isinstance(fault, EngineAway) and outcome == "failed" else f"{fault}\n{how}")
-
-    def _back(self, current: str | None) -> None:
-        ever = replace(self, stop=lambda: False)  # half a way back helps nobody
-        if current is None:
-            step = steps.down(self.compose, volumes=False)
-            self.engine.run(step, lambda line: self.heard(step, "says", line))
-            return
-        target = self.site.target(self.releases.contents(current), self.engine.containers())
-        _, way = ever.way(target, jobs=False)
-        # Even where every container is the old one, the files on the disk are the new release's.
-        for step in way or (steps.write("the files of the release before"),):
-            ever._step(replace(step, name=f"back: {step.name}"), target)
-        ever._all_well(target)
-        self._clear(target)
+            return f"\nThat could not be written down: {unwritten}"
+        return ""
 
     def _clear(self, target: Target) -> None:
         # A service that was left out goes on with what an older release gave it.
-        if all(one.kind == "reload" for one in self.way(target, jobs=False)[0].work):
+        if all(one.kind in ("reload", "run") for one in self.way(target)[0].work):
             self.site.clear(target)
-
-
-def _left(release: Release, current: str | None, away: EngineAway) -> str:
-    """How a house is left whose engine went away in the middle."""
-    at = f"after “{release.reached[-1]}”" if release.reached else "before its first step had ended"
-    undo = "rollback" if current else "destroy"
-    return (
-        f"{away} The {release.what} broke off {at}, and what runs has been left as it is; once Docker answers, "
-        f"`cli deploy` finishes it, `cli {undo}` undoes it."
-    )

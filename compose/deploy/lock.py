@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -30,8 +30,9 @@ def locked(state: Path, who: str, what: str, now: datetime) -> Iterator[int]:
 
 
 def must_be_free(state: Path) -> None:
-    """Raises HouseError as `locked` does while somebody holds the lock: what they have half done is no plan's base."""
-    with (state_folder(state) / "deploy.lock").open("a+", encoding="utf-8") as file:
+    """Raises HouseError as `locked` does while somebody holds the lock: what they have half done is no plan's base.
+    Writes nothing."""
+    with suppress(FileNotFoundError), (state / "deploy.lock").open(encoding="utf-8") as file:
         _take(file)
 
 

@@ -46,7 +46,8 @@ def plan(
     watched: Mapping[str, str],
 ) -> Plan:
     """The way from what runs to what should. `before`: the services of the Compose file of the release that runs, to
-    say what differs; `done`: the jobs that ran, with the `mark` that they ran by; `watched`: files that a service
+    say what differs; `done`: the jobs that ran, with the `mark` that they ran by, empty for one that did not end well;
+    `watched`: files that a service
     watches and that differ on the disk, with the service."""
     changes: list[Change] = []
     for name, one in services.items():
@@ -69,7 +70,8 @@ def _gone(name: str, before: Mapping[str, Any]) -> str:
 def _job(one: Wanted, ran: str | None) -> Change:
     if ran == one.mark:
         return Change(one.name, "keep", "has run")
-    return Change(one.name, "run", "what it was made of has changed" if ran else "has not run yet")
+    why = {None: "has not run yet", "": "did not end well the last time"}.get(ran, "what it was made of has changed")
+    return Change(one.name, "run", why)
 
 
 def _service(one: Wanted, containers: tuple[Container, ...], before: Mapping[str, Any] | None) -> Change:
@@ -84,8 +86,9 @@ def _service(one: Wanted, containers: tuple[Container, ...], before: Mapping[str
         image = [] if stale[0].image == one.image else [f"image {stale[0].image} → {one.image}"]
         told = image + [word for word in differs if not word.startswith("image ")] + reads
         return Change(one.name, "change", "; ".join(told) or "is not made as this release makes it")
-    if ill := [f"{seen.name} {seen.fault}" for seen in containers if not seen.well and seen.health != "starting"]:
-        return Change(one.name, "restart" if containers[0].health == "unhealthy" else "start", "; ".join(ill))
+    if ill := [seen for seen in containers if not seen.well and (seen.health != "starting" or seen.lost)]:
+        stopped = all(seen.state in ("created", "exited") for seen in ill)  # Compose starts these, and no others
+        return Change(one.name, "start" if stopped else "restart", "; ".join(f"{one.name} {one.fault}" for one in ill))
     if len(containers) != one.replicas:
         return Change(one.name, "start", f"containers {len(containers)} → {one.replicas}")
     return Change(one.name, "keep", "")

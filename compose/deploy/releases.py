@@ -18,8 +18,9 @@ KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One deploy. `images` by service, `digests` by rendered file, `jobs` with the `mark` that they ran by;
-    `migrations`: those that it or the ones before it have applied."""
+    """One deploy. `images` by service; `digests` by rendered file, of what a deploy does not make different by itself;
+    `jobs` with the `mark` that they last ran by, empty for one that has begun and did not end well; `migrations`: those
+    that it or the ones before it have applied."""
 
     id: str
     who: str
@@ -86,10 +87,18 @@ def sentence(release: Release) -> str:
     return f"The {release.what} {release.id} of {release.who} {how} {at}."
 
 
+def finishing(release: Release) -> str:
+    """The command that finishes an unfinished release: a rollback is finished by going to the same release again."""
+    verb, _, id = release.what.partition(" to ")
+    return f"cli rollback {id}" if verb == "rollback" else "cli deploy"
+
+
 def previous(releases: Sequence[Release], current: str | None) -> Release | None:
-    """The last release that ended well before the current one."""
+    """The last release that ended well before the current one and brought something else: one of a secret's rotation
+    brings what was there before."""
+    now = next((one.digests for one in releases if one.id == current), {})
     earlier = [one for one in releases if one.outcome == "done" and (current is None or one.id < current)]
-    return earlier[-1] if earlier else None
+    return next((one for one in reversed(earlier) if not now or one.digests != now), None)
 
 
 def applied(releases: Sequence[Release], current: str | None) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from typing import Protocol
 from compose.deploy import steps
 from compose.deploy.engine import Engine, EngineAway, StepFailed
 from compose.deploy.steps import Compose
-from compose.running import Container
+from compose.running import Container, Running
 from maitre.errors import HouseError
 
 WATCH = 10.0  # seconds that the new containers serve beside the old ones before those may go
@@ -151,16 +151,17 @@ class BesideRollout:
         return StepFailed("\n  ".join([f"{one.name} {what}: it {one.fault or 'was late'}.", *lines]))
 
     def _back(self, service: str, old: tuple[Container, ...], switched: bool) -> None:
+        serving = Running(old).serving.containers
         try:
             if switched and old:
-                self._switch(service, old)
+                self._switch(service, serving)
         finally:
             new = self._beside(service, old)
             if switched:
                 self._end(tuple(one for one in new if one.state == "running"), self._drain + BESIDE_DRAIN)
             self._remove(new)
         if old:
-            self._said(f"{service}: {_names(old)} serves as before.")
+            self._said(f"{service}: {_names(serving)} serves as before.")
 
     def _remove(self, containers: tuple[Container, ...]) -> None:
         broken: KeyboardInterrupt | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from compose.deploy.course import Target
 from compose.deploy.releases import Contents, Release
 from compose.deploy.servers import redirected
-from compose.deploy.wanted import WATCHED, stamped, wanted
+from compose.deploy.wanted import WATCHED, digest, stamped, unstamped, wanted
 from compose.layout import COMPOSE, SECRETS
 from compose.render.secret_copy import Copy
 from compose.running import Running
@@ -24,7 +25,8 @@ from maitre.errors import HouseError
 
 class Folder:
     """The rendered files of one house. `secret` tells a secret's value, of which only a digest keyed with `key` goes
-    further; `write_copies` writes the copies of secrets, `remove_copies` removes all others."""
+    further; `write_copies` writes the copies of secrets, `remove_copies` removes all others, `amiss_copies` tells those
+    that are not there or not closed."""
 
     def __init__(
         self,
@@ -38,10 +40,11 @@ class Folder:
         key: str,
         write_copies: Callable[[Mapping[str, Copy]], object],
         remove_copies: Callable[[Mapping[str, Copy]], object],
+        amiss_copies: Callable[[Mapping[str, Copy]], Iterable[str]],
     ) -> None:
         self.path = state / "stack"
         self._state, self._project = state, project
-        self._write_copies, self._remove_copies = write_copies, remove_copies
+        self._write_copies, self._remove_copies, self._amiss_copies = write_copies, remove_copies, amiss_copies
         self._before = services_of(before)
         self._done = dict(last.jobs) if last else {}
         self._migrations = migrations
@@ -57,7 +60,11 @@ class Folder:
         services = wanted(document, files, digests, folder=str(self.path))
         whole = {**files, COMPOSE: yaml_text(stamped(document, services))}
         watched = {name: "traefik" for name in _watched(whole) if self._differs(name, whole[name], running)}
-        return Target(whole, contents.copies, services, self._before, self._done, watched, self._migrations)
+        amiss = (
+            *(name for name in whole if name not in _watched(whole) and _text(self.path / name) != whole[name]),
+            *(f"{SECRETS}/{path}" for path in self._amiss_copies(contents.copies)),
+        )
+        return Target(whole, contents.copies, services, self._before, self._done, watched, self._migrations, amiss)
 
     def write(self, target: Target, running: Running) -> None:
         """Put the files and the copies of secrets where the containers read them. Files that are no longer rendered go;
@@ -81,18 +88,26 @@ class Folder:
         return hmac.new(self._key, self._secret(name).encode(), "sha256").hexdigest()[:12]
 
     def _differs(self, name: str, text: str, running: Running) -> bool:
-        try:
-            there = (self.path / name).read_text("utf-8")
-        except FileNotFoundError:
-            return True
-        return bool(yaml.safe_load(there) != yaml.safe_load(self._addressed(name, text, running)))
+        there = _text(self.path / name)
+        return there is None or bool(yaml.safe_load(there) != yaml.safe_load(self._addressed(name, text, running)))
 
     def _addressed(self, name: str, text: str, running: Running) -> str:
         if name not in _watched({name: text}):
             return text
         document = yaml.safe_load(text) or {}
-        addressed = redirected(document, running, self._project)
+        addressed = redirected(document, running.serving, self._project)
         return text if addressed == document else yaml_text(addressed)
+
+
+def digests(files: Mapping[str, str], project: str) -> dict[str, str]:
+    """A digest of each file of a release, in which neither our labels nor the numbers of containers count: both change
+    with a rotation or a rollout that brings nothing new."""
+    container = re.compile(rf"\b({re.escape(project)}-[a-z0-9_]+)-\d+\b")
+    plain = {
+        name: container.sub(r"\1", text) if name in _watched({name: text}) else text for name, text in files.items()
+    }
+    plain[COMPOSE] = yaml_text(unstamped(yaml.safe_load(files[COMPOSE])))
+    return {name: digest(text) for name, text in sorted(plain.items())}
 
 
 def services_of(files: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
@@ -105,6 +120,13 @@ def services_of(files: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
 
 def _watched(files: Mapping[str, str]) -> list[str]:
     return [name for name in files if name.startswith(tuple(f"{one}/" for one in WATCHED))]
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return None
 
 
 def _write(top: Path, name: str, text: str) -> None:

@@ -105,6 +105,18 @@ def stamped(document: Mapping[str, Any], services: Mapping[str, Wanted]) -> dict
     }
 
 
+def unstamped(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The Compose file without these labels."""
+    ours = (CONFIG, READS)
+    return {
+        **document,
+        "services": {
+            name: {**service, "labels": {key: value for key, value in _labels(service).items() if key not in ours}}
+            for name, service in document["services"].items()
+        },
+    }
+
+
 def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """The names so that each comes after what it needs; else alphabetically."""
     done: list[str] = []

@@ -66,6 +66,13 @@ def remove_other_copies(house: House, wanted: Mapping[str, Copy]) -> None:
     remove_others(house.state / "stack" / SECRETS, wanted)
 
 
+def amiss_copies(house: House, wanted: Mapping[str, Copy]) -> tuple[str, ...]:
+    """The paths of those wanted copies that are not there, or not closed."""
+    from compose.render.secret_files import amiss
+
+    return amiss(house.state / "stack" / SECRETS, wanted)
+
+
 def value_of(house: House, name: str) -> str:
     """A secret of the house. Raises HouseError if it is missing or others may read its file."""
     from compose.render import secret_files  # here, because it loads bcrypt

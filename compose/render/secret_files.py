@@ -108,10 +108,8 @@ def _put(folder: Path, path: str, text: str, owner: int) -> bool:
     file = folder / path
     for parent in reversed([one for one in file.parents if folder in one.parents]):
         _folder(parent, 0o711)  # Postgres, which gets a whole folder, passes through it
-    if file.is_file() and not file.is_symlink():
-        told = file.stat()
-        if (stat.S_IMODE(told.st_mode), told.st_uid) == (0o400, owner) and _read(file) == text:
-            return False
+    if _closed(file, owner) and _read(file) == text:
+        return False
     aside = file.with_name(f".{file.name}.new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as fresh:
@@ -121,6 +119,20 @@ def _put(folder: Path, path: str, text: str, owner: int) -> bool:
         os.fsync(fresh.fileno())
     aside.replace(file)
     return True
+
+
+def amiss(folder: Path, wanted: Mapping[str, Copy]) -> tuple[str, ...]:
+    """The paths of the wanted copies that are not there, or that others than their service may read. What they hold is
+    not looked at."""
+    return tuple(sorted(path for path, copy in wanted.items() if not _closed(folder / path, copy.owner)))
+
+
+def _closed(file: Path, owner: int) -> bool:
+    try:
+        told = file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(told.st_mode) and (stat.S_IMODE(told.st_mode), told.st_uid) == (0o400, owner)
 
 
 def _folder(folder: Path, mode: int) -> None:

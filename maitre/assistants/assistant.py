@@ -8,6 +8,7 @@ from typing import Any
 
 from maitre.assistants.variable import Variable, filled
 from maitre.knowledge.wish import KnowledgeWish
+from maitre.known import known
 from maitre.memory.memory import Memory
 from maitre.routing.routing import Routing
 
@@ -74,13 +75,14 @@ class Assistant:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Assistant:
-        known = dict(value)
+        told = known(cls, value)
         for name in ("plans", "overrides", "server_tools", "examples"):
-            known[name] = tuple(known.get(name) or ())
-        known["memory"] = Memory.from_json(known.get("memory"))
-        known["variables"] = {name: Variable(**one) for name, one in (known.get("variables") or {}).items()}
-        if known.get("routing"):
-            known["routing"] = Routing.from_json(known["routing"])
-        if known.get("knowledge"):
-            known["knowledge"] = KnowledgeWish.from_json(known["knowledge"])
-        return cls(**known)
+            told[name] = tuple(told.get(name) or ())
+        told["memory"] = Memory.from_json(told.get("memory"))
+        variables = (told.get("variables") or {}).items()
+        told["variables"] = {name: Variable(**known(Variable, one)) for name, one in variables}
+        if told.get("routing"):
+            told["routing"] = Routing.from_json(told["routing"])
+        if told.get("knowledge"):
+            told["knowledge"] = KnowledgeWish.from_json(told["knowledge"])
+        return cls(**told)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from maitre.known import known
+
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeWish:
@@ -21,4 +23,4 @@ class KnowledgeWish:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> KnowledgeWish:
         """The wish that `asdict` made this of."""
-        return cls(**{**value, "collections": tuple(value["collections"])})
+        return cls(**{**known(cls, value), "collections": tuple(value["collections"])})

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from maitre.known import known
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -23,4 +25,4 @@ class Memory:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Memory | None:
-        return None if value is None else cls(**value)
+        return None if value is None else cls(**known(cls, value))

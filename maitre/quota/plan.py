@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from maitre.keys.networks import Networks
+from maitre.known import known
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +36,4 @@ class Plan:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
         models, networks = tuple(value.get("models") or ()), Networks.from_json(value.get("networks") or {})
-        return cls(**{**value, "models": models, "networks": networks})
+        return cls(**{**known(cls, value), "models": models, "networks": networks})

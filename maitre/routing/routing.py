@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from maitre.known import known
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -54,4 +56,4 @@ class Routing:
 
 def _rule(value: Mapping[str, Any]) -> Rule:
     conditions = {name: tuple(value[name]) for name in ("contains", "plans", "groups", "languages")}
-    return Rule(tuple(Way(**way) for way in value["ways"]), **conditions)
+    return Rule(tuple(Way(**known(Way, way)) for way in value["ways"]), **conditions)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from compose.deploy.journal import Journal
+from compose.deploy.steps import Step
 from compose.host.facts import Facts
 from compose.render import rendering
 from compose.render.rendering import Rendering
@@ -72,6 +73,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(rendering, "rendering", lambda house: told)
     monkeypatch.setattr(rendering, "files", lambda house, running: small.files(made.document))
     monkeypatch.setattr(rendering, "copy_secrets", lambda house, wanted: None)
+    monkeypatch.setattr(rendering, "amiss_copies", lambda house, wanted: ())
     monkeypatch.setattr(rendering, "value_of", lambda house, name: name)
     monkeypatch.setattr(Workshop, "engine", property(lambda self: made.engine))
     monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
@@ -104,6 +106,42 @@ def test_a_dry_run_prints_what_would_run_and_runs_nothing(yard: Yard) -> None:
     id = re.compile(r"\d{4}-\d\d-\d\dT[-0-9a-f]+")  # of the release, another one each time
     shown_argv = [id.sub("ID", " ".join(step["argv"])) for step in told["steps"] if step["argv"]]
     assert [id.sub("ID", " ".join(step.argv)) for step in yard.engine.steps] == shown_argv
+
+
+def written(yard: Yard) -> dict[str, bytes | None]:
+    """Every file of the house with its bytes, and every folder."""
+    return {
+        str(one.relative_to(yard.directory)): one.read_bytes() if one.is_file() else None
+        for one in yard.directory.rglob("*")
+    }
+
+
+def test_a_dry_run_writes_nothing(yard: Yard) -> None:
+    """Neither on a house that was never deployed nor on one that was: no file, no folder, not a byte."""
+    before = written(yard)
+    yard.run("deploy", "--dry-run")
+    yard.run("rollback", "--dry-run", code=1)
+    yard.run("destroy", "--dry-run")
+    assert written(yard) == before
+    for image in ("maitre/engine:1", "maitre/engine:2"):
+        yard.document["services"]["gateway"]["image"] = image
+        yard.run("deploy", "--yes")
+    yard.document["services"]["gateway"]["image"] = "maitre/engine:3"
+    before = written(yard)
+    yard.run("deploy", "--dry-run")
+    yard.run("rollback", "--dry-run")
+    assert written(yard) == before
+
+
+def test_secrets_are_known_again_by_their_digests(yard: Yard) -> None:
+    """The key of the digests is drawn once, by the first deploy, and only its owner may read it."""
+    yard.run("deploy", "--dry-run")
+    yard.run("deploy", "--yes")
+    key = yard.state / "releases" / "key"
+    drawn = key.read_text()
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert "Nothing to do" in yard.run("deploy", "--yes").output
+    assert key.read_text() == drawn
 
 
 def test_nobody_to_ask(yard: Yard) -> None:
@@ -232,6 +270,101 @@ def test_rollback(yard: Yard) -> None:
     listed = json.loads(yard.run("rollback", "--list", "--json").stdout)
     assert [one["outcome"] for one in listed] == ["done"] * 3
     assert [one["current"] for one in listed] == [False, False, True]
+
+
+def test_a_rollback_says_where_to_and_takes_seed_back(yard: Yard) -> None:
+    """The release with when and by whom, before the question; `seed` of then as the last step, also for machines; and
+    the next deploy of the newer files runs theirs again."""
+    yard.run("deploy", "--yes")
+    (first,) = yard.journal.all()
+    for name in ("gateway", "migrate", "seed"):
+        yard.document["services"][name]["image"] = "maitre/engine:2"
+    yard.run("deploy", "--yes")
+    told = json.loads(yard.run("rollback", "--dry-run", "--json").stdout)
+    assert (told["to"], told["at"], told["who"]) == (first.id, first.at, first.who)
+    assert [one["service"] for one in told["changes"] if one["kind"] == "run"] == ["seed"]
+    assert told["steps"][-1]["name"] == "run seed"
+    when = first.at.replace("T", " ")[:16]
+    asked = yard.run("rollback", code=1).output.replace("\n", " ")
+    named = f"Back to release {first.id} of {first.who}, {when} UTC (deploy)."
+    assert asked.index(named) < asked.index("run      seed") < asked.index("say --yes")
+    assert "✓ run seed" in yard.run("rollback", "--yes").output
+    assert "run      seed             what it was made of has changed" in yard.run("deploy", "--dry-run").output
+
+
+def test_ctrl_c_in_a_rollback(yard: Yard) -> None:
+    """What finishes it is the same rollback; a deploy says that it goes elsewhere."""
+    yard.run("deploy", "--yes")
+    first = yard.journal.current()
+    for name in ("postgres", "traefik"):
+        yard.document["services"][name]["image"] = "another:2"
+    yard.run("deploy", "--yes")
+    yard.engine.at = lambda step: os.kill(os.getpid(), signal.SIGINT) if step.name == "start postgres" else None
+    finishing = f"`cli rollback {first}` finishes it"
+    told = yard.run("rollback", "--yes", code=130).output.replace("\n", " ")
+    assert f"{finishing}, `cli rollback` undoes it." in told
+    yard.engine.at = lambda step: None
+    told = yard.run("deploy", "--dry-run").output.replace("\n", " ")
+    assert f"This deploy goes to the house's files instead; {finishing}." in told
+    yard.run("rollback", str(first), "--yes")
+    assert "another:2" not in dict(yard.seen()).values()
+
+
+def test_a_deploy_that_was_killed_after_its_files_is_undone(yard: Yard) -> None:
+    """Every container is still the old one, but the files on the disk are not: the way back is not “nothing to do”."""
+    yard.run("deploy", "--yes")
+    compose = yard.state / "stack" / "compose.yaml"
+    before, containers = compose.read_text(), yard.seen()
+
+    def killed(step: Step) -> None:
+        if step.name == "start traefik":
+            raise SystemExit(137)
+
+    yard.document["services"]["traefik"]["image"] = "another:2"
+    yard.engine.at = killed
+    yard.run("deploy", "--yes", code=137)
+    yard.engine.at = lambda step: None
+    assert compose.read_text() != before
+    told = yard.run("rollback", "--yes").output
+    assert "was cut off after “write files”" in told.replace("\n", " ")
+    assert "✓ write files" in told
+    assert compose.read_text() == before
+    assert yard.seen() == containers
+    assert "The house runs" in told
+    yard.run("restart", "traefik")
+
+
+def test_files_that_are_amiss_are_written_again(yard: Yard) -> None:
+    """The plan says which, though no service changes; then there is nothing to do."""
+    yard.run("deploy", "--yes")
+    (yard.state / "stack" / "traefik" / "traefik.yaml").unlink()
+    told = yard.run("deploy", "--yes").output
+    assert "write files: not as it was deployed: traefik/traefik.yaml" in told
+    assert "Nothing to do" in yard.run("deploy", "--yes").output
+
+
+def test_rollback_twice_is_back_where_it_began(yard: Yard) -> None:
+    """A rollback is a release, so the one before it is the newer one."""
+    for image in ("maitre/engine:1", "maitre/engine:2"):
+        yard.document["services"]["gateway"]["image"] = image
+        yard.run("deploy", "--yes")
+    for image in ("maitre/engine:1", "maitre/engine:2", "maitre/engine:1"):
+        yard.run("rollback", "--yes")
+        assert image in dict(yard.seen()).values()
+
+
+def test_a_rollback_of_which_only_seed_fails(yard: Yard) -> None:
+    """Exit code 1; what is back, what is not, and a command that does the rest."""
+    yard.run("deploy", "--yes")
+    yard.document["services"]["seed"]["image"] = "maitre/engine:2"
+    yard.run("deploy", "--yes")
+    yard.engine.faulty = {"run seed"}
+    told = yard.run("rollback", "--yes", code=1).output.replace("\n", " ")
+    id = yard.journal.current()
+    assert f"Containers and files are back as in release {id}, but the plans" in told
+    assert f"run `cli rollback {id}`" in told
+    yard.engine.faulty = set()
+    assert "✓ run seed" in yard.run("rollback", str(id), "--yes").output
 
 
 def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:

@@ -15,7 +15,7 @@ from compose.deploy.deploy import Deploy
 from compose.deploy.journal import Journal
 from compose.deploy.plan import Plan
 from compose.deploy.releases import Release, applied, release_id
-from compose.deploy.site import Folder
+from compose.deploy.site import Folder, digests
 from compose.deploy.steps import Step
 from compose.render.secret_copy import Copy
 from devstack import scaffold
@@ -58,6 +58,7 @@ class Yard:
             key="stamp",
             write_copies=self.copy,
             remove_copies=self.remove_others,
+            amiss_copies=lambda wanted: sorted({*wanted} - self.copied),
         )
         return Deploy(
             engine=self.engine,
@@ -86,9 +87,9 @@ class Yard:
         plan, way = deploy.way(target, **more)  # type: ignore[arg-type]
         return plan, way, target, deploy
 
-    def go(self, files: Mapping[str, str], what: str = "deploy", **more: object) -> Release:
+    def go(self, files: Mapping[str, str], what: str = "deploy", back: bool = False, **more: object) -> Release:
         """Deploy these files."""
-        _, way, target, deploy = self.way(files, **more)
+        _, way, target, deploy = self.way(files, back=back, **more)
         now = next(self._clock)
         every = self.journal.all()
         release = Release(
@@ -96,10 +97,11 @@ class Yard:
             "lea",
             now.isoformat(),
             what,
+            digests=digests(target.files, small.PROJECT),
             jobs=every[-1].jobs if every and self.journal.current() else {},
             migrations=applied(every, self.journal.current()),
         )
-        return deploy.go(release, target, way)
+        return deploy.go(release, target, way, back=back)
 
     def kinds(self, files: Mapping[str, str]) -> dict[str, str]:
         """What would happen to each service, but for those that go on as they are."""

@@ -111,10 +111,15 @@ class Engine:
         wanted = int(step.argv[step.argv.index("--scale") + 1].partition("=")[2])
         if "--force-recreate" in step.argv:
             self.seen = [one for one in self.seen if one.service != service]
-        alive = [replace(one, state="running", health="healthy") for one in self.seen if one.service == service]
+        alive = [_started(one) for one in self.seen if one.service == service]
         self.seen = [one for one in self.seen if one.service != service] + alive[:wanted]
         for _ in range(wanted - len(alive)):
             self.seen.append(self.make(service))
+
+
+def _started(one: Container) -> Container:
+    """Compose starts what has stopped, and leaves what runs, well or not."""
+    return one if one.state == "running" else replace(one, state="running", health="healthy")
 
 
 class Rollout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,18 @@ def test_traefik_is_told_the_containers_that_run() -> None:
         "http://open_webui:8080",
     )
     assert redirected({"tls": {}}, two, "house") == {"tls": {}}
+
+
+def test_guests_are_sent_to_those_that_are_well() -> None:
+    """To all of a service's containers while none of them is."""
+    gateways = [Container(str(n), f"house-gateway-{n}", "gateway", n, "i", "running", "unhealthy") for n in (1, 2)]
+    rags = [replace(one, name=f"house-rag-{one.number}", service="rag") for one in gateways]
+    rags[1] = replace(rags[1], health="healthy")
+    assert [one.name for one in Running((*gateways, *rags)).serving.containers] == [
+        "house-gateway-1",
+        "house-gateway-2",
+        "house-rag-2",
+    ]
 
 
 def test_a_container_that_is_gone_is_lost() -> None:

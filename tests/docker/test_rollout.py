@@ -75,8 +75,8 @@ def test_a_deploy_that_is_broken_off_is_finished_by_the_next(busy: Busy, say: Sa
 
 def test_an_ill_release_is_rolled_back(busy: Busy, tmp_path: Path, say: Say) -> None:
     """After its migration, and after the gateway has been replaced, a Pipelines host that ends at once is the end of a
-    release: everything runs as before, no guest has noticed, and the list of releases says so. The next deploy of the
-    old sources runs their jobs again, and touches nothing that serves."""
+    release: everything runs as before, no guest has noticed, and the list of releases says so. The databases were
+    dumped before. The next deploy of the old sources runs their jobs again, and touches nothing that serves."""
     changes = appended("gateway/pipelines_host.py", "raise SystemExit('This release does not start.')")
     migration = {"maitre/sql/migrations/9999_next.sql": "alter table ledger add column next text;\n"}
     root = make_release(busy.deployed.engine, tmp_path, {**changes, **migration})
@@ -89,7 +89,11 @@ def test_an_ill_release_is_rolled_back(busy: Busy, tmp_path: Path, say: Say) -> 
     assert "Traceback" not in done.stdout
     assert {service: one.image for service in SERVERS for one in busy.of(service)} == before
     assert [one.id for one in busy.of("pipelines")] == [host.id]
-    assert busy.deployed.asked("rollback", "--list")[-1]["outcome"] == "undone"
+    undone = busy.deployed.asked("rollback", "--list")[-1]
+    assert undone["outcome"] == "undone"
+    dump = busy.deployed.folder / ".maitre" / "releases" / undone["id"] / "before.sql"
+    assert dump.stat().st_mode & 0o777 == 0o600
+    assert "CREATE TABLE public.ledger (" in dump.read_text("utf-8")
     assert busy.deployed.psql("select count(*) from information_schema.columns where column_name = 'next'") == "1"
     changes = busy.deployed.asked("deploy", "--yes")["changes"]
     assert {one["kind"] for one in changes} == {"keep", "run"}

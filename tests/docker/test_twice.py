@@ -1,4 +1,5 @@
-"""A deploy brings what runs to what the files say: twice is once, and a change touches only those who read it."""
+"""A deploy brings what runs to what the files say: twice is once, a change touches only those who read it, and a
+rollback takes it back."""
 
 from __future__ import annotations
 
@@ -92,3 +93,36 @@ def test_a_change_touches_only_who_reads_it(house: Deployed) -> None:
     assert planned.keys() == {"gateway", "pipelines", "valkey", "migrate", "seed"}
     assert touched == {"gateway", "pipelines", "valkey"}
     assert deploy(house) == ({}, set())
+
+
+TITLE = "select spec ->> 'name' from plans where slug = 'free'"
+PLANS = "select count(*) from plans where slug = 'extra'"
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_rollback_takes_back_what_seed_wrote(house: Deployed) -> None:
+    """A plan's name, and a plan that is new, in Maitre's database and in Open WebUI; the dry run says so before, and a
+    second rollback is forward again."""
+    old = house.psql(TITLE)
+    current = house.asked("deploy", "--dry-run")["release"]
+
+    def change(told: Settings) -> None:
+        told["plans"]["free"]["name"] = "Gratis"
+        told["plans"]["extra"] = {**told["plans"]["free"], "name": "Extra"}
+
+    house.change(change)
+    deploy(house)
+    assert (house.psql(TITLE), house.psql(PLANS)) == ("Gratis", "1")
+
+    told = house.asked("rollback", "--dry-run")
+    assert told["to"] == current
+    assert [one["service"] for one in told["changes"] if one["kind"] == "run"] == ["seed"]
+    assert told["steps"][-1]["name"] == "run seed"
+    said = house.cli("rollback", "--yes").stdout
+    assert f"Back to release {current}" in said
+    assert (house.psql(TITLE), house.psql(PLANS)) == (old, "0")
+    left = house.asked("seed", "--dry-run")["changes"]  # as the release that runs has it
+    assert [one for one in left if one["action"] != "skip"] == []
+
+    assert house.cli("rollback", "--yes").returncode == 0
+    assert (house.psql(TITLE), house.psql(PLANS)) == ("Gratis", "1")

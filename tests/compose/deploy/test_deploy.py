@@ -263,13 +263,103 @@ def test_who_was_ill_while_a_store_was_away_is_waited_for(yard: Yard) -> None:
 
 
 def test_going_back_to_an_earlier_release(yard: Yard) -> None:
-    """The rendered files of then, no job; the way back is a release itself."""
+    """The rendered files of then, and its `seed` last, no migration; the way back is a release itself, and the newer
+    files are another `seed` to the deploy after it."""
     first = yard.go(small.files())
     yard.go(newer())
-    release = yard.go(yard.journal.files(first.id), what=f"rollback to {first.id}", jobs=False)
+    release = yard.go(yard.journal.files(first.id), what=f"rollback to {first.id}", back=True)
     assert set(running(yard).values()) == {"traefik:v3", "pgvector/pgvector:0.8.6-pg18", "maitre/engine:1"}
     assert yard.journal.current() == release.id
-    assert not [name for name in release.reached if name.startswith("run ")]
+    assert release.reached == ("build images", "write files", "roll gateway", "run seed")
+    assert yard.kinds(newer()) == {"gateway": "change", "seed": "run"}
+    assert yard.kinds(yard.journal.files(first.id)) == {"migrate": "run"}
+
+
+def seeded(yard: Yard) -> list[str]:
+    """The images by which `seed` has run, as the Compose file on the disk named them."""
+    ran: list[str] = []
+
+    def look(step: Step) -> None:
+        if step.service == "seed" and step.kind == "job":
+            ran.append(yaml.safe_load((yard.stack / "compose.yaml").read_text())["services"]["seed"]["image"])
+
+    yard.engine.at = look
+    return ran
+
+
+def test_a_fault_after_seed_takes_back_what_seed_wrote(yard: Yard) -> None:
+    """Whether it ended or not: `seed` of the release that runs again is the last step, and it is the one that ran by
+    the journal."""
+    first = yard.go(small.files())
+    ran = seeded(yard)
+    yard.engine.faulty = {"run seed"}
+    with pytest.raises(HouseError, match=f"Rolled back: the house runs release {first.id} as before"):
+        yard.go(newer())
+    assert ran == ["maitre/engine:2", "maitre/engine:1"]
+    assert yard.heard[-1] == "done back: run seed"
+    assert yard.journal.all()[-1].outcome == "undone"
+    assert yard.kinds(newer()).keys() == {"gateway", "seed"}
+    assert "seed" not in yard.kinds(small.files())
+
+
+def test_a_fault_before_seed_runs_no_seed(yard: Yard) -> None:
+    """Also where the release that runs has never run its own."""
+    yard.go(small.files())
+    yard.go(changed("seed", image="maitre/engine:1", command=["another"]), only=["traefik"])
+    ran = seeded(yard)
+    yard.engine.ill = {("gateway", "maitre/engine:2")}
+    with pytest.raises(HouseError, match="Rolled back"):
+        yard.go(newer())
+    assert ran == []
+
+
+def test_a_way_back_of_which_only_seed_fails(yard: Yard) -> None:
+    """The sentence says what is back and what is not, and the command that it names brings the rest."""
+    first = yard.go(small.files())
+    before = running(yard).values()
+    yard.engine.faulty = {"run seed", "back: run seed"}
+    with pytest.raises(HouseError) as told:
+        yard.go(newer())
+    assert str(told.value) == (
+        "“run seed” failed (exit code 1).\n"
+        f"Containers and files are back as in release {first.id}, but the plans, the assistants and Open WebUI's "
+        "settings, which `seed` writes, are not: “back: run seed” failed (exit code 1).\n"
+        "Mend it, then run `cli rollback`: it runs `seed` of that release again."
+    )
+    assert sorted(running(yard).values()) == sorted(before)
+    assert unfinished(yard.journal.all()) is not None
+    assert yard.journal.current() == first.id
+    plan, way, _, _ = yard.way(yard.journal.files(first.id), back=True)
+    assert [(one.service, one.why) for one in plan.work] == [("seed", "did not end well the last time")]
+    assert [step.name for step in way][-1] == "run seed"
+
+
+def test_a_rollback_of_which_only_seed_fails_stays(yard: Yard) -> None:
+    """Containers that are back are not given up for it: the release runs, and the same command runs its `seed`."""
+    first = yard.go(small.files())
+    yard.go(newer())
+    yard.engine.faulty = {"run seed"}
+    with pytest.raises(HouseError, match="Containers and files are back as in release") as told:
+        yard.go(yard.journal.files(first.id), back=True)
+    last = yard.journal.all()[-1]
+    assert f"run `cli rollback {last.id}`: it runs `seed` of that release again." in str(told.value)
+    assert (last.outcome, yard.journal.current()) == ("done", last.id)
+    assert set(running(yard).values()) == {"traefik:v3", "pgvector/pgvector:0.8.6-pg18", "maitre/engine:1"}
+    yard.engine.faulty = set()
+    assert yard.go(yard.journal.files(last.id), back=True).reached[-2:] == ("write files", "run seed")
+
+
+@pytest.mark.parametrize(("at", "again"), [("roll gateway", {"gateway"}), ("run seed", {"gateway", "seed"})])
+def test_the_way_back_after_ctrl_c_runs_seed_if_it_had_begun(yard: Yard, at: str, again: set[str]) -> None:
+    """A stopped deploy goes nowhere by itself; `cli rollback` then takes back what had begun, and no more."""
+    first = yard.go(small.files())
+    yard.heard.clear()
+    yard.stopping = lambda: any(f"begins {at}" == one for one in yard.heard)
+    with pytest.raises(Stopped):
+        yard.go(newer())
+    yard.stopping = lambda: False
+    plan, _, _, _ = yard.way(yard.journal.files(first.id), back=True)
+    assert {one.service for one in plan.work} == again
 
 
 def test_only_some_services(yard: Yard) -> None:
@@ -284,8 +374,9 @@ def test_only_some_services(yard: Yard) -> None:
 
 
 def test_a_dump_precedes_the_migration(yard: Yard) -> None:
-    """Only where tables may change, and where there is a database already."""
-    assert "dump databases" not in [step.name for step in yard.way(small.files(), dump="/dumps/a.sql")[1]]
+    """Only where tables may change; also where Postgres has no container yet, because its data may be there."""
+    names = [step.name for step in yard.way(small.files(), dump="/dumps/a.sql")[1]]
+    assert names.index("start postgres") < names.index("dump databases") == names.index("run migrate") - 1
     yard.go(small.files())
     names = [step.name for step in yard.way(newer(), dump="/dumps/a.sql")[1]]
     assert names.index("dump databases") + 1 == names.index("run migrate")
@@ -329,7 +420,7 @@ def test_the_way_back_has_the_copies_of_its_own_release(yard: Yard) -> None:
     yard.go(without_its_key())
     assert yard.copied == {"postgres/postgres_password"}
     assert yard.kinds(yard.journal.files(first.id)) == {"gateway": "change"}
-    yard.go(yard.journal.files(first.id), jobs=False)
+    yard.go(yard.journal.files(first.id), back=True)
     assert yard.copied == set(small.SECRETS)
 
 
@@ -340,7 +431,7 @@ def test_the_way_back_replaces_as_its_own_release_did(yard: Yard) -> None:
     document["services"]["gateway"] |= {"image": "maitre/engine:2", "labels": {}}
     yard.go(small.files(document))
     assert yard.rollout.rolled == []
-    yard.go(yard.journal.files(first.id), jobs=False)
+    yard.go(yard.journal.files(first.id), back=True)
     assert yard.rollout.rolled == ["gateway"]
     assert set(running(yard)) == {"house-traefik-1", "house-postgres-1", "house-gateway-2"}
 
@@ -424,5 +515,5 @@ def test_only_migrations_that_ran_are_noted(yard: Yard) -> None:
     assert yard.go(small.files()).migrations == ("0001.sql",)
     yard.migrations = {"migrate": ("0001.sql", "0002.sql"), "migrate_rag": ("rag.sql",)}
     assert yard.go(changed("traefik", image="traefik:v4")).migrations == ("0001.sql",)
-    assert yard.go(small.files(), jobs=False).migrations == ("0001.sql",)
+    assert yard.go(small.files(), back=True).migrations == ("0001.sql",)
     assert yard.go(newer()).migrations == ("0001.sql", "0002.sql")

@@ -60,6 +60,13 @@ OLD = one_of()
             "house-gateway-1 has stopped (exit code 3)",
         ),
         (OLD, [seen(OLD, health="unhealthy")], "restart", "house-gateway-1 is unhealthy"),
+        (OLD, [seen(OLD), seen(OLD, number=2, health="unhealthy")], "restart", "house-gateway-1 is unhealthy"),
+        (
+            OLD,
+            [seen(OLD, health="starting", restarts=40, exit_code=1)],
+            "restart",
+            "house-gateway-1 ends again and again (exit code 1)",
+        ),
         (OLD, [seen(OLD), seen(OLD, number=2)], "start", "containers 2 → 1"),
         (one_of(depends_on=[], profiles=["x"], pull_policy="never"), [seen(OLD)], "keep", ""),
     ],
