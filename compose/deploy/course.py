@@ -15,6 +15,8 @@ from compose.running import Running
 
 #: The jobs that change tables; a dump precedes the first of them.
 MIGRATIONS = ("migrate", "migrate_rag")
+#: What whoever signs in to Valkey reads.
+_PASSWORD = "secret:valkey_password"
 #: Seconds until a service must be healthy, and those that a removed one gets to end.
 PATIENCE, GRACE = 300, 60
 
@@ -57,6 +59,15 @@ def course(
     )
 
 
+def rest(target: Target, running: Running, compose: Compose) -> tuple[Step, ...]:
+    """What a deploy that was broken off may have left undone, where no container has to change."""
+    return (
+        steps.write("the rest of an unfinished deploy"),
+        *([steps.roles(compose)] if SCRIPT in target.files and running.of("postgres") else []),
+        *([steps.password(compose, alone=True)] if steps.PASSWORD in target.files and running.of("valkey") else []),
+    )
+
+
 def missing(plan: Plan, target: Target, images: Collection[str]) -> dict[str, Wanted]:
     """The images that the plan needs and that are not here, each with a service that is made of it."""
     touched = [target.services[one.service] for one in plan.work if one.kind not in ("remove", "reload")]
@@ -77,6 +88,9 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
     if not told and running.of("postgres") and "postgres" not in {one.service for one in plan.work}:
         told = True
         yield steps.roles(compose)
+    opening = _hears(plan, target, running)
+    if opening:
+        yield steps.password(compose, alone=False)
     for change in plan.work:
         one = target.services.get(change.service)
         if dump is not None and change.service in migrations[:1]:
@@ -90,6 +104,20 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
                 yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
             if one.name == "postgres" and not told:
                 yield steps.roles(compose)
+    if opening and _clients(target) <= {change.service for change in plan.changes}:
+        yield steps.password(compose, alone=True)
+
+
+def _hears(plan: Plan, target: Target, running: Running) -> bool:
+    """Whether Valkey, which goes on, must be told its password because somebody is started who signs in to it."""
+    touched = {one.service for one in plan.work}
+    here = steps.PASSWORD in target.files and bool(running.of("valkey")) and "valkey" not in touched
+    return here and any(_PASSWORD in target.services[name].reads for name in touched & {*target.services})
+
+
+def _clients(target: Target) -> set[str]:
+    """The services that stay signed in to Valkey. One that a deploy leaves out may have the old password still."""
+    return {name for name, one in target.services.items() if _PASSWORD in one.reads and not one.job}
 
 
 def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:
