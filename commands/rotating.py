@@ -48,6 +48,20 @@ def rotate_deployed(house: House, name: str, *, accept_loss: bool) -> tuple[Rota
     return done, only
 
 
+def warning(house: House, name: str) -> str | None:
+    """Which requests fail while a deployed stack is given a new value, and for how long; None: none of a guest's."""
+    from compose.workshop import Workshop
+
+    use = USES.get(name)
+    if use is None or not use.gap:
+        return None
+    drain = Workshop(house).first.drain
+    return (
+        f"{use.gap} That is about a minute, and up to {drain} seconds longer for each service of ours that ends"
+        " answers which it has begun."
+    )
+
+
 def rotate_embedded(house: House, name: str, *, accept_loss: bool) -> Rotated:
     """Rotate in a house of embedded parts, whether it runs or not. Raises HouseError."""
     from devstack.scaffold import fresh

@@ -107,16 +107,22 @@ def rotate(
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Though what is kept with the old value becomes unreadable.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask, though requests fail while a stack is given it.")
+    ] = False,
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Give a secret a new value. Postgres hears of a role's new password at once; in a stack whatever reads the secret
-    is started anew."""
+    is started anew, and which requests fail meanwhile is said before."""
     from compose.workshop import is_deployed
 
     with one_sentence(verbose):
         checked = house_of(house)
-        done, told = (_in_stack if is_deployed(checked.state) else _embedded)(checked, name, accept_loss)
+        if is_deployed(checked.state):
+            done, told = _in_stack(checked, name, accept_loss, yes)
+        else:
+            done, told = _embedded(checked, name, accept_loss)
     console.print(f"{' and '.join(done.names)}: new. {told}", markup=False, highlight=False)
     if done.use.then:
         console.print(done.use.then, markup=False, highlight=False)
@@ -129,9 +135,14 @@ def _embedded(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]
     return done, _next(house, done)
 
 
-def _in_stack(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]:
-    from commands.rotating import rotate_deployed
+def _in_stack(house: House, name: str, accept_loss: bool, yes: bool) -> tuple[Rotated, str]:
+    from commands.deploying import confirm
+    from commands.rotating import rotate_deployed, warning
 
+    may_be = name in USES and (accept_loss or not USES[name].loses)  # what is refused anyway asks nothing
+    if may_be and (meanwhile := warning(house, name)):
+        console.print(meanwhile, markup=False, highlight=False)
+        confirm(yes, f"Give {name} a new value now?")
     done, services = rotate_deployed(house, name, accept_loss=accept_loss)
     told = " `cli seed` tells Open WebUI." if done.use.seed and "seed" not in services else ""
     return done, (f"It is with {', '.join(services)}." if services else "Nothing that runs reads it.") + told
