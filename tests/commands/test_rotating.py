@@ -1,4 +1,4 @@
-"""`cli secrets rotate` and `cli deploy` of a deployed house, on a scripted engine: broken-off rotations, the question."""
+"""Rotations in a deployed house, on a scripted engine: what was broken off, and what is asked before."""
 
 from __future__ import annotations
 
