@@ -291,3 +291,13 @@ def test_a_broken_off_rotation_is_seen(house: House) -> None:
     assert (found.ok, found.seen) == (False, "a rotation of sealing_key was broken off")
     assert command in found.remedy
     assert "waits" not in said
+
+
+def test_up_says_what_it_finishes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is started; the value that waited is the secret then."""
+    (house.state / "secrets" / ".gateway_key.next").write_text("waits\n")
+    started: list[str] = []
+    monkeypatch.setattr("commands.up._up", lambda checked: started.append(checked.secret("gateway_key")))
+    done = CliRunner().invoke(app, ["up", "--house", str(house.directory)])
+    assert "A rotation of gateway_key had been broken off; it is finished." in done.output
+    assert (done.exit_code, started) == (0, ["waits"])
