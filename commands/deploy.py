@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,12 +42,18 @@ def deploy(
     from compose.deploy.lock import must_be_free
     from compose.deploy.releases import finishing, sentence, unfinished
     from compose.workshop import Workshop, new_id
+    from provisioning.rotation import again, broken_off
 
     with one_sentence(verbose):
         workshop = Workshop(house_of(house))
         must_be_free(workshop.house.state)
         chosen = _known(workshop, only or [])
-        findings = _checked(workshop, as_json)
+        findings, waiting = _checked(workshop, as_json), broken_off(workshop.house)
+        if chosen and waiting:
+            raise HouseError(
+                f"A rotation of {', '.join(waiting)} was broken off, which --only would leave half done;"
+                f" `{again(waiting[0])}` finishes it."
+            )
         first = workshop.deploy(lambda *_: None, lambda: False)
         target = first.site.target(workshop.contents(), first.engine.containers())
         id = new_id()
@@ -59,7 +65,7 @@ def deploy(
             if told:
                 console.print(told, markup=False, highlight=False)
             show_plan(plan, way, commands=dry_run)
-        if dry_run or not (way or broken):
+        if dry_run or not (way or broken or waiting):
             if as_json:
                 print_json({**seen, **plain(plan, way), "release": workshop.journal.current()})
             elif not way:
@@ -90,8 +96,10 @@ def _known(workshop: Workshop, only: list[str]) -> tuple[str, ...]:
 def _checked(workshop: Workshop, as_json: bool) -> list[Finding]:
     """The findings. Prints the warnings; with a fault, the faults, and exits: nothing has been changed."""
     from compose.host.preflight import preflight
+    from provisioning.rotation import again, broken_off
 
-    findings = preflight(workshop.asked(), workshop.facts())
+    waiting = {name: again(name) for name in broken_off(workshop.house)}
+    findings = preflight(workshop.asked(), replace(workshop.facts(), broken_off=waiting))
     bad = [one for one in findings if not one.ok]
     if bad and as_json:
         print_json({"ok": False, "findings": [asdict(one) for one in findings]})

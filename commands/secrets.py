@@ -15,7 +15,7 @@ from rich.table import Table
 
 from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 from maitre.settings import GENERATED_SECRETS, Endpoint, House
-from provisioning.rotation import Rotated
+from provisioning.rotation import Rotated, again, broken_off, waiting
 from provisioning.secret_uses import USES
 
 app = typer.Typer(help="The house's secrets: who reads each, and new values.", no_args_is_help=True)
@@ -26,7 +26,8 @@ Where = Literal["file", "environment", "missing"]
 @dataclass(frozen=True, slots=True)
 class Kept:
     """One secret: what it is for, who reads it, where it is, and the age and mode of its file. `rotation`: whether
-    `cli secrets rotate` changes it freely, with a loss, or not at all."""
+    `cli secrets rotate` changes it freely, with a loss, or not at all; `broken_off`: whether that was, so that a new
+    value waits."""
 
     name: str
     purpose: str
@@ -35,6 +36,7 @@ class Kept:
     mode: str | None
     changed_at: str | None
     rotation: Literal["free", "loses", "elsewhere"]
+    broken_off: bool
 
 
 def kept(house: House, readers: Mapping[str, Collection[str]] | None = None) -> Iterator[Kept]:
@@ -57,6 +59,7 @@ def kept(house: House, readers: Mapping[str, Collection[str]] | None = None) -> 
             f"{stat.S_IMODE(there.st_mode):03o}" if there else None,
             datetime.fromtimestamp(there.st_mtime, house.zone).isoformat(timespec="seconds") if there else None,
             "elsewhere" if use is None or use.elsewhere else "loses" if use.loses else "free",
+            waiting(house, name) is not None,
         )
 
 
@@ -79,6 +82,9 @@ def listed(as_json: JsonOption = False, house: HouseOption = None, verbose: Verb
             escape(one.purpose),
         )
     console.print(table)
+    for name in broken_off(checked):
+        sentence = f"A rotation of {name} was broken off; run `{again(name)}` again to finish it."
+        console.print(sentence, style="red", markup=False, highlight=False)
 
 
 def _readers(house: House) -> Mapping[str, Collection[str]] | None:
@@ -101,33 +107,42 @@ def rotate(
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Though what is kept with the old value becomes unreadable.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask, though requests fail while a stack is given it.")
+    ] = False,
     house: HouseOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Give a secret a new value. Postgres hears of a role's new password at once; in a stack whatever reads the secret
-    is started anew."""
+    is started anew, and which requests fail meanwhile is said before."""
     from compose.workshop import is_deployed
 
     with one_sentence(verbose):
         checked = house_of(house)
-        done, told = (_in_stack if is_deployed(checked.state) else _embedded)(checked, name, accept_loss)
+        if is_deployed(checked.state):
+            done, told = _in_stack(checked, name, accept_loss, yes)
+        else:
+            done, told = _embedded(checked, name, accept_loss)
     console.print(f"{' and '.join(done.names)}: new. {told}", markup=False, highlight=False)
     if done.use.then:
         console.print(done.use.then, markup=False, highlight=False)
 
 
 def _embedded(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]:
-    from devstack.scaffold import fresh
-    from provisioning.roles_postgres import OwnRole
-    from provisioning.rotation import rotate
+    from commands.rotating import rotate_embedded
 
-    done = rotate(house, name, fresh, OwnRole(house), accept_loss=accept_loss)
+    done = rotate_embedded(house, name, accept_loss=accept_loss)
     return done, _next(house, done)
 
 
-def _in_stack(house: House, name: str, accept_loss: bool) -> tuple[Rotated, str]:
-    from commands.rotating import rotate_deployed
+def _in_stack(house: House, name: str, accept_loss: bool, yes: bool) -> tuple[Rotated, str]:
+    from commands.deploying import confirm
+    from commands.rotating import rotate_deployed, warning
 
+    may_be = name in USES and (accept_loss or not USES[name].loses)  # what is refused anyway asks nothing
+    if may_be and (meanwhile := warning(house, name)):
+        console.print(meanwhile, markup=False, highlight=False)
+        confirm(yes, f"Give {name} a new value now?")
     done, services = rotate_deployed(house, name, accept_loss=accept_loss)
     told = " `cli seed` tells Open WebUI." if done.use.seed and "seed" not in services else ""
     return done, (f"It is with {', '.join(services)}." if services else "Nothing that runs reads it.") + told

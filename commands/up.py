@@ -16,8 +16,12 @@ def up(
     verbose: VerboseOption = False,
 ) -> None:
     """Start what is missing, seed it, and show where it is. On a running house it changes nothing."""
+    from commands.rotating import finish_embedded
+
     with one_sentence(verbose):
         checked = house_of(house)
+        for name in finish_embedded(checked):
+            console.print(f"A rotation of {name} had been broken off; it is finished.", highlight=False)
         if once:
             _once(checked)
         else:

@@ -6,7 +6,7 @@ import getpass
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,10 +28,12 @@ from compose.deploy.wanted import Wanted, wanted
 from compose.host.facts import Asked, Facts
 from compose.layout import COMPOSE
 from compose.render import rendering
+from compose.render.secret_copy import Copy
 from compose.running import Running
 from devstack.places import ROOT, folder, write_private
 from maitre.errors import HouseError
 from maitre.settings import House
+from provisioning.rotation import take_waiting, waiting
 
 if TYPE_CHECKING:
     from compose.deploy.docker_engine import DockerEngine
@@ -154,7 +156,8 @@ class Workshop:
         return current
 
     def folder(self) -> Folder:
-        """The rendered files on the disk."""
+        """The rendered files on the disk. Writing them finishes a rotation that was broken off: its value becomes the
+        secret, and the steps that follow tell Postgres and start anew whoever reads it."""
         current = self.journal.current()
         every = self.journal.all()
         return Folder(
@@ -163,12 +166,16 @@ class Workshop:
             before=self.journal.files(current) if current else {},
             last=every[-1] if current and every else None,
             migrations=migrations(),
-            secret=lambda name: rendering.value_of(self.house, name),
+            secret=lambda name: waiting(self.house, name) or rendering.value_of(self.house, name),
             key=self._digest_key(),
-            write_copies=lambda wanted: rendering.copy_secrets(self.house, wanted),
+            write_copies=self._write_copies,
             remove_copies=lambda wanted: rendering.remove_other_copies(self.house, wanted),
             amiss_copies=lambda wanted: rendering.amiss_copies(self.house, wanted),
         )
+
+    def _write_copies(self, wanted: Mapping[str, Copy]) -> None:
+        take_waiting(self.house)
+        rendering.copy_secrets(self.house, wanted)
 
     def _digest_key(self) -> str:
         """Keys the digests of secrets that containers are labelled with. It is no secret of the house, so that rotating

@@ -21,6 +21,7 @@ from maitre.errors import ConfigError, HouseError, MaitreError
 from maitre.pipelines_server import server_folder
 from maitre.providers.provider import EMBEDDED
 from maitre.settings import GENERATED_SECRETS, House, load_house
+from provisioning.rotation import again, broken_off
 
 OPEN_WEBUI = "0.12.4"
 NEEDED = 2  # free GB on the house's disk
@@ -110,6 +111,8 @@ def _secrets(house: House) -> Iterator[Finding]:
             missing.append(name)
     remedy = f"cli init --house {house.directory}" if missing else ""
     yield Finding("secrets", not missing, f"missing: {', '.join(missing)}" if missing else "all there", remedy)
+    for name in broken_off(house):
+        yield Finding("rotation", False, f"a rotation of {name} was broken off", f"`{again(name)}` finishes it")
     private = [house.state / name for name in ("logins.json", "state.json", "endpoints.json", "secrets")]
     private += (house.state / "secrets").glob("*")
     for path in private:

@@ -20,6 +20,7 @@ from devstack.privilege import ACCOUNT, GROUP, dropped
 from devstack.process import Command, wait_until, working_in, zombie
 from maitre.errors import HouseError
 from maitre.settings import House
+from provisioning.derived import scram_verifier
 
 NAME = "maitre"
 INITDB = (
@@ -90,6 +91,26 @@ def _create(home: Path, binaries: Path, as_account: tuple[str, ...], password: s
     os.rename(aside, home / "data")
 
 
+class RestingRole:
+    """The role of a Postgres that is down. It is told by a single-user server, which asks for no password."""
+
+    def __init__(self, house: House) -> None:
+        self._home = house.state / "postgres"
+
+    def set_password(self, role: str, password: str) -> None:
+        """Change it in the data folder, if there is one; another role is not here, and left alone. Raises HouseError
+        where a server still works in the folder."""
+        data, binaries = self._home / "data", postgres_binaries()
+        if role != NAME or not data.is_dir():
+            return
+        _after_a_crash(data)
+        single = (binaries / "postgres", "--single", "-j", "-D", data, NAME)
+        _run(
+            [*dropped(self._home, binaries), *single],
+            f"ALTER ROLE {NAME} PASSWORD '{scram_verifier(password, os.urandom(16))}';\n\n",
+        )
+
+
 def _after_a_crash(data: Path) -> None:
     """Wait for what a killed server left, and free its lock if only a zombie holds it.
 
@@ -125,4 +146,4 @@ def _run(words: list[str | Path], told: str = "") -> None:
     said = (done.stderr + done.stdout).decode("utf-8", "replace")
     if done.returncode or "ERROR:" in said or "FATAL:" in said:
         lines = [line for line in said.splitlines() if line.strip() and "STATEMENT" not in line]
-        raise HouseError("Postgres could not make its data folder:\n  " + "\n  ".join(lines[-6:]))
+        raise HouseError("Postgres could not write its data folder:\n  " + "\n  ".join(lines[-6:]))

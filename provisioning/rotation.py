@@ -1,7 +1,7 @@
 """A new value for a secret, so that the house works at every moment in which the command may be killed.
 
 The new value is written aside first. A database learns its role's new password before the file is renamed; whoever is
-killed in between finds the value aside at the next try, and goes on with that one.
+killed in between finds the value aside at the next try, and goes on with that one. Until then `broken_off` names it.
 """
 
 from __future__ import annotations
@@ -55,6 +55,36 @@ def rotate(house: House, name: str, fresh: Callable[[str], str], roles: Roles, *
     for one in names:
         _next(home, one).replace(home / one)
     return Rotated(names, use)
+
+
+def waiting(house: House, name: str) -> str | None:
+    """The new value that a broken-off rotation has left aside; None where there is none, and where the environment
+    decides what the value is."""
+    if f"MAITRE_SECRET_{name.upper()}" in os.environ:
+        return None
+    try:
+        return _next(house.state / "secrets", name).read_text("utf-8").strip() or None
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+
+
+def broken_off(house: House) -> tuple[str, ...]:
+    """The secrets whose rotation was broken off; of those that are rotated together the first. Whether the database
+    knows the old value or the new one cannot be told from here."""
+    found = [name for name in USES if waiting(house, name) is not None]
+    return tuple(name for number, name in enumerate(found) if not {*USES[name].together}.intersection(found[:number]))
+
+
+def again(name: str) -> str:
+    """What finishes a broken-off rotation, as the words of a command."""
+    return f"cli secrets rotate {name}" + (" --accept-loss" if USES[name].loses else "")
+
+
+def take_waiting(house: House) -> None:
+    """Make every value that waits aside the secret; its database must be told afterwards."""
+    for name in USES:
+        if waiting(house, name) is not None:
+            _next(house.state / "secrets", name).replace(house.state / "secrets" / name)
 
 
 def _use(house: House, name: str) -> Use:

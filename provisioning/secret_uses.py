@@ -12,7 +12,8 @@ class Use:
 
     `loses`: what a new value makes unreadable or ends, as a sentence; empty: nothing that lasts. `elsewhere`: why a
     new value here would be of no use, and what to do instead. `then`: what is left to do by hand. `seed`: Open WebUI
-    must be told by `cli seed`. `together`: secrets that mean something only beside this one.
+    must be told by `cli seed`. `together`: secrets that mean something only beside this one. `gap`: which requests
+    fail in a deployed stack from the first container with the new value to the last; empty: none of a guest's.
     """
 
     purpose: str
@@ -23,20 +24,36 @@ class Use:
     then: str = ""
     seed: bool = False
     together: tuple[str, ...] = ()
+    gap: str = ""
 
 
 _ENGINES = ("gateway", "pipelines")
+_OPEN_WEBUI_AWAY = "Open WebUI is away while it starts anew."
+_LITELLM_AWAY = "LiteLLM is away while it starts anew, and with it the models behind it."
 _LANGFUSE = ("langfuse_web", "langfuse_worker")
 
 USES: Mapping[str, Use] = {
     "stamp": Use("signs what kind of turn a browser's is", _ENGINES, seed=True),
-    "pipelines_key": Use("Open WebUI's key to the Pipelines host", ("open_webui", "pipelines"), seed=True),
-    "gateway_key": Use("Open WebUI's key to the gateway", ("open_webui", "gateway"), seed=True),
+    "pipelines_key": Use(
+        "Open WebUI's key to the Pipelines host",
+        ("open_webui", "pipelines"),
+        seed=True,
+        gap="Until Open WebUI, which may start anew, has been told, the Pipelines host refuses it: chats fail where"
+        " that is its connection.",
+    ),
+    "gateway_key": Use(
+        "Open WebUI's key to the gateway",
+        ("open_webui", "gateway"),
+        seed=True,
+        gap="Until Open WebUI, which may start anew, has been told, the gateway refuses it: searches in guests' own"
+        " files fail, and chats where that is its connection.",
+    ),
     "metrics_key": Use("opens /metrics", ("gateway",), then="Give the new key to whoever reads /metrics."),
     "rag_key": Use(
         "between the engines and the RAG service; also seals the addresses of tables that are being imported",
         (*_ENGINES, "rag", "rag_worker"),
         then="An import that was under way must be asked for again.",
+        gap="Until the engines and the RAG service all have it, questions to documents, uploads and imports fail.",
     ),
     "sealing_key": Use(
         "seals the providers' keys in the database",
@@ -44,7 +61,11 @@ USES: Mapping[str, Use] = {
         loses="Every provider key in the database becomes unreadable: put each in again with"
         " `cli provider key set NAME`.",
     ),
-    "user_jwt": Use("Open WebUI signs with it who asks", ("open_webui", *_ENGINES)),
+    "user_jwt": Use(
+        "Open WebUI signs with it who asks",
+        ("open_webui", *_ENGINES),
+        gap="Open WebUI is away while it starts anew, and its chats fail until whom it asks has the new value, too.",
+    ),
     "key_tokens": Use(
         "signs the short-lived tokens of API keys",
         ("gateway",),
@@ -54,6 +75,7 @@ USES: Mapping[str, Use] = {
         "of the role maitre; in an embedded house the RAG service signs in as it, too",
         (*_ENGINES, "rag", "rag_worker"),
         role="maitre",
+        gap="Until a service has it, it can open no new connection to Postgres, and a request that needs one fails.",
     ),
     "valkey_password": Use("of Valkey", ("valkey", *_ENGINES)),
     "webui_secret_key": Use(
@@ -62,6 +84,7 @@ USES: Mapping[str, Use] = {
         loses="Everybody is signed out of Open WebUI, two-factor logins must be set up again, and valves of Functions"
         " become unreadable: `cli seed` sets ours again, other people's must be filled in again.",
         seed=True,
+        gap=_OPEN_WEBUI_AWAY,
     ),
     "webui_admin_password": Use(
         "of Open WebUI's administrator",
@@ -75,10 +98,25 @@ USES: Mapping[str, Use] = {
     "langfuse_secret_key": Use(
         "lets traces into the project", (*_ENGINES, "traces", "langfuse_web"), together=("langfuse_public_key",)
     ),
-    "postgres_superuser_password": Use("of Postgres's superuser", ("postgres",), role="postgres"),
-    "open_webui_db_password": Use("of the role open_webui", ("open_webui",), role="open_webui"),
-    "rag_db_password": Use("of the role rag", ("rag", "rag_worker"), role="rag"),
-    "dashboard_password": Use("of the user admin at Traefik's dashboard and other closed pages", ("traefik",)),
+    "postgres_superuser_password": Use(
+        "of Postgres's superuser",
+        ("postgres",),
+        role="postgres",
+        gap="Postgres is away while it starts anew, and requests that need it fail.",
+    ),
+    "open_webui_db_password": Use("of the role open_webui", ("open_webui",), role="open_webui", gap=_OPEN_WEBUI_AWAY),
+    "rag_db_password": Use(
+        "of the role rag",
+        ("rag", "rag_worker"),
+        role="rag",
+        gap="Until the RAG service has it, it can open no new connection to Postgres, and a question that needs one"
+        " fails.",
+    ),
+    "dashboard_password": Use(
+        "of the user admin at Traefik's dashboard and other closed pages",
+        ("traefik",),
+        gap="Traefik is away while it starts anew, and nobody reaches the house.",
+    ),
     "langfuse_db_password": Use("of the role langfuse", _LANGFUSE, role="langfuse"),
     "langfuse_salt": Use(
         "Langfuse hashes its API keys with it",
@@ -106,6 +144,7 @@ USES: Mapping[str, Use] = {
         ("litellm",),
         loses="LiteLLM cannot read the keys of models that were put in by its pages: put them in again.",
         then="Give the new key to LiteLLM's clients.",
+        gap=_LITELLM_AWAY,
     ),
-    "litellm_db_password": Use("of the role litellm", ("litellm",), role="litellm"),
+    "litellm_db_password": Use("of the role litellm", ("litellm",), role="litellm", gap=_LITELLM_AWAY),
 }

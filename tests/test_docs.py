@@ -344,7 +344,7 @@ def test_secrets_md_tells_of_every_secret() -> None:
         purpose, parts, new, costs = found[name]
         assert (purpose, parts.split(", ")) == (use.purpose, list(use.parts))
         assert new == ("no" if use.elsewhere else "with a loss" if use.loses else "yes")
-        assert all(told in costs for told in (use.elsewhere, use.loses, use.then))
+        assert all(told in costs for told in (use.elsewhere, use.loses, use.then, use.gap))
     assert set(form("secrets")[0]) == {field.name for field in fields(Kept)}
 
 

@@ -18,6 +18,8 @@ MIGRATIONS = ("migrate", "migrate_rag")
 #: The jobs that run on a way back too, each as the earlier release has it, with what they write and it takes back.
 #: Tables only expand, and models that are there stay.
 TAKEN_BACK = {"seed": "the plans, the assistants and Open WebUI's settings"}
+#: What whoever signs in to Valkey reads.
+_PASSWORD = "secret:valkey_password"
 #: Seconds until a service must be healthy, and those that a removed one gets to end.
 PATIENCE, GRACE = 300, 60
 
@@ -56,11 +58,22 @@ def course(
     if not plan.work:
         if not target.amiss:
             return ()
-        return (steps.write(f"not as it was deployed: {', '.join(target.amiss)}"),)
+        return rest(target, running, compose, f"not as it was deployed: {', '.join(target.amiss)}")
     return (
         *_fetched(plan, target, staged, images),
         steps.write("the files that the containers read"),
         *_steps(plan, target, running, compose, dump),
+    )
+
+
+def rest(
+    target: Target, running: Running, compose: Compose, why: str = "the rest of an unfinished deploy"
+) -> tuple[Step, ...]:
+    """What a deploy that was broken off may have left undone, where no container has to change."""
+    return (
+        steps.write(why),
+        *([steps.roles(compose)] if SCRIPT in target.files and running.of("postgres") else []),
+        *([steps.password(compose, alone=True)] if steps.PASSWORD in target.files and running.of("valkey") else []),
     )
 
 
@@ -84,6 +97,9 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
     if not told and running.of("postgres") and "postgres" not in {one.service for one in plan.work}:
         told = True
         yield steps.roles(compose)
+    opening = _hears(plan, target, running)
+    if opening:
+        yield steps.password(compose, alone=False)
     for change in plan.work:
         one = target.services.get(change.service)
         if dump is not None and change.service in migrations[:1]:
@@ -97,6 +113,20 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
                 yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
             if one.name == "postgres" and not told:
                 yield steps.roles(compose)
+    if opening and _clients(target) <= {change.service for change in plan.changes}:
+        yield steps.password(compose, alone=True)
+
+
+def _hears(plan: Plan, target: Target, running: Running) -> bool:
+    """Whether Valkey, which goes on, must be told its password because somebody is started who signs in to it."""
+    touched = {one.service for one in plan.work}
+    here = steps.PASSWORD in target.files and bool(running.of("valkey")) and "valkey" not in touched
+    return here and any(_PASSWORD in target.services[name].reads for name in touched & {*target.services})
+
+
+def _clients(target: Target) -> set[str]:
+    """The services that stay signed in to Valkey. One that a deploy leaves out may have the old password still."""
+    return {name for name, one in target.services.items() if _PASSWORD in one.reads and not one.job}
 
 
 def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:

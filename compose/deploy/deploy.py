@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from compose.deploy import steps
-from compose.deploy.course import PATIENCE, TAKEN_BACK, Target, course
+from compose.deploy.course import PATIENCE, TAKEN_BACK, Target, course, rest
 from compose.deploy.ends import half, left
 from compose.deploy.engine import Engine, EngineAway, Rollout, StepFailed
 from compose.deploy.plan import Plan, plan
@@ -120,7 +120,7 @@ class Deploy:
         with _plainly():
             self.releases.begin(release, Contents(target.files, target.copies))
         try:
-            for step in way or (steps.write("the rest of an unfinished deploy"),):
+            for step in way or rest(target, self.engine.containers(), self.compose):
                 if self.stop():
                     raise KeyboardInterrupt
                 release = self._begun(release, step)

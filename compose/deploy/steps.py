@@ -7,6 +7,9 @@ from typing import Literal
 
 from compose.render.postgres_init import ENSURE
 
+#: The script that tells a running Valkey its password: in the rendered folder, and in the container.
+PASSWORD, MOUNTED = "valkey/password.sh", "/password.sh"
+
 Kind = Literal["build", "pull", "write", "dump", "job", "up", "roll", "remove", "start", "other"]
 
 
@@ -68,6 +71,16 @@ def roles(compose: Compose) -> Step:
     """Bring a running Postgres's roles and databases up to date; nothing is restarted."""
     why = "whoever keeps data in it has a database, and signs in with the password of its secret"
     return Step("tell postgres its roles", compose(*ENSURE), why, service="postgres")
+
+
+def password(compose: Compose, alone: bool) -> Step:
+    """Tell a running Valkey the password of its secret. `alone`: no other one opens it any more; whoever has signed in
+    stays so."""
+    said = compose("exec", "-T", "valkey", "sh", MOUNTED, *(("alone",) if alone else ()))
+    if alone:
+        return Step("close valkey to old passwords", said, "everybody has the one of its secret", service="valkey")
+    why = "the old one opens it, too, until everybody has the new one"
+    return Step("tell valkey its password", said, why, service="valkey")
 
 
 def job(compose: Compose, service: str, why: str, cut: bool) -> Step:

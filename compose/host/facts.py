@@ -24,6 +24,7 @@ class Facts:
     addresses: frozenset[str] = frozenset()  # of this machine
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # public host -> its addresses in the DNS
     secret_modes: Mapping[str, int | None] = field(default_factory=dict)  # secret's file -> mode; None: missing
+    broken_off: Mapping[str, str] = field(default_factory=dict)  # secret whose rotation was -> the command for it
 
 
 @dataclass(frozen=True, slots=True)

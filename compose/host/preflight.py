@@ -37,6 +37,7 @@ def preflight(asked: Asked, facts: Facts) -> list[Finding]:
         *_reserved(asked, facts),
         *_images(asked, facts),
         *_secrets(facts),
+        *_rotations(facts),
     ]
 
 
@@ -149,6 +150,13 @@ def _secrets(facts: Facts) -> Iterator[Finding]:
         yield Finding("secret", False, f"{path} is missing", "cli init")
     if not open_files and not missing:
         yield Finding("secrets", True, f"{len(facts.secret_modes)} there, closed to others")
+
+
+def _rotations(facts: Facts) -> Iterator[Finding]:
+    """No fault: the deploy takes the value that waits, tells the database, and brings it to whoever reads it."""
+    for name, command in facts.broken_off.items():
+        seen = f"a rotation of {name} was broken off"
+        yield Finding("rotation", True, seen, f"a deploy of everything finishes it, as `{command}` does")
 
 
 def _gb(size: int) -> str:

@@ -13,8 +13,10 @@ from provisioning.open_webui_env import SECRET
 USERS = {"traefik_users": "dashboard_password"}
 URL = "_url"
 
-#: Postgres's service, and the folder among its copies that the script of compose/render/postgres_init.py reads.
-POSTGRES, ROLES = "postgres", "roles"
+#: The stores that hear of a new password while they run, and the folder among their copies that their scripts read
+#: (compose/render/postgres_init.py, compose/files/valkey/password.sh). Docker mounts a folder so that what is put into
+#: it is seen; a file that another one replaces is not.
+POSTGRES, VALKEY, ROLES = "postgres", "valkey", "roles"
 
 
 class Reader(Protocol):
@@ -40,7 +42,8 @@ def names(service: Reader) -> tuple[str, ...]:
 
 
 def copies(services: Mapping[str, Reader], consumers: Collection[Consumer]) -> dict[str, Copy]:
-    """Every copy that there must be, by its path `<service>/<name>`; Postgres's roles are `postgres/roles/<role>`."""
+    """Every copy that there must be, by its path `<service>/<name>`; the roles of stores are `postgres/roles/<role>`
+    and `valkey/roles/default`."""
     found = {
         f"{name}/{one}": Copy(*source(one), owner_of(service))
         for name, service in services.items()
@@ -50,11 +53,13 @@ def copies(services: Mapping[str, Reader], consumers: Collection[Consumer]) -> d
         owner = owner_of(services[POSTGRES])
         roles = passwords(consumers).items()
         found |= {f"{POSTGRES}/{ROLES}/{role}": Copy(source, "scram", owner) for role, source in roles}
+    if VALKEY in services:
+        found[f"{VALKEY}/{ROLES}/default"] = Copy("valkey_password", "plain", owner_of(services[VALKEY]))
     return dict(sorted(found.items()))
 
 
 def readers(copies: Mapping[str, Copy]) -> dict[str, tuple[str, ...]]:
-    """Which services must be started anew when a secret changes; Postgres hears of its roles without that."""
+    """Which services must be started anew when a secret changes; a store hears of its roles without that."""
     found: dict[str, set[str]] = {}
     for path, copy in copies.items():
         service, _, name = path.partition("/")

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from compose.deploy.stack_roles import StackRoles
+from compose.deploy.steps import MOUNTED
 from compose.render.postgres_init import ENSURE
 from compose.render.rendered import house_services, rendered
-from compose.render.secret_files import value_of, write_copies
+from compose.render.secret_copy import Copy
+from compose.render.secret_files import value_of, write_copies, write_copy
 from compose.render.secrets import copies
 from compose.stack.consumers import consumers
 from devstack import scaffold
@@ -63,6 +65,11 @@ class Site:
         words = (program("docker-compose"), "-f", str(self.stack / "compose.yaml"), "exec", "-T", "postgres")
         return self.engine.run(*words, "psql", "-Atqc", "select 1", url).stdout == b"1\n"
 
+    def valkey_opens(self, password: str) -> bool:
+        """Whether Valkey lets somebody in with it."""
+        words = (program("docker-compose"), "-f", str(self.stack / "compose.yaml"), "exec", "-T", "valkey")
+        return self.engine.run(*words, "valkey-cli", "-a", password, "ping").stdout.strip() == b"PONG"
+
 
 @pytest.fixture(scope="module")
 def site(engine: Engine, stand_ins: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -94,9 +101,12 @@ def test_no_inspection_shows_a_secret(site: Site) -> None:
 
 def test_each_container_reads_its_own(site: Site) -> None:
     """The files are its user's alone, and there is no other."""
-    for service, there in {"postgres": ["postgres_superuser_password"], "valkey": ["valkey_password"]}.items():
-        listed = site.compose("exec", "-T", service, "sh", "-c", "cd /run/secrets && stat -c '%n %a %u' *").splitlines()
-        assert listed == [f"{name} 400 999" for name in there]
+    listed = site.compose("exec", "-T", "postgres", "sh", "-c", "cd /run/secrets && stat -c '%n %a %u' *")
+    assert listed == "postgres_superuser_password 400 999"
+    # Its folder cannot be listed: it is root's, and others pass through it only.
+    assert site.compose("exec", "-T", "valkey", "stat", "-c", "%a %u", "/run/roles/default") == "400 999"
+    with pytest.raises(AssertionError, match="No such file or directory"):
+        site.compose("exec", "-T", "valkey", "ls", "/run/secrets")
 
 
 def test_the_roles_are_there_and_stay_apart(site: Site) -> None:
@@ -119,3 +129,21 @@ def test_a_new_password_counts_at_once_and_postgres_goes_on(site: Site) -> None:
     assert not site.signs_in("rag", old)
     assert site.compose("ps", "-q") == ids
     assert os.stat(site.stack / "secrets/postgres/roles/rag").st_uid == 999
+
+
+def test_valkey_takes_a_new_password_while_it_serves(site: Site) -> None:
+    """The old one opens it until it is closed; the container is the same, and well by its health check. Started anew
+    it knows the new one."""
+    old, ids = site.house.secret("valkey_password"), site.compose("ps", "-q")
+    rotate(site.house, "valkey_password", scaffold.fresh, StackRoles(site.stack, 999, lambda: None))
+    new = site.house.secret("valkey_password")
+    write_copy(site.stack / "secrets", "valkey/roles/default", Copy("valkey_password", "plain", 999), new)
+    site.compose("exec", "-T", "valkey", "sh", MOUNTED)
+    assert [site.valkey_opens(one) for one in (old, new)] == [True, True]
+    site.compose("exec", "-T", "valkey", "sh", MOUNTED, "alone")
+    assert [site.valkey_opens(one) for one in (old, new)] == [False, True]
+    assert site.compose("ps", "-q") == ids
+    site.compose("restart", "valkey")
+    site.compose("up", "-d", "--wait", *STORES)
+    assert [site.valkey_opens(one) for one in (old, new)] == [False, True]
+    assert site.compose("ps", "-q") == ids

@@ -13,14 +13,16 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
+from commands.rotating import finish_embedded, rotate_embedded
 from compose.stack.consumers import EVERY, passwords
 from devstack import house as parts
 from devstack import scaffold
+from devstack.checks import look
 from maitre.errors import HouseError
 from maitre.house.secrets import with_password
 from maitre.settings import GENERATED_SECRETS, House, load_house
 from provisioning.roles_postgres import OwnRole
-from provisioning.rotation import rotate
+from provisioning.rotation import again, broken_off, rotate, take_waiting, waiting
 from provisioning.secret_uses import USES
 from tests.stores import STORES, running_stores
 
@@ -124,6 +126,66 @@ def test_a_broken_off_rotation_is_finished_by_the_next(fault: BaseException, hou
     assert server.known["maitre"] != learned
 
 
+#: The moments at which a rotation of a role's password can be killed: a call, and whether it has done its work.
+MOMENTS = [(call, done) for call in ("set_aside", "set_password", "rename") for done in (False, True)]
+
+
+@pytest.mark.parametrize(("call", "done"), MOMENTS)
+@pytest.mark.parametrize("finish", ["again", "deploy"])
+def test_a_rotation_killed_at_any_moment_is_noticed_and_finished(
+    call: str, done: bool, finish: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the database may know another password than the file, the name is told; the next rotation, or a deploy
+    that takes the value and tells the database, ends in one password for both, and leaves nothing aside."""
+    name, old, replace = "postgres_password", house.secret("postgres_password"), Path.replace
+    server = Server({"maitre": old})
+    end = {"set_aside": f".{name}.next", "rename": name}.get(call, "")
+
+    def killed(self: Path, target: Path) -> Path:
+        if Path(target).name != end:
+            return replace(self, target)
+        if done:
+            replace(self, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as fault:
+        if call == "set_password" and done:
+            server.fault = KeyboardInterrupt()
+        elif call == "set_password":
+            fault.setattr(server, "set_password", lambda role, password: (_ for _ in ()).throw(KeyboardInterrupt()))
+        else:
+            fault.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rotate(house, name, scaffold.fresh, server)
+    noticed = broken_off(house)
+    assert noticed == (name,) or server.known["maitre"] == house.secret(name)
+    assert server.known["maitre"] in (house.secret(name), waiting(house, name))
+    if finish == "again":
+        rotate(house, name, scaffold.fresh, server)
+    else:
+        take_waiting(house)
+        server.set_password("maitre", house.secret(name))
+    assert server.known["maitre"] == house.secret(name)
+    assert broken_off(house) == ()
+    assert not list((house.state / "secrets").glob(".*.next"))
+
+
+def test_a_broken_off_pair_is_named_once(house: House) -> None:
+    """One command finishes both; one that loses something says so again; what the environment decides does not wait."""
+    home = house.state / "secrets"
+    for name in ("langfuse_secret_key", "langfuse_public_key", "sealing_key"):
+        (home / f".{name}.next").write_text("waits\n")
+    assert broken_off(house) == ("sealing_key", "langfuse_public_key")
+    assert [again(name) for name in broken_off(house)] == [
+        "cli secrets rotate sealing_key --accept-loss", "cli secrets rotate langfuse_public_key"
+    ]  # fmt: skip
+    rotate(house, "langfuse_public_key", scaffold.fresh, Server())
+    assert broken_off(house) == ("sealing_key",)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MAITRE_SECRET_SEALING_KEY", "x")
+        assert broken_off(house) == ()
+
+
 async def _signs_in(url: str) -> bool:
     try:
         await (await asyncpg.connect(url)).close()
@@ -153,6 +215,27 @@ async def test_a_running_house_gets_a_new_password_of_its_database() -> None:
         await asyncio.to_thread(rotate, house, "valkey_password", scaffold.fresh, OwnRole(house))
         assert await asyncio.to_thread(parts.up, house, only=STORES) == ("valkey",)
         assert house.secret("valkey_password") in house.endpoint("valkey")
+
+
+async def test_up_finishes_what_was_broken_off_in_a_house_that_is_down() -> None:
+    """Postgres knows the new password and the file the old one, and nobody runs who could be asked: it is told in its
+    data folder, starts, and lets in whoever has the secret."""
+    with running_stores() as house:
+        await asyncio.to_thread(OwnRole(house).set_password, "maitre", "half-way")
+        (house.state / "secrets" / ".postgres_password.next").write_text("half-way\n")
+        await asyncio.to_thread(parts.down, house.state)
+        assert await asyncio.to_thread(finish_embedded, house) == ("postgres_password",)
+        await asyncio.to_thread(parts.up, house, only=STORES)
+        assert house.secret("postgres_password") == "half-way"
+        assert await _signs_in(house.endpoint("postgres"))
+        (house.state / "secrets" / ".postgres_password.next").write_text("another\n")
+        assert await asyncio.to_thread(finish_embedded, house) == ("postgres_password",)
+        await asyncio.to_thread(parts.up, house, only=STORES)
+        assert await _signs_in(house.endpoint("postgres"))
+        await asyncio.to_thread(parts.down, house.state)
+        await asyncio.to_thread(rotate_embedded, house, "postgres_password", accept_loss=False)
+        await asyncio.to_thread(parts.up, house, only=STORES)
+        assert await _signs_in(house.endpoint("postgres"))
 
 
 # ── the commands ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,9 +280,24 @@ def test_rotate_says_what_is_left_to_do(name: str, says: str, house: House) -> N
     assert house.secret(name) not in said
 
 
-def test_rotating_a_running_houses_password_while_it_is_down_is_refused(house: House) -> None:
-    """Postgres could not be told of it; the sentence says what to do, and the old value stays."""
-    before = house.secret("postgres_password")
-    code, said = run(house, "rotate", "postgres_password")
-    assert (code, house.secret("postgres_password")) == (1, before)
-    assert "Start it with `cli up`." in said.replace("\n", " ")
+def test_a_broken_off_rotation_is_seen(house: House) -> None:
+    """In the list, for people and for machines, and among the findings of `cli doctor`, each with the command."""
+    (house.state / "secrets" / ".sealing_key.next").write_text("waits\n")
+    said = run(house, "list")[1].replace("\n", " ")
+    command = "cli secrets rotate sealing_key --accept-loss"
+    assert f"A rotation of sealing_key was broken off; run `{command}` again to finish it." in said
+    assert [row["name"] for row in json.loads(run(house, "list", "--json")[1]) if row["broken_off"]] == ["sealing_key"]
+    (found,) = [one for one in look(house.directory) if one.what == "rotation"]
+    assert (found.ok, found.seen) == (False, "a rotation of sealing_key was broken off")
+    assert command in found.remedy
+    assert "waits" not in said
+
+
+def test_up_says_what_it_finishes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is started; the value that waited is the secret then."""
+    (house.state / "secrets" / ".gateway_key.next").write_text("waits\n")
+    started: list[str] = []
+    monkeypatch.setattr("commands.up._up", lambda checked: started.append(checked.secret("gateway_key")))
+    done = CliRunner().invoke(app, ["up", "--house", str(house.directory)])
+    assert "A rotation of gateway_key had been broken off; it is finished." in done.output
+    assert (done.exit_code, started) == (0, ["waits"])

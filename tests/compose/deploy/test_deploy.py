@@ -11,7 +11,7 @@ import yaml
 from compose.deploy.deploy import Stopped
 from compose.deploy.engine import EngineAway
 from compose.deploy.releases import sentence, unfinished
-from compose.deploy.steps import Step
+from compose.deploy.steps import MOUNTED, PASSWORD, Step
 from compose.render.postgres_init import ENSURE, SCRIPT
 from maitre.errors import HouseError
 from tests.compose import small
@@ -396,6 +396,64 @@ def test_postgres_hears_of_its_roles_before_anybody_signs_in(yard: Yard) -> None
     step = next(step for step in yard.engine.steps if step.name == told)
     assert step.argv[-len(ENSURE) :] == ENSURE
     assert yard.way(small.files(**script))[1] == ()
+
+
+def with_valkey(**more: Any) -> dict[str, str]:
+    """The files of a stack with a Valkey, which the gateway and a job sign in to."""
+    document = small.document()
+    document["services"]["valkey"] = small.service("valkey/valkey:9") | more
+    for name in ("gateway", "seed"):
+        reads = document["services"][name].setdefault("secrets", [])
+        document["services"][name] |= {"secrets": [*reads, {"source": "valkey_password"}]}
+    document["services"]["gateway"]["depends_on"] = ["postgres", "migrate", "valkey"]
+    document["secrets"]["valkey_password"] = {"file": "./secrets/gateway/valkey_password"}
+    return small.files(document, **{PASSWORD: "#!/bin/sh\n"})
+
+
+TOLD, CLOSED = "tell valkey its password", "close valkey to old passwords"
+
+
+def test_valkey_goes_on_through_a_new_password_and_so_does_whoever_has_the_old_one(yard: Yard) -> None:
+    """It takes the new one before anybody is started with it, and refuses the old one after the last; the server stays
+    the same container, and a deploy without its clients does not ask it."""
+    yard.secrets["valkey_password"] = "old"
+    assert TOLD not in yard.go(with_valkey()).reached
+    before = {one.service: one.id for one in yard.engine.seen}
+    yard.secrets["valkey_password"] = "new"
+    reached = yard.go(with_valkey()).reached
+    assert reached[-5:] == ("write files", TOLD, "roll gateway", "run seed", CLOSED)
+    after = {one.service: one.id for one in yard.engine.seen}
+    assert {name for name in before if before[name] != after[name]} == {"gateway"}
+    told = [step.argv[-3:] for step in yard.engine.steps if step.service == "valkey" and "exec" in step.argv]
+    assert told == [("valkey", "sh", MOUNTED), ("sh", MOUNTED, "alone")]
+    yard.secrets["postgres_password"] = "new"
+    assert not {TOLD, CLOSED} & {*yard.go(with_valkey()).reached}
+
+
+def test_an_old_password_of_valkey_stays_while_somebody_was_left_out(yard: Yard) -> None:
+    """A deploy of one client only leaves the others their password; a Valkey that is itself started anew reads its
+    password then."""
+    yard.secrets["valkey_password"] = "old"
+    yard.go(with_valkey())
+    yard.secrets["valkey_password"] = "new"
+    assert not {TOLD, CLOSED} & {step.name for step in yard.way(with_valkey(), only=("postgres",))[1]}
+    names = [step.name for step in yard.way(with_valkey(), only=("seed",))[1]]
+    assert (TOLD in names, CLOSED in names) == (True, False)
+    assert not {TOLD, CLOSED} & {step.name for step in yard.way(with_valkey(image="valkey/valkey:10"))[1]}
+
+
+def test_a_deploy_that_was_stopped_before_its_last_step_is_finished_by_the_next(yard: Yard) -> None:
+    """Where every container is right already, what stores are told is still done."""
+    yard.secrets["valkey_password"] = "old"
+    yard.go(with_valkey())
+    yard.secrets["valkey_password"] = "new"
+    yard.stopping = lambda: any(event == "done run seed" for event in yard.heard)
+    yard.heard.clear()
+    with pytest.raises(Stopped, match=CLOSED):
+        yard.go(with_valkey())
+    yard.stopping = lambda: False
+    assert yard.way(with_valkey())[1] == ()
+    assert yard.go(with_valkey()).reached == ("write files", CLOSED)
 
 
 def without_its_key() -> dict[str, str]:

@@ -40,6 +40,7 @@ SERVICES = {
     "open_webui": Service(secret_env={"A": "x{secret.stamp}", "B": "{secret.open_webui_db_password_url}"}, user=None),
     "postgres": Service(("postgres_superuser_password",), user="999:999"),
     "traefik": Service(("traefik_users",), user="65532"),
+    "valkey": Service(user="999:999"),
 }
 
 
@@ -64,16 +65,18 @@ def test_each_service_has_what_it_reads_and_nothing_more() -> None:
         "postgres/roles/postgres": ("postgres_superuser_password", "scram", 999),
         "postgres/roles/rag": ("rag_db_password", "scram", 999),
         "traefik/traefik_users": ("dashboard_password", "users", 65532),
+        "valkey/roles/default": ("valkey_password", "plain", 999),
     }
     assert names(SERVICES["open_webui"]) == ("open_webui_db_password_url", "stamp")
 
 
-def test_a_changed_password_of_a_role_does_not_restart_postgres() -> None:
+def test_a_changed_password_of_a_role_does_not_restart_a_store() -> None:
     """Who is started anew is who has the secret itself, in whatever form."""
     found = readers(copies(SERVICES, consumers(())))
     assert found["postgres_password"] == ("gateway",)
     assert found["open_webui_db_password"] == ("open_webui",)
     assert found["rag_db_password"] == ()
+    assert found["valkey_password"] == ()
     assert found["stamp"] == ("gateway", "open_webui")
     assert found["dashboard_password"] == ("traefik",)
 
