@@ -105,6 +105,7 @@ class Deploy:
         if only:
             chosen = with_jobs(only, target.services)
             changes = [one for one in changes if one.service in chosen]
+            target = replace(target, amiss=())  # of the others' files some are older, as they should be
         narrowed = Plan(tuple(changes))
         return narrowed, course(
             narrowed, target, running, self.compose, staged=staged or self.compose, images=self.images, dump=dump
