@@ -70,9 +70,9 @@ PLANS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def upstream() -> Iterator[ScriptedUpstream]:
-    """The scripted upstream of the house; its log is of the whole session."""
+    """The scripted upstream of the house; its log is of the whole suite."""
     with running_upstream() as started:
         yield started
 
@@ -101,7 +101,7 @@ class Home:
         return self.inn
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Home]:
     """The house; down until it becomes something. Skipped by name where Open WebUI is not installed."""
     if not open_webui_python().exists():
@@ -115,7 +115,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -
         down(home.folder / ".maitre")
 
 
-@pytest.fixture(scope="session", params=WAYS)
+@pytest.fixture(scope="package", params=WAYS)
 def running_house(home: Home, request: pytest.FixtureRequest) -> Inn:
     """The house, up and seeded, connected one way and then the other."""
     return home.become(request.param)

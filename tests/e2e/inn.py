@@ -149,7 +149,7 @@ class Inn:
 
 def by(*ways: str) -> pytest.MarkDecorator:
     """Keeps a test, or a module's tests, to these connections of Open WebUI."""
-    return pytest.mark.parametrize("running_house", ways, indirect=True, scope="session")
+    return pytest.mark.parametrize("running_house", ways, indirect=True, scope="package")
 
 
 def events(answer: requests.Response) -> Iterator[Mapping[str, Any]]:
