@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from commands.house_view import NAMES, logins, show_logins
+from commands.house_view import NAMES, logins, show_known, show_logins
 from commands.output import console
 from commands.stack import deployed
 from maitre.settings import House
@@ -17,19 +18,25 @@ if TYPE_CHECKING:
 
 
 def stack_json(house: House) -> dict[str, Any]:
-    """The public form of `cli status --json` for a deployed house; see docs/cli.md. Stores publish no port, so what
-    they count is not asked."""
-    return {
-        "mode": "docker",
-        "endpoints": _endpoints(deployed(house)),
-        "logins": logins(house),
-        "counters": {},
-        "suspended": [],
-    }
+    """The public form of `cli status --json` for a house of containers, deployed or not; see docs/cli.md."""
+    from commands.counted import counted_inside, nothing
+    from compose.workshop import is_deployed
+
+    if not is_deployed(house.state):
+        return {"mode": "docker", "endpoints": {}, "logins": logins(house), **nothing()}
+    workshop = deployed(house)
+    told = counted_inside(workshop)
+    return {"mode": "docker", "endpoints": _endpoints(workshop), "logins": logins(house), **told}
 
 
 def show_stack(house: House) -> None:
-    """Print the services with their containers and addresses, and the logins."""
+    """Print the services with their containers and addresses, and who can sign in."""
+    from commands.counted import counted_inside
+    from compose.workshop import is_deployed
+
+    if not is_deployed(house.state):
+        console.print(f"The house in {house.directory} is not deployed yet. `cli deploy` does that.", markup=False)
+        return
     workshop = deployed(house)
     running = workshop.engine.containers()
     table = Table("", "service", "address", "containers", box=None, pad_edge=False)
@@ -45,9 +52,37 @@ def show_stack(house: House) -> None:
         if seen.service in endpoints and seen.fault:
             console.print(f"[red]{escape(seen.name)} {escape(seen.fault)}[/]", highlight=False)
     console.print(f"Deployed: release {workshop.journal.current()}.", highlight=False)
-    if (house.state / "state.json").is_file():
+    if is_up(house.state):
         console.print("An embedded house is up in this folder too; this is the stack. `cli down` stops the other one.")
+    show_known(counted_inside(workshop))
     show_logins(house)
+    show_administrator(house)
+
+
+def is_up(state: Path) -> bool:
+    """Whether an embedded house was started in this folder."""
+    return (state / "state.json").is_file()
+
+
+def show_doors(workshop: Workshop) -> None:
+    """Print where guests come in, and with which password the administrator does."""
+    house, hosts = workshop.house, workshop.first.hosts
+    doors = {"open_webui": "", "gateway": "/v1"}
+    for name, path in doors.items():
+        if name in hosts and name in workshop.deployed:
+            where = f"{workshop.url(hosts[name])}{path}"
+            console.print(f"{NAMES[name]:<11}{where}", markup=False, highlight=False)  # type: ignore[index]
+    show_administrator(house)
+
+
+def show_administrator(house: House) -> None:
+    """Print where the administrator's password is, if it is no demo user's."""
+    from provisioning.logins import administrator, passwords_of
+
+    admin = administrator(house).email
+    if admin not in passwords_of(house):
+        file = house.state / "secrets" / "webui_admin_password"
+        console.print(f"Sign in as {admin} with the password in {file}.", markup=False, highlight=False, soft_wrap=True)
 
 
 def _endpoints(workshop: Workshop) -> dict[str, dict[str, Any]]:

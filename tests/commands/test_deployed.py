@@ -75,7 +75,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(rendering, "value_of", lambda house, name: name)
     monkeypatch.setattr(Workshop, "engine", property(lambda self: made.engine))
     monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
-    monkeypatch.setattr(Workshop, "rollout", lambda self, stop: Rollout(made.engine))
+    monkeypatch.setattr(Workshop, "rollout", lambda self, stop, said: Rollout(made.engine))
     monkeypatch.setattr(Workshop, "facts", lambda self: made.facts)
     return made
 
