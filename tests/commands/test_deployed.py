@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
             monkeypatch.delenv(name)
     made = Yard(tmp_path / "house")
     make_house(made.directory)
+    with (made.directory / "maitre.yaml").open("a", encoding="utf-8") as file:
+        file.write("\nstack: { tls: { kind: none } }\n")
     told = Rendering(
         project=small.PROJECT,
         certificates="none",
@@ -234,13 +237,18 @@ def test_rollback(yard: Yard) -> None:
     assert [one["current"] for one in listed] == [False, False, True]
 
 
-def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:
-    """`mode: docker` only when it is deployed; jobs are no endpoints."""
-    assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
+def test_status_has_the_form_of_the_embedded_house(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without endpoints before it is deployed; jobs are none. What the doors count is asked inside."""
+    before = json.loads(yard.run("status", "--json").stdout)
+    assert (before["mode"], before["endpoints"]) == ("docker", {})
+    assert "is not deployed yet" in yard.run("status").output
     yard.run("deploy", "--yes")
+    counts = {"counters": {"traces_sent": 9}, "suspended": ["a@b.c"]}
+    monkeypatch.setattr(subprocess, "run", lambda argv, **how: subprocess.CompletedProcess(argv, 0, json.dumps(counts)))
     told = json.loads(yard.run("status", "--json").stdout)
     assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended"]
     assert told["mode"] == "docker"
+    assert {name: told[name] for name in counts} == counts
     assert set(told["endpoints"]) == {"traefik", "postgres", "gateway"}
     assert told["endpoints"]["gateway"]["url"] == "http://api.house.lan:443"
     assert told["endpoints"]["postgres"]["url"] is None
@@ -262,7 +270,7 @@ def test_another_name_of_the_project(yard: Yard) -> None:
 
 def test_restart(yard: Yard) -> None:
     """Ours beside the old ones, others anew; an unknown one, or a house that is not deployed, is one sentence."""
-    assert "is not deployed as a stack" in yard.run("restart", "gateway", code=1).output.replace("\n", " ")
+    assert "is not deployed yet" in yard.run("restart", "gateway", code=1).output.replace("\n", " ")
     yard.run("deploy", "--yes")
     assert "✓ roll gateway" in yard.run("restart", "gateway").output
     assert "✓ start postgres" in yard.run("restart", "postgres").output
@@ -296,7 +304,7 @@ def test_destroy(yard: Yard) -> None:
     assert "house is gone; its data stays." in yard.run("destroy", "--yes").output
     assert yard.seen() == []
     assert len(yard.journal.all()) == 1
-    assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
+    assert json.loads(yard.run("status", "--json").stdout)["endpoints"] == {}
 
 
 def test_models_and_logs_say_what_is_missing(yard: Yard) -> None:
