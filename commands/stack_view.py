@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from commands.house_view import NAMES, logins, show_known, show_logins
+from commands.house_view import logins, show_known, show_logins
 from commands.output import console
 from commands.stack import deployed
 from maitre.settings import House
@@ -41,12 +41,10 @@ def show_stack(house: House) -> None:
     running = workshop.engine.containers()
     table = Table("", "service", "address", "containers", box=None, pad_edge=False)
     endpoints = _endpoints(workshop)
-    titles: dict[str, str] = {str(name): title for name, title in NAMES.items()}
     for name, one in endpoints.items():
         mark = "[green]✓[/]" if one["healthy"] else "[red]✗[/]"
         containers = ", ".join(seen.name for seen in running.of(name))
-        title = titles.get(name, name.replace("_", " ").capitalize())
-        table.add_row(mark, title, escape(one["url"] or "–"), containers or "–")
+        table.add_row(mark, name, escape(one["url"] or "–"), containers or "–")
     console.print(table)
     for seen in running.containers:
         if seen.service in endpoints and seen.fault:
@@ -68,11 +66,9 @@ def is_up(state: Path) -> bool:
 def show_doors(workshop: Workshop) -> None:
     """Print where guests come in, and with which password the administrator does."""
     house, hosts = workshop.house, workshop.first.hosts
-    doors = {"open_webui": "", "gateway": "/v1"}
-    for name, path in doors.items():
+    for name, title, path in (("open_webui", "Open WebUI", ""), ("gateway", "API", "/v1")):
         if name in hosts and name in workshop.deployed:
-            where = f"{workshop.url(hosts[name])}{path}"
-            console.print(f"{NAMES[name]:<11}{where}", markup=False, highlight=False)  # type: ignore[index]
+            console.print(f"{title:<11}{workshop.url(hosts[name])}{path}", markup=False, highlight=False)
     show_administrator(house)
 
 

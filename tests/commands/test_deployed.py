@@ -15,6 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
+from commands.deploying import Progress
+from compose.deploy import steps
 from compose.deploy.journal import Journal
 from compose.host.facts import Facts
 from compose.render import rendering
@@ -107,6 +109,39 @@ def test_a_dry_run_prints_what_would_run_and_runs_nothing(yard: Yard) -> None:
     id = re.compile(r"\d{4}-\d\d-\d\dT[-0-9a-f]+")  # of the release, another one each time
     shown_argv = [id.sub("ID", " ".join(step["argv"])) for step in told["steps"] if step["argv"]]
     assert [id.sub("ID", " ".join(step.argv)) for step in yard.engine.steps] == shown_argv
+
+
+def test_the_end_of_a_deploy_says_where_guests_come_in(yard: Yard) -> None:
+    """The addresses, and what undoes it: the first release has none before it."""
+    first = yard.run("deploy", "--yes").output
+    assert "`cli destroy` undoes it." in first
+    assert "API        http://api.house.lan:443/v1" in first
+    yard.document["services"]["gateway"]["image"] = "maitre/engine:2"
+    assert "`cli rollback` undoes it." in yard.run("deploy", "--yes").output
+
+
+@pytest.mark.parametrize("words", [("deploy",), ("render",), ("doctor", "--production"), ("restart", "gateway")])
+def test_a_house_that_was_made_for_cli_up(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """One sentence that names the command which makes the other kind of house."""
+    make_house(tmp_path / "house")
+    done = RUN.invoke(app, [*words, "--house", str(tmp_path / "house")])
+    assert done.exit_code == 1
+    assert "is made for `cli up`; `cli init --stack DOMAIN --house DIR` makes one" in done.output.replace("\n", " ")
+
+
+def test_a_rollout_is_heard_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe its sentences, the ends of steps and the beginnings of long ones; with --json nothing."""
+    for quiet in (True, False):
+        with Progress(quiet) as progress:
+            progress(steps.pull(small.COMPOSE, ("postgres",), "new"), "begins", "")
+            progress(steps.pull(small.COMPOSE, ("postgres",), "new"), "says", "postgres Pulling")
+            progress.said("New requests go to house-gateway-2.")
+            progress(steps.pull(small.COMPOSE, ("postgres",), "new"), "done", "")
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[:-1] == (
+            [] if quiet else ["… pull images; it may take minutes", "  New requests go to house-gateway-2."]
+        )
+        assert quiet or lines[-1].startswith("✓ pull images ")
 
 
 def test_nobody_to_ask(yard: Yard) -> None:
