@@ -35,7 +35,7 @@ def show_stack(house: House) -> None:
     from compose.workshop import is_deployed
 
     if not is_deployed(house.state):
-        console.print(f"The house in {house.directory} is not deployed yet. `cli deploy` does that.", markup=False)
+        _show_undeployed(house)
         return
     workshop = deployed(house)
     running = workshop.engine.containers()
@@ -56,6 +56,16 @@ def show_stack(house: House) -> None:
     show_known(told if "langfuse_web" in workshop.deployed else {**told, "counters": {}})  # else nobody takes traces
     show_logins(house)
     show_administrator(house)
+
+
+def _show_undeployed(house: House) -> None:
+    from compose.deploy.journal import Journal
+    from compose.deploy.releases import sentence, unfinished
+
+    how = f"The house in {house.directory} is not deployed yet. `cli deploy` does that."
+    if broken := unfinished(Journal(house.state).all()):
+        how = f"{sentence(broken)} `cli deploy` finishes it, `cli destroy` undoes it."
+    console.print(how, markup=False, highlight=False)
 
 
 def is_up(state: Path) -> bool:

@@ -89,8 +89,7 @@ class BesideRollout:
         try:
             if old:
                 self._said(
-                    f"New requests go to {_names(new)}; {_names(old)} may end what was begun, for at most "
-                    f"{self._drain} seconds."
+                    f"New requests go to {_names(new)}; {_names(old)} may end what was begun (at most {self._drain} s)."
                 )
             if not self._end(old, self._drain + BESIDE_DRAIN, self._stop):
                 self._cut(old)
@@ -161,7 +160,7 @@ class BesideRollout:
         finally:
             new = self._beside(service, old)
             if switched:
-                self._said(f"{_names(new)} may end what was begun, for at most {self._drain} seconds.")
+                self._said(f"{_names(new)} may end what was begun (at most {self._drain} s).")
                 self._end(tuple(one for one in new if one.state == "running"), self._drain + BESIDE_DRAIN)
             self._remove(new)
         if old:
