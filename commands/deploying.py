@@ -41,9 +41,8 @@ class Progress:
 
     def __init__(self, quiet: bool) -> None:
         self.quiet, self.since = quiet, time.monotonic()
-        self._name, self._words, self._live = "", "", None
-
-    _live: Live | None
+        self._name, self._words = "", ""
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
         return self
