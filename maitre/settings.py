@@ -194,7 +194,7 @@ def load_house(directory: Path) -> House:
     """Read and check the whole house. Raises ConfigError with every problem of every file."""
     if not (directory / "maitre.yaml").is_file():
         raise HouseError(
-            f"There is no house in {directory}: maitre.yaml is missing. Name its folder (`--house DIR`, or MAITRE_HOUSE)"
+            f"There is no house in {directory}: maitre.yaml is missing. Name its folder (`--house DIR`, MAITRE_HOUSE)"
             ", or make one: `cli init`, for a server with Docker `cli init --stack DOMAIN`."
         )
     files = read_files(directory)
