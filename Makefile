@@ -9,7 +9,7 @@ CLI := $(BIN)/cli
 UV := requirements/uv.sh
 LOCKED := pip install --quiet --no-deps --require-hashes
 
-.PHONY: help install up down status test test-docker test-previous lint golden browser docker node bench soak lock clean
+.PHONY: help install server up down status test test-docker test-previous lint golden browser docker node bench soak lock clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,8 @@ status: install ## what runs, and where
 	@$(CLI) status
 
 install: .venv/installed .venv-open-webui/installed ## the two Python environments, from hash-locked lists
+
+server: .venv/installed ## what a server with Docker needs: the command `cli`, without an Open WebUI outside of the containers
 
 test: install browser docker node lint ## lint, then every test but the long ones of test-docker
 	@$(BIN)/python -m pytest -m "not long"

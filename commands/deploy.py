@@ -39,13 +39,15 @@ def deploy(
 ) -> None:
     """Bring the stack to what the house's files say. Twice is once: what has not changed goes on running."""
     from commands.deploying import confirm, go, plain, show_plan
+    from commands.stack import for_containers
+    from commands.stack_view import show_doors
     from compose.deploy.lock import must_be_free
-    from compose.deploy.releases import finishing, sentence, unfinished
+    from compose.deploy.releases import finishing, previous, sentence, unfinished
     from compose.workshop import Workshop, new_id
     from provisioning.rotation import again, broken_off
 
     with one_sentence(verbose):
-        workshop = Workshop(house_of(house))
+        workshop = Workshop(for_containers(house_of(house)))
         must_be_free(workshop.house.state)
         chosen = _known(workshop, only or [])
         findings, waiting = _checked(workshop, as_json), broken_off(workshop.house)
@@ -76,7 +78,9 @@ def deploy(
     if as_json:
         print_json({**seen, **plain(plan, way), "release": release.id})
     else:
-        console.print(f"Release {release.id} runs. `cli rollback` undoes it.", highlight=False)
+        undo = "rollback" if previous(workshop.journal.all(), release.id) else "destroy"
+        console.print(f"Release {release.id} runs. `cli {undo}` undoes it.", highlight=False)
+        show_doors(workshop)
 
 
 def _told(sentence: str, finishing: str) -> str:
@@ -105,7 +109,7 @@ def _checked(workshop: Workshop, as_json: bool) -> list[Finding]:
         print_json({"ok": False, "findings": [asdict(one) for one in findings]})
     for one in [] if as_json else findings:
         if not one.ok:
-            errors.print(f"{one.seen}. → {one.remedy}", markup=False, style="red")
+            errors.print(f"{one.seen.rstrip('.')}. → {one.remedy}", markup=False, style="red")
         elif one.remedy:
             errors.print(f"Mind: {one.seen}. → {one.remedy}", markup=False, style="yellow")
     if bad:

@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import typer
+from rich.live import Live
 from rich.markup import escape
+from rich.text import Text
 
 from commands.output import console, errors
 from maitre.errors import HouseError
@@ -34,23 +36,56 @@ STYLES = {
 
 
 class Progress:
-    """Hears of the steps of a deploy, and prints a line at the end of each; on a terminal at its beginning too."""
+    """Hears of the steps of a deploy within its block, and prints a line at the end of each, and what a rollout says.
+    On a terminal the step that runs is shown with its seconds and its last words, which a pipe finds in the log."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet, self.since = quiet, time.monotonic()
+        self._name, self._words = "", ""
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self._hide()
 
     def __call__(self, step: Step, event: Literal["begins", "done", "failed", "says"], text: str) -> None:
-        """A step's event; what it prints is in the log."""
-        if self.quiet or event == "says":
+        """A step's event."""
+        if self.quiet:
             return
-        if event == "begins":
-            self.since = time.monotonic()
-            if console.is_terminal:
-                console.print(f"[yellow]…[/] {escape(step.name)}", highlight=False)
-            return
-        mark = "[green]✓[/]" if event == "done" else "[red]✗[/]"
-        took = f" [dim]{time.monotonic() - self.since:.1f} s[/]"
-        console.print(f"{mark} {escape(step.name)}{took}", highlight=False)
+        if event == "says":
+            self._words = text.strip() or self._words
+        elif event == "begins":
+            self.since, self._name, self._words = time.monotonic(), step.name, ""
+            self._show(step)
+        else:
+            self._hide()
+            mark = "[green]✓[/]" if event == "done" else "[red]✗[/]"
+            took = f" [dim]{time.monotonic() - self.since:.1f} s[/]"
+            console.print(f"{mark} {escape(step.name)}{took}", highlight=False)
+
+    def said(self, sentence: str) -> None:
+        """How far a step is, for whoever waits for it."""
+        if not self.quiet:
+            console.print(f"  {sentence}", style="dim", markup=False, highlight=False)
+
+    def _show(self, step: Step) -> None:
+        if console.is_terminal:
+            self._live = Live(console=console, get_renderable=self._line, refresh_per_second=4, transient=True)
+            self._live.start()
+        elif step.kind in ("build", "pull"):
+            console.print(f"… {step.name}; it may take minutes", markup=False, highlight=False)
+
+    def _hide(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _line(self) -> Text:
+        seconds = f"{time.monotonic() - self.since:.0f} s"
+        parts = (("… ", "yellow"), self._name, (f" {seconds}  {self._words}", "dim"))
+        return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
 def show_plan(plan: Plan, steps: tuple[Step, ...], commands: bool) -> None:
@@ -125,8 +160,8 @@ def go(
     from compose.deploy.deploy import Stopped
     from devstack.interrupt import interruptions
 
-    with workshop.locked(what), interruptions() as stop:
-        deploy = workshop.deploy(Progress(quiet), stop)
+    with workshop.locked(what), interruptions() as stop, Progress(quiet) as progress:
+        deploy = workshop.deploy(progress, stop, progress.said)
         target = deploy.site.target(contents(), deploy.engine.containers())
         dump = None if back else workshop.dump(id, target)
         plan, way = deploy.way(target, staged=workshop.staged(id), dump=dump, back=back, only=only)

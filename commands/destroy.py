@@ -19,7 +19,7 @@ def destroy(
     verbose: VerboseOption = False,
 ) -> None:
     """Remove the stack's containers and networks. Data, secrets and the journal of releases stay, unless --volumes."""
-    from commands.deploying import ask_name, show_steps
+    from commands.deploying import Progress, ask_name, show_steps
     from compose.deploy.steps import down
     from compose.workshop import Workshop, is_deployed
 
@@ -36,8 +36,10 @@ def destroy(
             show_steps((step,))
             return
         ask_name(yes, project, "its data too" if volumes else "its data stays")
-        with workshop.locked("destroy"):
-            workshop.engine.run(step, lambda line: None)
+        with workshop.locked("destroy"), Progress(False) as progress:
+            progress(step, "begins", "")
+            workshop.engine.run(step, lambda line: progress(step, "says", line))
+            progress(step, "done", "")
             workshop.journal.forget()
             rmtree(workshop.stack)  # with the copies of the secrets
     console.print(f"{project} is gone{', its data too' if volumes else '; its data stays'}.", highlight=False)

@@ -52,10 +52,11 @@ def doctor(
 
 def _production(as_json: bool, house: HouseOption, verbose: bool) -> None:
     """Advice is no problem: the exit code says only whether the house could be looked at."""
+    from commands.stack import for_containers
     from compose.host.advice import production_for
 
     with one_sentence(verbose):
-        advice = production_for(house_of(house))
+        advice = production_for(for_containers(house_of(house)))
     if as_json:
         print_json({"recommendations": [asdict(one) for one in advice]})
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from commands.output import console
-from maitre.errors import StoreDown
 from maitre.settings import Endpoint, House
 
 if TYPE_CHECKING:
@@ -82,22 +80,11 @@ def status_json(house: House) -> dict[str, Any]:
 
 
 def known(house: House, conditions: list[Condition]) -> dict[str, Any]:
-    """What the doors count, `traces_dropped` among it, and who is suspended; nothing while the stores are not there to
-    be asked."""
-    nothing: dict[str, Any] = {"counters": {}, "suspended": []}
-    if not all(one.healthy for one in conditions if one.name in ("postgres", "valkey")):
-        return nothing
-    from maitre.books import open_books
+    """What the doors count, and who is suspended; nothing while the stores are not there to be asked."""
+    from commands.counted import counted, nothing
 
-    async def ask() -> dict[str, Any]:
-        async with open_books(house) as books:
-            suspended = [one.email or one.user_id for one in (await books.accounts()).values() if one.suspended]
-            return {"counters": await books.counters(), "suspended": sorted(suspended)}
-
-    try:
-        return asyncio.run(ask())
-    except StoreDown:
-        return nothing
+    stores = [one.healthy for one in conditions if one.name in ("postgres", "valkey")]
+    return counted(house) if all(stores) else nothing()
 
 
 def logins(house: House) -> list[dict[str, str | None]]:
@@ -129,7 +116,16 @@ def show(house: House) -> bool:
     for one in conditions:
         if one.fault:
             console.print(f"[red]{NAMES[one.name]} {escape(one.fault)}[/]", highlight=False)
-    told = known(house, conditions)
+    show_known(known(house, conditions))
+    show_logins(house)
+    for one in conditions:
+        if one.name == "gateway" and one.url:
+            _show_api(one.url)
+    return all(one.healthy for one in conditions)
+
+
+def show_known(told: dict[str, Any]) -> None:
+    """Print who is suspended, and what became of the traces."""
     if told["suspended"]:
         console.print(f"Suspended: {', '.join(told['suspended'])}.", markup=False, highlight=False)
     if counted := told["counters"]:
@@ -137,11 +133,6 @@ def show(house: House) -> bool:
             f"Traces: {counted.get('traces_sent', 0)} sent, {counted.get('traces_dropped', 0)} dropped.",
             highlight=False,
         )
-    show_logins(house)
-    for one in conditions:
-        if one.name == "gateway" and one.url:
-            _show_api(one.url)
-    return all(one.healthy for one in conditions)
 
 
 def show_logins(house: House) -> None:

@@ -33,6 +33,8 @@ def init(
     from devstack import scaffold
 
     with one_sentence(verbose):
+        if stack is None and (gpu or email is not None):
+            raise HouseError("--email and --gpu are for a server's house; name its domain: `cli init --stack DOMAIN`.")
         directory = find_house(house)
         made = {
             "Files": scaffold.copy_example(directory) if stack is None else _stack(directory, stack, email, gpu),

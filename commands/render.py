@@ -30,13 +30,14 @@ def render(
 ) -> None:
     """Render the stack: what Docker Compose and Traefik would read. Without an option it only shows which files."""
     from commands import render_view
+    from commands.stack import for_containers
     from compose.render import folder
     from compose.render.rendered import rendered, stack_folder
     from compose.stack.wishes import read_stack
     from maitre.errors import HouseError
 
     with one_sentence(verbose):
-        checked = house_of(house)
+        checked = for_containers(house_of(house))
         deployed = stack_folder(checked)
         if out is not None and out.resolve() != deployed.resolve():
             folder.check(out)

@@ -26,12 +26,12 @@ def restart(
         workshop = deployed(house_of(house))
         names = known(workshop, service)
         what = f"restart {' '.join(names)}"
-        with workshop.locked(what), interruptions() as stop:
+        with workshop.locked(what), interruptions() as stop, Progress(False) as progress:
             if broken := unfinished(workshop.journal.all()):
                 raise HouseError(
                     f"{sentence(broken)} `{finishing(broken)}` finishes it, `cli rollback` undoes it; then restart."
                 )
-            deploy = workshop.deploy(Progress(False), stop)
+            deploy = workshop.deploy(progress, stop, progress.said)
             target = deploy.site.target(workshop.running_contents(), deploy.engine.containers())
             chosen = tuple(target.services[name] for name in names)
             deploy.walk(target, restarting(chosen, deploy.engine.containers(), workshop.compose))

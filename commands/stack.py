@@ -6,10 +6,24 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from maitre.errors import HouseError
+from maitre.providers.provider import EMBEDDED
 from maitre.settings import House
 
 if TYPE_CHECKING:
     from compose.workshop import Workshop
+
+
+def for_containers(house: House) -> House:
+    """The house, if it is meant for a stack. Raises HouseError for one that only `cli up` can start."""
+    from compose.host.advice import has_stack
+
+    embedded = any(one.base_url == EMBEDDED for one in house.providers.values())
+    if embedded and not has_stack(house.directory):
+        raise HouseError(
+            f"The house in {house.directory} is made for `cli up`; `cli init --stack DOMAIN --house DIR` makes one for "
+            "a server with Docker in another folder (docs/install.md)."
+        )
+    return house
 
 
 def deployed(house: House) -> Workshop:
@@ -17,7 +31,8 @@ def deployed(house: House) -> Workshop:
     from compose.workshop import Workshop, is_deployed
 
     if not is_deployed(house.state):
-        raise HouseError(f"The house in {house.directory} is not deployed as a stack. `cli deploy` does that.")
+        for_containers(house)
+        raise HouseError(f"The house in {house.directory} is not deployed yet. `cli deploy` does that.")
     return Workshop(house)
 
 

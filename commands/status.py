@@ -8,12 +8,13 @@ from commands.output import HouseOption, JsonOption, VerboseOption, house_of, on
 def status(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
     """Show the parts of the house, their addresses and health, and who can sign in."""
     from commands.house_view import show, status_json
-    from commands.stack_view import show_stack, stack_json
+    from commands.stack_view import is_up, show_stack, stack_json
+    from compose.host.advice import has_stack
     from compose.workshop import is_deployed
 
     with one_sentence(verbose):
         checked = house_of(house)
-        if is_deployed(checked.state):
+        if is_deployed(checked.state) or (has_stack(checked.directory) and not is_up(checked.state)):
             if as_json:
                 print_json(stack_json(checked))
             else:

@@ -37,6 +37,7 @@ from provisioning.rotation import take_waiting, waiting
 
 if TYPE_CHECKING:
     from compose.deploy.docker_engine import DockerEngine
+    from compose.deploy.rollout import Said
 
 
 @dataclass(frozen=True)
@@ -193,20 +194,19 @@ class Workshop:
     def _new_key(self) -> str:
         return secrets.token_hex(32)
 
-    def rollout(self, stop: Callable[[], bool]) -> Rollout:
-        """How our own services are replaced."""
+    def rollout(self, stop: Callable[[], bool], said: Said) -> Rollout:
+        """How our own services are replaced. `said`: hears a sentence about how far it is."""
         from compose.deploy.docker_engine import client
         from compose.deploy.rollout import BesideRollout
         from compose.deploy.traefik_http import TraefikProxy, api_of
 
         dynamic = self.stack / "traefik" / "dynamic"
         proxy = TraefikProxy(self.engine, dynamic, self.project, api_of(client(), self.project))
-        return BesideRollout(
-            self.engine, proxy, self.compose, self.first.drain, lambda said: None, time.monotonic, time.sleep, stop
-        )
+        return BesideRollout(self.engine, proxy, self.compose, self.first.drain, said, time.monotonic, time.sleep, stop)
 
-    def deploy(self, heard: Heard, stop: Callable[[], bool]) -> Deploy:
-        """The story of a deploy, with all that it works with. Raises HouseError when the project's name has changed."""
+    def deploy(self, heard: Heard, stop: Callable[[], bool], said: Said = lambda sentence: None) -> Deploy:
+        """The story of a deploy, with all that it works with; `said` hears how far a rollout is. Raises HouseError when
+        the project's name has changed."""
         if self.project != self.first.project:
             raise HouseError(
                 f"The house runs as the project {self.project}, and its data is named after it; set stack.project back"
@@ -214,7 +214,7 @@ class Workshop:
             )
         return Deploy(
             engine=self.engine,
-            rollout=self.rollout(stop),
+            rollout=self.rollout(stop, said),
             releases=self.journal,
             site=self.folder(),
             compose=self.compose,

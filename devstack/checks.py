@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from compose.host.advice import has_stack, machine_for
+from compose.host.advice import has_stack, stack_findings
 from compose.host.finding import Finding as Finding
 from devstack import house as whole
 from devstack import places, ports, privilege, state
@@ -30,25 +30,34 @@ NEEDED = 2  # free GB on the house's disk
 def look(directory: Path) -> Iterator[Finding]:
     """Look at everything, the machine first. A house that cannot be read ends the tour early."""
     yield from _machine()
-    yield from _packages()
-    try:
-        house = load_house(directory)
-    except ConfigError as wrong:
-        for problem in wrong.problems:
-            yield Finding("house", False, problem, "mend the file")
-        return
-    except MaitreError as missing:
-        yield Finding("house", False, str(missing), f"cli init --house {directory}")
+    read = _read(directory)
+    house = None if isinstance(read, list) else read
+    stacked = house is not None and has_stack(directory)
+    embedded = not stacked or (directory / ".maitre" / "state.json").is_file()  # a folder may hold both
+    if embedded:
+        yield from _packages()
+    if house is None:
+        yield from read if isinstance(read, list) else ()
         return
     yield Finding("house", True, f"{directory}: {len(house.assistants)} assistants, {len(house.plans)} plans")
     yield from _knowledge(house)
     yield from _secrets(house)
     yield from _disk(house)
-    if has_stack(directory):
-        yield from machine_for(house)
-    yield from _root(house)
-    yield from _running(house)
-    yield from _sealed(house)
+    if stacked:
+        yield from stack_findings(house)
+    if embedded:
+        yield from _root(house)
+        yield from _running(house)
+        yield from _sealed(house)
+
+
+def _read(directory: Path) -> House | list[Finding]:
+    try:
+        return load_house(directory)
+    except ConfigError as wrong:
+        return [Finding("house", False, problem, "mend the file") for problem in wrong.problems]
+    except MaitreError as missing:
+        return [Finding("house", False, str(missing), f"cli init --house {directory}")]
 
 
 def _machine() -> Iterator[Finding]:

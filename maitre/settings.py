@@ -194,7 +194,10 @@ def find_house(given: Path | None = None, start: Path | None = None) -> Path:
 def load_house(directory: Path) -> House:
     """Read and check the whole house. Raises ConfigError with every problem of every file."""
     if not (directory / "maitre.yaml").is_file():
-        raise HouseError(f"There is no house in {directory}: maitre.yaml is missing. `cli init --house DIR` makes one.")
+        raise HouseError(
+            f"There is no house in {directory}: maitre.yaml is missing. Name its folder (`--house DIR`, MAITRE_HOUSE)"
+            ", or make one: `cli init`, for a server with Docker `cli init --stack DOMAIN`."
+        )
     files = read_files(directory)
     if files.house is None or files.problems:
         raise ConfigError(files.problems)

@@ -87,7 +87,10 @@ class BesideRollout:
                 raise StepFailed("\n".join([*filter(None, [str(fault)]), f"On the way back: {second}"])) from fault
             raise
         try:
-            self._said(f"{service}: {_names(old)} may end what was begun, for at most {self._drain} seconds.")
+            if old:
+                self._said(
+                    f"New requests go to {_names(new)}; {_names(old)} may end what was begun (at most {self._drain} s)."
+                )
             if not self._end(old, self._drain + BESIDE_DRAIN, self._stop):
                 self._cut(old)
         except KeyboardInterrupt:
@@ -104,7 +107,7 @@ class BesideRollout:
 
     def _started(self, service: str, replicas: int, old: tuple[Container, ...]) -> tuple[Container, ...]:
         step = steps.roll(self._compose, service, "a new version", replicas, len(old), 0)
-        self._engine.run(step, self._said, self._stop)
+        self._engine.run(step, lambda line: None, self._stop)  # Compose's own words are in the log
         new = self._beside(service, old)
         if len(new) != replicas:
             raise StepFailed(f"Compose has made {len(new)} new containers of {service} instead of {replicas}.")
@@ -158,10 +161,11 @@ class BesideRollout:
         finally:
             new = self._beside(service, old)
             if switched:
+                self._said(f"{_names(new)} may end what was begun (at most {self._drain} s).")
                 self._end(tuple(one for one in new if one.state == "running"), self._drain + BESIDE_DRAIN)
             self._remove(new)
         if old:
-            self._said(f"{service}: {_names(serving)} serves as before.")
+            self._said(f"{_names(serving)} serves as before.")
 
     def _remove(self, containers: tuple[Container, ...]) -> None:
         broken: KeyboardInterrupt | None = None

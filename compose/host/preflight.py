@@ -87,13 +87,19 @@ def _names(asked: Asked, facts: Facts) -> Iterator[Finding]:
     """A name that leads elsewhere is an error only where Let's Encrypt must reach this machine by it."""
     ours = any(ip_address(address).is_global for address in facts.addresses)
     must = asked.certificates == "letsencrypt-http" and ours and not asked.behind_proxy
-    for host in asked.hosts:
+    unknown = [host for host in asked.hosts if not facts.names.get(host) and not host.endswith(".localhost")]
+    if unknown:
+        have = "have" if len(unknown) > 1 else "has"
+        remedy = "give each an A record with this machine's address"
+        yield Finding("dns", not must, f"{', '.join(unknown)} {have} no address in the DNS", remedy)
+    for host in (host for host in asked.hosts if host not in unknown):
         found = facts.names.get(host, ())
         if facts.addresses & set(found):
             yield Finding("dns", True, f"{host} leads here")
+        elif not found:
+            yield Finding("dns", True, f"{host} leads each browser to its own machine")
         else:
-            seen = f"{host} leads to {', '.join(found)}, not here" if found else f"{host} has no address in the DNS"
-            yield Finding("dns", not must, seen, f"point {host} at this machine")
+            yield Finding("dns", not must, f"{host} leads to {', '.join(found)}, not here", f"point {host} here")
 
 
 def _disk(facts: Facts) -> Finding:
@@ -114,7 +120,8 @@ def _cpus(asked: Asked, facts: Facts) -> Iterator[Finding]:
     if above := {name: cpus for name, cpus in sorted(asked.cpus.items()) if cpus > facts.cpus}:
         told = ", ".join(f"{name} ({cpus:g})" for name, cpus in above.items())
         seen = f"this machine has {facts.cpus} CPUs, and the limit of {told} is above that"
-        yield Finding("cpus", False, seen, ", ".join(f"stack.services.{name}.cpus: {facts.cpus}" for name in above))
+        fewer = ", ".join(f"{name}: {{ cpus: {facts.cpus} }}" for name in above)
+        yield Finding("cpus", False, seen, f"below `stack:` in maitre.yaml write `services: {{ {fewer} }}`")
 
 
 def _reserved(asked: Asked, facts: Facts) -> Iterator[Finding]:

@@ -47,8 +47,10 @@ def read_files(directory: Path) -> Files:
     fronts = {}
     for file in sorted((directory / "assistants").glob("*.md")):
         fronts[f"assistants/{file.name}"] = _read_assistant(file, files)
-    # References are checked on what was written, so that a mistake of form does not hide them.
-    check(directory, mapping(raw), fronts, files.problems)
+    # References are checked on what was written, so that a mistake of form does not hide them. A file that is no YAML
+    # at all has named nothing, and all that is wrong is that.
+    if isinstance(raw, dict):
+        check(directory, raw, fronts, files.problems)
     files.operations = read_tools(
         mapping(mapping(raw).get("tools")),
         lambda name: _yaml(name, _bytes(directory / name, name, files.problems, LARGEST), files.problems),

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
+from commands.deploying import Progress
+from compose.deploy import steps
 from compose.deploy.journal import Journal
 from compose.deploy.steps import Step
 from compose.host.facts import Facts
@@ -62,6 +65,8 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
             monkeypatch.delenv(name)
     made = Yard(tmp_path / "house")
     make_house(made.directory)
+    with (made.directory / "maitre.yaml").open("a", encoding="utf-8") as file:
+        file.write("\nstack: { tls: { kind: none } }\n")
     told = Rendering(
         project=small.PROJECT,
         certificates="none",
@@ -77,7 +82,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(rendering, "value_of", lambda house, name: name)
     monkeypatch.setattr(Workshop, "engine", property(lambda self: made.engine))
     monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
-    monkeypatch.setattr(Workshop, "rollout", lambda self, stop: Rollout(made.engine))
+    monkeypatch.setattr(Workshop, "rollout", lambda self, stop, said: Rollout(made.engine))
     monkeypatch.setattr(Workshop, "facts", lambda self: made.facts)
     return made
 
@@ -142,6 +147,39 @@ def test_secrets_are_known_again_by_their_digests(yard: Yard) -> None:
     assert key.stat().st_mode & 0o777 == 0o600
     assert "Nothing to do" in yard.run("deploy", "--yes").output
     assert key.read_text() == drawn
+
+
+def test_the_end_of_a_deploy_says_where_guests_come_in(yard: Yard) -> None:
+    """The addresses, and what undoes it: the first release has none before it."""
+    first = yard.run("deploy", "--yes").output
+    assert "`cli destroy` undoes it." in first
+    assert "API        http://api.house.lan:443/v1" in first
+    yard.document["services"]["gateway"]["image"] = "maitre/engine:2"
+    assert "`cli rollback` undoes it." in yard.run("deploy", "--yes").output
+
+
+@pytest.mark.parametrize("words", [("deploy",), ("render",), ("doctor", "--production"), ("restart", "gateway")])
+def test_a_house_that_was_made_for_cli_up(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """One sentence that names the command which makes the other kind of house."""
+    make_house(tmp_path / "house")
+    done = RUN.invoke(app, [*words, "--house", str(tmp_path / "house")])
+    assert done.exit_code == 1
+    assert "is made for `cli up`; `cli init --stack DOMAIN --house DIR` makes one" in done.output.replace("\n", " ")
+
+
+def test_a_rollout_is_heard_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe its sentences, the ends of steps and the beginnings of long ones; with --json nothing."""
+    for quiet in (True, False):
+        with Progress(quiet) as progress:
+            progress(steps.pull(small.COMPOSE, ("postgres",), "new"), "begins", "")
+            progress(steps.pull(small.COMPOSE, ("postgres",), "new"), "says", "postgres Pulling")
+            progress.said("New requests go to house-gateway-2.")
+            progress(steps.pull(small.COMPOSE, ("postgres",), "new"), "done", "")
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[:-1] == (
+            [] if quiet else ["… pull images; it may take minutes", "  New requests go to house-gateway-2."]
+        )
+        assert quiet or lines[-1].startswith("✓ pull images ")
 
 
 def test_nobody_to_ask(yard: Yard) -> None:
@@ -367,13 +405,18 @@ def test_a_rollback_of_which_only_seed_fails(yard: Yard) -> None:
     assert "✓ run seed" in yard.run("rollback", str(id), "--yes").output
 
 
-def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:
-    """`mode: docker` only when it is deployed; jobs are no endpoints."""
-    assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
+def test_status_has_the_form_of_the_embedded_house(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without endpoints before it is deployed; jobs are none. What the doors count is asked inside."""
+    before = json.loads(yard.run("status", "--json").stdout)
+    assert (before["mode"], before["endpoints"]) == ("docker", {})
+    assert "is not deployed yet" in yard.run("status").output
     yard.run("deploy", "--yes")
+    counts = {"counters": {"traces_sent": 9}, "suspended": ["a@b.c"]}
+    monkeypatch.setattr(subprocess, "run", lambda argv, **how: subprocess.CompletedProcess(argv, 0, json.dumps(counts)))
     told = json.loads(yard.run("status", "--json").stdout)
     assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended"]
     assert told["mode"] == "docker"
+    assert {name: told[name] for name in counts} == counts
     assert set(told["endpoints"]) == {"traefik", "postgres", "gateway"}
     assert told["endpoints"]["gateway"]["url"] == "http://api.house.lan:443"
     assert told["endpoints"]["postgres"]["url"] is None
@@ -395,7 +438,7 @@ def test_another_name_of_the_project(yard: Yard) -> None:
 
 def test_restart(yard: Yard) -> None:
     """Ours beside the old ones, others anew; an unknown one, or a house that is not deployed, is one sentence."""
-    assert "is not deployed as a stack" in yard.run("restart", "gateway", code=1).output.replace("\n", " ")
+    assert "is not deployed yet" in yard.run("restart", "gateway", code=1).output.replace("\n", " ")
     yard.run("deploy", "--yes")
     assert "✓ roll gateway" in yard.run("restart", "gateway").output
     assert "✓ start postgres" in yard.run("restart", "postgres").output
@@ -429,7 +472,7 @@ def test_destroy(yard: Yard) -> None:
     assert "house is gone; its data stays." in yard.run("destroy", "--yes").output
     assert yard.seen() == []
     assert len(yard.journal.all()) == 1
-    assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
+    assert json.loads(yard.run("status", "--json").stdout)["endpoints"] == {}
 
 
 def test_models_and_logs_say_what_is_missing(yard: Yard) -> None:

@@ -94,6 +94,8 @@ def test_the_made_house_renders(words: tuple[str, ...], size: str, tls: str, tmp
         (("--stack", "https://example.com"), "is no domain"),
         (("--stack", "Example.com"), "is no domain"),
         (("--stack", "localhost"), "is no domain"),
+        (("--gpu",), "are for a server's house"),
+        (("--email", "you@example.com"), "are for a server's house"),
         (("--stack", "example.com", "--email", "you"), "is no e-mail address"),
         (("--stack", "example.com", "--email", 'a"b@example.com'), "is no e-mail address"),
     ],

@@ -121,6 +121,16 @@ def test_there_is_no_house_without_its_file(tmp_path: Path) -> None:
         load_house(tmp_path)
 
 
+def test_a_file_that_is_no_yaml_hides_what_follows_from_it(tmp_path: Path) -> None:
+    """An assistant that names a collection is not blamed for a maitre.yaml that cannot be read."""
+    folder = write(tmp_path, {"append": "\n  stack.services.ollama.cpus: 2\n"})
+    file = folder / "assistants" / "general.md"
+    file.write_text(file.read_text("utf-8").replace("---\n", "---\nknowledge: [handbook]\n", 1), "utf-8")
+    with pytest.raises(ConfigError) as wrong:
+        load_house(folder)
+    assert [problem for problem in wrong.value.problems if "broken YAML" not in problem] == []
+
+
 def test_a_house_is_found_where_the_operator_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The given folder, else MAITRE_HOUSE, else the house above, else config/ beneath."""
     house, below, elsewhere = tmp_path / "house", tmp_path / "house" / "a" / "b", tmp_path / "elsewhere"

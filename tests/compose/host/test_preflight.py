@@ -113,7 +113,8 @@ def test_limits_above_the_machine_name_what_to_write() -> None:
     """Docker would refuse them in the middle of a deploy: one sentence has them all, and the lines to write."""
     (found,) = [one for one in preflight(replace(ASKED, reserved_cpus=1), replace(FACTS, cpus=2)) if not one.ok]
     assert "the limit of ollama (4), postgres (2.5) is" in found.seen
-    assert found.remedy == "stack.services.ollama.cpus: 2, stack.services.postgres.cpus: 2"
+    fewer = "services: { ollama: { cpus: 2 }, postgres: { cpus: 2 } }"
+    assert found.remedy == f"below `stack:` in maitre.yaml write `{fewer}`"
 
 
 def test_images_of_one_cause_are_one_sentence() -> None:
