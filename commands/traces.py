@@ -15,6 +15,7 @@ from commands.output import HouseOption, JsonOption, VerboseOption, console, hou
 from commands.people import OptionalUser, guest
 from maitre.errors import HouseError
 from maitre.settings import House
+from maitre.tracing.untraced import NOWHERE
 
 
 def traces(
@@ -39,6 +40,8 @@ def traces(
 def traces_of(house: House, user_id: str | None, limit: int) -> list[dict[str, Any]]:
     """The newest traces. Raises HouseError when Langfuse does not answer."""
     url = house.endpoint("traces")
+    if url == NOWHERE:
+        raise HouseError("This house keeps no traces. A stack has a Langfuse with `profiles: [langfuse]`.")
     try:
         answer = requests.get(
             f"{url}/api/public/traces",

@@ -59,6 +59,7 @@ from maitre.tools.toolbox import Toolbox
 from maitre.tools.tools_http import HttpTools
 from maitre.tracing.langfuse_tracer import LangfuseTracer
 from maitre.tracing.redis_counters import RedisCounters
+from maitre.tracing.untraced import NOWHERE, Untraced
 from maitre.tracing.witness import Witness
 from maitre.valkey.redis_wire import Valkey
 
@@ -93,6 +94,13 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def _tracer(house: House) -> LangfuseTracer | Untraced:
+    url = house.endpoint("traces")
+    if url == NOWHERE:
+        return Untraced()
+    return LangfuseTracer(url, house.secret("langfuse_public_key"), house.secret("langfuse_secret_key"))
+
+
 class Engine:
     """Everything that a door needs to serve turns. Build and use it on one event loop."""
 
@@ -104,9 +112,7 @@ class Engine:
         self._valkey = Valkey(house.endpoint("valkey"))
         self._store = RedisQuotaStore(self._valkey)
         self._counters = RedisCounters(self._valkey)
-        self._tracer = LangfuseTracer(
-            house.endpoint("traces"), house.secret("langfuse_public_key"), house.secret("langfuse_secret_key")
-        )
+        self._tracer = _tracer(house)
         self._keyring = Keyring()
         self._provider_keys = ProviderKeys(
             PostgresProviderKeys(self._database), AesGcmSeal(lambda: house.secret("sealing_key"))

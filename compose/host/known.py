@@ -92,4 +92,4 @@ def _same(house: House, names: Iterable[str]) -> tuple[str, ...]:
 def _traced(services: Mapping[str, Service]) -> bool:
     gateway = services.get("gateway")
     url = gateway.env.get("MAITRE_TRACES_URL", "") if gateway else ""
-    return bool(url) and urlsplit(url).hostname != _OURS
+    return urlsplit(url).hostname not in (None, _OURS)

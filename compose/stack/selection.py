@@ -13,14 +13,16 @@ from compose.stack.settings import Stack
 from compose.stack.vllm import each_gpu
 from maitre.providers.provider import Provider
 from maitre.settings import House
+from maitre.tracing.untraced import NOWHERE
 
-OLLAMA, VLLM = "ollama", "vllm"
+OLLAMA, VLLM, LANGFUSE = "ollama", "vllm", "langfuse"
+_TRACES = "MAITRE_TRACES_URL"
 
 
 def selection(house: House, stack: Stack, services: Mapping[str, Service]) -> dict[str, Service]:
     """The services of this house by name, sorted. Raises nothing: compose.stack.wishes has checked the names."""
     found = {
-        name: overridden(one, stack.services.get(name, {}))
+        name: overridden(one if LANGFUSE in stack.profiles else _untraced(one), stack.services.get(name, {}))
         for name, one in services.items()
         if _needed(name, one, house, stack)
     }
@@ -34,6 +36,12 @@ def selection(house: House, stack: Stack, services: Mapping[str, Service]) -> di
         name: {other: how for other, how in one.depends_on.items() if other in there} for name, one in found.items()
     }
     return {name: replace(found[name], depends_on=kept[name]) for name in sorted(found)}
+
+
+def _untraced(service: Service) -> Service:
+    """A service that would send traces to the stack's own Langfuse, where there is none. The operator's wish may name
+    another one."""
+    return replace(service, env={**service.env, _TRACES: NOWHERE}) if _TRACES in service.env else service
 
 
 def overridden(service: Service, wish: Mapping[str, Any]) -> Service:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from maitre.errors import ConfigError
 from tests.compose.house import copy_house, render_house
@@ -188,3 +189,21 @@ def test_an_assistant_or_a_document_is_news_for_seed_only(tmp_path: Path) -> Non
     assert differs == {"compose.yaml", "house/seed/assistants/general.md"}
     old, new = before.compose["services"], after.compose["services"]
     assert {name for name in new if old[name] != new[name]} == {"seed"}
+
+
+@pytest.mark.parametrize(
+    ("stack", "url"),
+    [
+        ({}, "none"),
+        ({"profiles": ["langfuse"]}, "http://langfuse:3000"),
+        (
+            {"services": {"gateway": {"env": {"MAITRE_TRACES_URL": "https://traces.example.com"}}}},
+            "https://traces.example.com",
+        ),
+    ],
+)
+def test_traces_go_where_somebody_takes_them(tmp_path: Path, stack: dict[str, Any], url: str) -> None:
+    """To the stack's Langfuse, to the one that the operator names, or nowhere."""
+    rendered = render_house(copy_house("small", tmp_path / "house", stack=stack))
+    written = yaml.safe_load(rendered.files["compose.yaml"])
+    assert written["services"]["gateway"]["environment"]["MAITRE_TRACES_URL"] == url
