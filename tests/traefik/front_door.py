@@ -55,6 +55,14 @@ class Door:
     folder: Path
     session: aiohttp.ClientSession
     lines: list[str] = field(default_factory=list)  # of its log and its access log
+    process: asyncio.subprocess.Process | None = None
+
+    async def stopped(self) -> int:
+        """Stop it as Docker does; how it ended."""
+        assert self.process is not None
+        self.process.terminate()
+        async with asyncio.timeout(20):
+            return await self.process.wait()
 
     def write(self, routes: Sequence[Routed]) -> None:
         """Write the dynamic files as a rollout does: aside, then renamed."""
@@ -142,6 +150,7 @@ async def front_door(
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
+        door.process = process
         reading = asyncio.create_task(_read(process.stdout, door.lines))
         try:
             await until(lambda: _loaded(door, process), "Traefik is there")

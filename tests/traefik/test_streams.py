@@ -127,6 +127,21 @@ async def test_web_sockets_pass(folder: Path) -> None:
             assert (await socket.receive(timeout=30)).data == "hello!"
 
 
+async def test_an_open_socket_does_not_hold_traefik(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop ends what is still open after the grace, which has nothing to do with how long a server may drain."""
+    monkeypatch.setattr("traefik.static.GRACE", 1)
+    stack = replace(PLAIN, drain_timeout=3600)
+    async with speaking() as (_, port), front_door(folder, at(port, OPEN_WEBUI), stack) as door:
+        url = f"http://{door.places.web}/ws/socket.io/?EIO=4&transport=websocket"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, headers={"Host": "chat.example"}) as socket,
+        ):
+            await socket.send_str("hello")
+            assert (await socket.receive(timeout=30)).data == "hello!"
+            assert await door.stopped() == 0
+
+
 async def test_an_upload_is_passed_on_as_it_comes(folder: Path) -> None:
     """A document's first piece is at the server before its last one is sent: nothing is kept in between."""
     async with speaking() as (speaker, port), front_door(folder, at(port, GATEWAY), PLAIN) as door:

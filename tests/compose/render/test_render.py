@@ -87,6 +87,14 @@ def test_only_traefik_publishes_ports(one: Rendered) -> None:
     assert all(section.get("network_mode") in (None, "none") for _, section in services(one))
 
 
+def test_traefik_is_not_away_for_long(one: Rendered) -> None:
+    """While it stops, the house is closed: it waits for open connections for seconds, and is not killed earlier."""
+    points = yaml.safe_load(one.files["traefik/traefik.yaml"])["entryPoints"]
+    graces = {point["transport"]["lifeCycle"]["graceTimeOut"] for name, point in points.items() if name != "traefik"}
+    assert graces == {"10s"}
+    assert one.compose["services"]["traefik"]["stop_grace_period"] == "15s"
+
+
 def test_every_service_is_held_short(one: Rendered) -> None:
     """Pinned, limited, without rights that it does not need, with a log that ends."""
     for name, section in services(one):
