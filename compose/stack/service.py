@@ -98,7 +98,7 @@ class Service:
     files: tuple[Mount, ...] = ()
     house: str | None = None  # the copy of the house that it reads: a key of house_copies.COPIES
     volumes: tuple[Volume, ...] = ()
-    tmpfs: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()  # `path` or `path:options`; without a size each gets the usual one
     read_only: bool = True
     shm_size: str | None = None
     health: Health | None = None

@@ -108,6 +108,7 @@ def test_every_service_is_held_short(one: Rendered) -> None:
         assert not section["user"].startswith("0:") or name in ROOT_USERS, name
         assert set(section.get("cap_add", ())) <= ({"CHOWN", "DAC_OVERRIDE"} if name in ROOT_USERS else set())
         assert section["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+        assert all(re.search(r":(.*,)?size=[0-9]+m(,|$)", one) for one in section.get("tmpfs", ())), name
         assert section["logging"] == {"driver": "json-file", "options": {"max-file": "3", "max-size": "10m"}}
         assert section["labels"]["io.maitre.service"] == name
         assert ("healthcheck" in section) is (section["restart"] == "unless-stopped"), name
