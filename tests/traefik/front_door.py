@@ -162,6 +162,16 @@ async def front_door(
             await reading
 
 
+async def said(door: Door, request: str) -> bytes:
+    """The status line for a request as it is written."""
+    host, port = door.places.web.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{request}\r\nConnection: close\r\n\r\n".encode())
+    line = await reader.readline()
+    writer.close()
+    return line
+
+
 async def _read(stream: asyncio.StreamReader | None, lines: list[str]) -> None:
     assert stream is not None
     async for line in stream:
