@@ -31,7 +31,8 @@ def routers(route: Routed, stack: Stack, places: Places) -> dict[str, Any]:
             chained = ("limit", *guards(route, stack), one, *SEEN, "retry")
             found |= public(one, f"{here} && {length}", "bodies", chained, name, stack, places)
         for one, length in refused(route).items():
-            found[one] = _router(f"{here} && {length}", (one,), "noop@internal", PRIORITY["refused"], stack)
+            # By the name of the service that it does not reach: what goes to noop@internal is not in the access log.
+            found[one] = _router(f"{here} && {length}", (one,), name, PRIORITY["refused"], stack)
         if route.closed:
             rule = f"{here} && {below(route.closed, exact=False)}"
             found[f"{name}-closed"] = _router(rule, ("closed",), "noop@internal", PRIORITY["closed"], stack)

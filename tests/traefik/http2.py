@@ -9,13 +9,14 @@ SETTINGS, HEADERS, DATA = 4, 1, 0
 END_STREAM, END_HEADERS = 1, 4
 
 
-def request(method: str, host: str, path: str, *fields: tuple[str, str], body: bytes | None) -> bytes:
-    """From the preface to the end of the body; None: the header is all that there is."""
+def request(method: str, host: str, path: str, *fields: tuple[str, str], body: bytes | None, whole: bool) -> bytes:
+    """From the preface to the end of the body; None: the header is all that there is. Unless `whole`, more of the body
+    would follow."""
     named = ((":method", method), (":scheme", "http"), (":authority", host), (":path", path), *fields)
     header = b"".join(b"\0" + _text(name) + _text(value) for name, value in named)  # RFC 7541, 6.2.2
     ended = END_STREAM if body is None else 0
     frames = [_frame(SETTINGS, 0, 0, b""), _frame(HEADERS, END_HEADERS | ended, 1, header)]
-    return PREFACE + b"".join(frames) + (b"" if body is None else _frame(DATA, END_STREAM, 1, body))
+    return PREFACE + b"".join(frames) + (b"" if body is None else _frame(DATA, END_STREAM * whole, 1, body))
 
 
 def _text(text: str) -> bytes:

@@ -79,7 +79,8 @@ async def over_http2(door: Door, method: str, length: str, body: bytes | None) -
     host, port = door.places.web.split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     fields = (("content-length", length),) if length else ()
-    writer.write(request(method, CHAT, "/", *fields, body=body))
+    whole = body is None or length in ("", "many", str(len(body)))
+    writer.write(request(method, CHAT, "/", *fields, body=body, whole=whole))
     line = (await door.accessed(before + 1))[-1]
     writer.close()
     assert line["RequestProtocol"] == "HTTP/2.0"
