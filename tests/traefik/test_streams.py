@@ -69,19 +69,24 @@ async def speaking() -> AsyncIterator[tuple[Speaker, int]]:
         yield speaker, int(url.rsplit(":", 1)[1])
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_tokens_arrive_one_by_one(folder: Path, method: str) -> None:
-    """Each token is there before the next one is made, uncompressed; another answer of some size is compressed."""
-    async with speaking() as (speaker, port), front_door(folder, at(port, GATEWAY), PLAIN) as door:
+@pytest.mark.parametrize(
+    ("host", "method"),
+    [("api.example", "GET"), ("api.example", "POST"), ("chat.example", "GET"), ("chat.example", "POST")],
+)
+async def test_tokens_arrive_one_by_one(folder: Path, host: str, method: str) -> None:
+    """Each token is there before the next one is made, uncompressed, also where requests of such a length are counted;
+    another answer of some size is compressed."""
+    routes = [GATEWAY, replace(OPEN_WEBUI, bodies={1: 1})]
+    async with speaking() as (speaker, port), front_door(folder, at(port, *routes), PLAIN) as door:
         speaker.next.put_nowait("The")
-        async with door.get("api.example", "/stream", method=method, headers=ENCODINGS) as answer:
+        async with door.get(host, "/stream", method=method, headers=ENCODINGS) as answer:
             assert answer.headers["Content-Type"] == "text/event-stream"
             assert "Content-Encoding" not in answer.headers
             for token, following in (("The", "bill"), ("bill", "please"), ("please", None)):
                 assert await answer.content.readuntil(b"\n\n") == f"data: {token}\n\n".encode()
                 speaker.next.put_nowait(following)
             assert await answer.content.read() == b""
-        async with door.get("api.example", "/json", headers=ENCODINGS) as answer:
+        async with door.get(host, "/json", headers=ENCODINGS) as answer:
             assert answer.headers["Content-Encoding"] in ("gzip", "br", "zstd")
 
 
