@@ -7,6 +7,7 @@ from typing import Any
 
 from compose.stack.settings import Stack
 from maitre.errors import HouseError
+from traefik.bodies import bodies
 from traefik.middlewares import middlewares
 from traefik.places import CONTAINER, Places
 from traefik.routed import Routed
@@ -31,7 +32,9 @@ def dynamic(routes: Sequence[Routed], stack: Stack, places: Places = CONTAINER) 
 
 
 def _own(route: Routed, stack: Stack, places: Places) -> dict[str, Any]:
-    return {"http": {"routers": routers(route, stack, places), "services": {route.service: service(route)}}}
+    http = {"routers": routers(route, stack, places), "services": {route.service: service(route)}}
+    own = bodies(route) if route.host else {}
+    return {"http": {**({"middlewares": own} if own else {}), **http}}
 
 
 def _shared(stack: Stack, places: Places) -> dict[str, Any]:

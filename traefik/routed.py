@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,4 @@ class Routed:
     health: str | None  # path that Traefik asks for
     closed: tuple[str, ...] = ()  # beginnings of paths that are not there by the public name
     files: tuple[str, ...] = ()  # beginnings of paths of unchanging files, of which a page asks for many at once
+    bodies: Mapping[int, int] = field(default_factory=dict)  # digits of a body's length -> how many at once; see Route

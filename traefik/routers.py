@@ -6,6 +6,7 @@ from typing import Any
 
 from compose.stack.settings import Stack
 from traefik.access import guards
+from traefik.bodies import counted, refused, small
 from traefik.middlewares import BY_ADDRESS, THROUGH_CLOUDFLARE
 from traefik.places import Places
 from traefik.routed import Routed
@@ -26,6 +27,12 @@ def routers(route: Routed, stack: Stack, places: Places) -> dict[str, Any]:
         if route.files:
             rule = f"{here} && {below(route.files, exact=True)}"
             found |= public(f"{name}-files", rule, "files", ("limit-files", *chain), name, stack, places)
+        for one, length in {**counted(route), **small(route)}.items():
+            chained = ("limit", *guards(route, stack), one, *SEEN, "retry")
+            found |= public(one, f"{here} && {length}", "bodies", chained, name, stack, places)
+        for one, length in refused(route).items():
+            # By the name of the service that it does not reach: what goes to noop@internal is not in the access log.
+            found[one] = _router(f"{here} && {length}", (one,), name, PRIORITY["refused"], stack)
         if route.closed:
             rule = f"{here} && {below(route.closed, exact=False)}"
             found[f"{name}-closed"] = _router(rule, ("closed",), "noop@internal", PRIORITY["closed"], stack)

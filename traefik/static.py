@@ -25,6 +25,10 @@ def static(stack: Stack, places: Places = CONTAINER) -> dict[str, Any]:
     return made
 
 
+#: Seconds that open connections get when Traefik itself stops. It takes nobody new meanwhile, at no entry point, and a
+#: browser's web socket never ends by itself: while it waits, the whole house is closed.
+GRACE = 10
+
 #: One line of JSON a request. A query can hold a token and most headers are a guest's own: neither is written.
 ACCESS_LOG: dict[str, Any] = {
     "fields": {
@@ -56,7 +60,7 @@ def _entry_points(stack: Stack, places: Places) -> dict[str, Any]:
     points: dict[str, Any] = {
         "traefik": {"address": places.traefik, "http": _HTTP},
         "web": _public(stack, places.web, places),
-        **{name: _internal(stack, address) for name, address in places.internal.items()},
+        **{name: _internal(address) for name, address in places.internal.items()},
     }
     if stack.tls.kind != "none":
         # The port that is published, which is not the one that Traefik listens at inside its container.
@@ -72,22 +76,21 @@ def _public(stack: Stack, address: str, places: Places) -> dict[str, Any]:
     point: dict[str, Any] = {
         "address": address,
         "http": {**_HTTP, "encodedCharacters": _ENCODED, "sanitizePath": True},
-        "transport": _transport(stack),
+        "transport": _transport(),
     }
     if stack.cloudflare:
         point["forwardedHeaders"] = {"trustedIPs": list(places.cloudflare)}
     return point
 
 
-def _internal(stack: Stack, address: str) -> dict[str, Any]:
-    return {"address": address, "http": _HTTP, "transport": _transport(stack)}
+def _internal(address: str) -> dict[str, Any]:
+    return {"address": address, "http": _HTTP, "transport": _transport()}
 
 
-def _transport(stack: Stack) -> dict[str, Any]:
-    """Nothing ends a long answer; an upload has ten minutes, an idle connection three. At a stop of Traefik itself,
-    what is under way gets as long as it gets at a stop of a server."""
+def _transport() -> dict[str, Any]:
+    """Nothing ends a long answer; an upload has ten minutes, an idle connection three."""
     return {
-        "lifeCycle": {"graceTimeOut": f"{stack.drain_timeout}s"},
+        "lifeCycle": {"graceTimeOut": f"{GRACE}s"},
         "respondingTimeouts": {"idleTimeout": "180s", "readTimeout": "600s", "writeTimeout": "0s"},
     }
 

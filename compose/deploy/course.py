@@ -20,7 +20,7 @@ MIGRATIONS = ("migrate", "migrate_rag")
 TAKEN_BACK = {"seed": "the plans, the assistants and Open WebUI's settings"}
 #: What whoever signs in to Valkey reads.
 _PASSWORD = "secret:valkey_password"
-#: Seconds until a service must be healthy, and those that a removed one gets to end.
+#: Seconds until a service must be healthy that asks for no more, and those that a removed one gets to end.
 PATIENCE, GRACE = 300, 60
 
 
@@ -130,15 +130,15 @@ def _clients(target: Target) -> set[str]:
 
 
 def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:
-    serving = len(running.of(one.name))
+    serving, patience = len(running.of(one.name)), max(PATIENCE, one.patience)
     if change.kind == "run":
         yield steps.job(compose, one.name, change.why, cut=one.name not in MIGRATIONS)
     elif change.kind == "start" and not (one.beside and serving > one.replicas):
-        yield steps.scale(compose, one.name, change.why, one.replicas, PATIENCE)
+        yield steps.scale(compose, one.name, change.why, one.replicas, patience)
     elif one.beside and serving:
-        yield steps.roll(compose, one.name, change.why, one.replicas, serving, PATIENCE)
+        yield steps.roll(compose, one.name, change.why, one.replicas, serving, patience)
     else:
-        yield steps.up(compose, one.name, change.why, one.replicas, PATIENCE)
+        yield steps.up(compose, one.name, change.why, one.replicas, patience)
 
 
 def restarting(chosen: Sequence[Wanted], running: Running, compose: Compose) -> tuple[Step, ...]:

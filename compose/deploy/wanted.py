@@ -16,6 +16,8 @@ from compose.stack.memory import size
 WATCHED = ("traefik/dynamic",)
 #: What Compose and we look at, and no container is made of.
 ASIDE = ("build", "depends_on", "profiles", "pull_policy", "scale")
+#: Seconds for the checks after a service's start period, in which a failed one counts for nothing.
+AFTER_START = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Wanted:
     ports: tuple[tuple[str, int], ...]  # published: address, port
     job: bool  # runs to its end, once a release
     beside: bool  # its new containers start beside the old ones
+    patience: int  # seconds that it may take by its own word until it is healthy
 
     @property
     def mark(self) -> str:
@@ -86,6 +89,7 @@ def wanted(
             ports=tuple(_ports(service)),
             job=service.get("restart") == "no",
             beside=labels.get(ROLLOUT) == BESIDE,
+            patience=_seconds(service.get("healthcheck", {}).get("start_period", "0s")) + AFTER_START,
         )
     return {name: found[name] for name in ordered({name: one.needs for name, one in found.items()})}
 
@@ -142,6 +146,11 @@ def digest(text: str) -> str:
 def relative(path: str, folder: str) -> str:
     """A path of the Compose file, from the stack's folder."""
     return relpath(path, folder) if isabs(path) else normpath(path)
+
+
+def _seconds(written: str) -> int:
+    """A time as it is rendered: `30s`."""
+    return int(written.removesuffix("s"))
 
 
 def _labels(service: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from compose.stack.service import Service
 #: Of every container's log.
 LOGGING = {"driver": "json-file", "options": {"max-file": "3", "max-size": "10m"}}
 START = "/start.sh"
+#: Of a tmpfs that says none. Docker's own is half of the machine's memory; what lies there counts as the container's.
+TMPFS = "size=64m"
 
 
 def document(service: Service, values: Mapping[str, str], mounts: Mapping[str, str], source: str) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def document(service: Service, values: Mapping[str, str], mounts: Mapping[str, s
         "environment": {name: _text(one, service, values) for name, one in sorted(service.env.items())},
         "secrets": [{"source": f"{service.name}_{name}", "target": name} for name in service.secrets],
         "volumes": [*mounted, *(f"{one.name}:{one.target}" for one in service.volumes)],
-        "tmpfs": list(service.tmpfs),
+        "tmpfs": [_tmpfs(one) for one in service.tmpfs],
         "cap_add": list(service.capabilities),
         "depends_on": {name: {"condition": _CONDITION[how]} for name, how in sorted(service.depends_on.items())},
         "healthcheck": _health(service, values),
@@ -59,6 +61,12 @@ _CONDITION = {"healthy": "service_healthy", "started": "service_started", "compl
 def _text(text: str, service: Service, values: Mapping[str, str]) -> str:
     """Filled, and with nothing left for Compose to fill."""
     return fill(text, values, f"services/{service.name}.yaml").replace("$", "$$")
+
+
+def _tmpfs(written: str) -> str:
+    """`path`, or `path:options`, never without a size."""
+    path, _, options = written.partition(":")
+    return written if "size=" in options else f"{path}:{','.join(filter(None, (options, TMPFS)))}"
 
 
 def _words(service: Service) -> dict[str, tuple[str, ...]]:

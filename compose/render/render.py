@@ -169,7 +169,6 @@ def _traefik(service: Service, stack: Stack) -> Service:
         service,
         volumes=volumes,
         backup=service.backup if volumes else None,
-        stop_grace=service.stop_grace + stack.drain_timeout,  # its own graceTimeOut, and the time to end
         ports=tuple(f"{stack.bind}:{published}:{target}" for published, target in ports),
         # Its DNS providers read a variable's value from the file that NAME_FILE names.
         env={**service.env, **{f"{name}_FILE": f"/run/secrets/{secret}" for name, secret in tokens.items()}},

@@ -46,4 +46,5 @@ def _routed(service: Service, stack: Stack, running: Replicas) -> Routed:
         health=route.health,
         closed=route.closed,
         files=route.files,
+        bodies=route.bodies,
     )

@@ -21,7 +21,7 @@ def image_versions(root: Path) -> Mapping[str, str]:
 def _digest(root: Path, dockerfile: Path) -> str:
     told = hashlib.sha256(dockerfile.read_bytes())
     for name in sorted(set(_copied(dockerfile.read_text("utf-8")))):
-        for file in _files(root / name):
+        for file in _files(root, name):
             told.update(f"\0{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
     return told.hexdigest()[:12]
 
@@ -32,7 +32,10 @@ def _copied(dockerfile: str) -> Iterator[str]:
         yield from (word for word in words.split()[:-1] if not word.startswith("--"))
 
 
-def _files(path: Path) -> list[Path]:
+def _files(root: Path, name: str) -> list[Path]:
+    """The sources at or below a path of the root. What the root itself lies in says nothing of them."""
+    path = root / name
     if path.is_file():
         return [path]
-    return [one for one in sorted(path.rglob("*")) if one.is_file() and not set(_ASIDE) & set(one.parts)]
+    below = (one for one in sorted(path.rglob("*")) if one.is_file())
+    return [one for one in below if not set(_ASIDE) & set(one.relative_to(root).parts)]

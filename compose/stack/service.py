@@ -77,6 +77,9 @@ class Route:
     health: str | None = None
     closed: tuple[str, ...] = ()  # beginnings of paths that are not there by the public name
     files: tuple[str, ...] = ()  # beginnings of paths of unchanging files, of which a page asks for many at once
+    #: Digits of a body's length -> how many such requests at once by the public name, of all guests together. Shorter
+    #: ones are not counted; longer ones, and POST, PUT and PATCH without a length, are refused. Empty: no bounds.
+    bodies: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Service:
     files: tuple[Mount, ...] = ()
     house: str | None = None  # the copy of the house that it reads: a key of house_copies.COPIES
     volumes: tuple[Volume, ...] = ()
-    tmpfs: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()  # `path` or `path:options`; without a size each gets the usual one
     read_only: bool = True
     shm_size: str | None = None
     health: Health | None = None

@@ -80,6 +80,7 @@ class RouteForm(Form):
     health: str | None = None
     closed: list[str] = []
     files: list[str] = []
+    bodies: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = {}
 
 
 class ServiceForm(Form):

@@ -55,6 +55,14 @@ class Door:
     folder: Path
     session: aiohttp.ClientSession
     lines: list[str] = field(default_factory=list)  # of its log and its access log
+    process: asyncio.subprocess.Process | None = None
+
+    async def stopped(self) -> int:
+        """Stop it as Docker does; how it ended."""
+        assert self.process is not None
+        self.process.terminate()
+        async with asyncio.timeout(20):
+            return await self.process.wait()
 
     def write(self, routes: Sequence[Routed]) -> None:
         """Write the dynamic files as a rollout does: aside, then renamed."""
@@ -142,6 +150,7 @@ async def front_door(
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
+        door.process = process
         reading = asyncio.create_task(_read(process.stdout, door.lines))
         try:
             await until(lambda: _loaded(door, process), "Traefik is there")
@@ -151,6 +160,16 @@ async def front_door(
                 process.kill()
             await process.wait()
             await reading
+
+
+async def said(door: Door, request: str) -> bytes:
+    """The status line for a request as it is written."""
+    host, port = door.places.web.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{request}\r\nConnection: close\r\n\r\n".encode())
+    line = await reader.readline()
+    writer.close()
+    return line
 
 
 async def _read(stream: asyncio.StreamReader | None, lines: list[str]) -> None:

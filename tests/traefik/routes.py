@@ -16,6 +16,7 @@ OPEN_WEBUI = Routed(
     *("open_webui", "chat.example", None, 8080, ("127.0.0.1",), "public", "/health"),
     closed=("/openai", "/ollama"),
     files=("/_app", "/static"),
+    bodies={7: 32, 8: 4},
 )
 GATEWAY = Routed(
     *("gateway", "api.example", "gateway", 8000, ("127.0.0.1",), "public", "/healthz"),

@@ -14,7 +14,7 @@ from aiohttp import encode_basic_auth, web
 from compose.stack.settings import Stack, Tls
 from tests.loopback import served
 from tests.traefik.certificates import authority
-from tests.traefik.front_door import BINARY, Door, front_door, places_in
+from tests.traefik.front_door import BINARY, Door, front_door, places_in, said
 from tests.traefik.routes import GATEWAY, LANGFUSE, OPEN_WEBUI, PIPELINES, PLAIN, at
 
 #: “steward” with the password “open sesame”.
@@ -106,16 +106,6 @@ async def test_what_open_webui_serves_around_its_filters_is_closed(folder: Path,
             assert b" 404 " in await said(door, f"POST {start} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0")
         assert await door.status("chat.example.other", "/") == 404
         assert await door.status("127.0.0.1", "/") == 404
-
-
-async def said(door: Door, request: str) -> bytes:
-    """The status line for a request as it is written."""
-    host, port = door.places.web.split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(f"{request}\r\nConnection: close\r\n\r\n".encode())
-    line = await reader.readline()
-    writer.close()
-    return line
 
 
 async def test_what_the_gateway_tells_the_house_only(folder: Path, port: int) -> None:

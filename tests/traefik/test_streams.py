@@ -69,19 +69,24 @@ async def speaking() -> AsyncIterator[tuple[Speaker, int]]:
         yield speaker, int(url.rsplit(":", 1)[1])
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_tokens_arrive_one_by_one(folder: Path, method: str) -> None:
-    """Each token is there before the next one is made, uncompressed; another answer of some size is compressed."""
-    async with speaking() as (speaker, port), front_door(folder, at(port, GATEWAY), PLAIN) as door:
+@pytest.mark.parametrize(
+    ("host", "method"),
+    [("api.example", "GET"), ("api.example", "POST"), ("chat.example", "GET"), ("chat.example", "POST")],
+)
+async def test_tokens_arrive_one_by_one(folder: Path, host: str, method: str) -> None:
+    """Each token is there before the next one is made, uncompressed, also where requests of such a length are counted;
+    another answer of some size is compressed."""
+    routes = [GATEWAY, replace(OPEN_WEBUI, bodies={1: 1})]
+    async with speaking() as (speaker, port), front_door(folder, at(port, *routes), PLAIN) as door:
         speaker.next.put_nowait("The")
-        async with door.get("api.example", "/stream", method=method, headers=ENCODINGS) as answer:
+        async with door.get(host, "/stream", method=method, headers=ENCODINGS) as answer:
             assert answer.headers["Content-Type"] == "text/event-stream"
             assert "Content-Encoding" not in answer.headers
             for token, following in (("The", "bill"), ("bill", "please"), ("please", None)):
                 assert await answer.content.readuntil(b"\n\n") == f"data: {token}\n\n".encode()
                 speaker.next.put_nowait(following)
             assert await answer.content.read() == b""
-        async with door.get("api.example", "/json", headers=ENCODINGS) as answer:
+        async with door.get(host, "/json", headers=ENCODINGS) as answer:
             assert answer.headers["Content-Encoding"] in ("gzip", "br", "zstd")
 
 
@@ -125,6 +130,21 @@ async def test_web_sockets_pass(folder: Path) -> None:
         ):
             await socket.send_str("hello")
             assert (await socket.receive(timeout=30)).data == "hello!"
+
+
+async def test_an_open_socket_does_not_hold_traefik(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop ends what is still open after the grace, which has nothing to do with how long a server may drain."""
+    monkeypatch.setattr("traefik.static.GRACE", 1)
+    stack = replace(PLAIN, drain_timeout=3600)
+    async with speaking() as (_, port), front_door(folder, at(port, OPEN_WEBUI), stack) as door:
+        url = f"http://{door.places.web}/ws/socket.io/?EIO=4&transport=websocket"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, headers={"Host": "chat.example"}) as socket,
+        ):
+            await socket.send_str("hello")
+            assert (await socket.receive(timeout=30)).data == "hello!"
+            assert await door.stopped() == 0
 
 
 async def test_an_upload_is_passed_on_as_it_comes(folder: Path) -> None:

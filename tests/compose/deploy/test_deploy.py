@@ -96,6 +96,16 @@ def test_a_service_of_ours_rolls(yard: Yard) -> None:
     assert server["url"] in {f"http://{name}:8000" for name in ("house-gateway-2", "house-gateway-3")}
 
 
+@pytest.mark.parametrize(("start_period", "patience"), [("30s", 300), ("1800s", 1860)])
+def test_a_service_has_the_time_that_it_asks_for(yard: Yard, start_period: str, patience: int) -> None:
+    """Whose first start downloads something is waited for that long; nobody has less than five minutes."""
+    started = {"postgres": "start postgres", "gateway": "roll gateway"}
+    yard.go(small.files())
+    for service, name in started.items():
+        _, way, _, _ = yard.way(changed(service, healthcheck={"start_period": start_period}))
+        assert [step.patience for step in way if step.name == name] == [patience]
+
+
 def test_what_is_no_longer_wanted_goes_last(yard: Yard) -> None:
     """It is stopped and removed after everything else is well, and the reason is told."""
     yard.go(small.files())

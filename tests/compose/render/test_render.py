@@ -87,6 +87,14 @@ def test_only_traefik_publishes_ports(one: Rendered) -> None:
     assert all(section.get("network_mode") in (None, "none") for _, section in services(one))
 
 
+def test_traefik_is_not_away_for_long(one: Rendered) -> None:
+    """While it stops, the house is closed: it waits for open connections for seconds, and is not killed earlier."""
+    points = yaml.safe_load(one.files["traefik/traefik.yaml"])["entryPoints"]
+    graces = {point["transport"]["lifeCycle"]["graceTimeOut"] for name, point in points.items() if name != "traefik"}
+    assert graces == {"10s"}
+    assert one.compose["services"]["traefik"]["stop_grace_period"] == "15s"
+
+
 def test_every_service_is_held_short(one: Rendered) -> None:
     """Pinned, limited, without rights that it does not need, with a log that ends."""
     for name, section in services(one):
@@ -100,6 +108,7 @@ def test_every_service_is_held_short(one: Rendered) -> None:
         assert not section["user"].startswith("0:") or name in ROOT_USERS, name
         assert set(section.get("cap_add", ())) <= ({"CHOWN", "DAC_OVERRIDE"} if name in ROOT_USERS else set())
         assert section["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+        assert all(re.search(r":(.*,)?size=[0-9]+m(,|$)", one) for one in section.get("tmpfs", ())), name
         assert section["logging"] == {"driver": "json-file", "options": {"max-file": "3", "max-size": "10m"}}
         assert section["labels"]["io.maitre.service"] == name
         assert ("healthcheck" in section) is (section["restart"] == "unless-stopped"), name

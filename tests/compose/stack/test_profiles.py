@@ -97,3 +97,16 @@ def test_stores_of_langfuse_have_no_way_out(name: str) -> None:
     """They are in the internal network only, and nobody outside reaches them."""
     assert SMALL[name].networks == ("data",)
     assert SMALL[name].route is None
+
+
+def test_vllm_runs_what_it_compiles_from_its_volume() -> None:
+    """A tmpfs of Docker lets nothing run; what PyTorch and Triton compile lies beside the models."""
+    (volume,) = SMALL["vllm"].volumes
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"):
+        assert SMALL["vllm"].env[name].startswith(f"{volume.target}/")
+
+
+def test_clickhouses_password_is_in_no_command_line_of_its_own_start() -> None:
+    """Its entrypoint runs a client with the password as an argument when it is asked to make a database, and the
+    database that Langfuse uses is there without."""
+    assert all("CLICKHOUSE_DB" not in one.env for one in (SMALL["clickhouse"], WEB, WORKER))
