@@ -21,6 +21,7 @@ from compose.deploy.engine import EngineAway, StepFailed, Told
 from compose.deploy.steps import Compose, Step
 from compose.running import Container, Running, container, gone, running
 from devstack.places import PASSED_ON, folder
+from provisioning.durable import rename_whole, write_whole
 
 #: Beside what any child may see: which engine is meant.
 _DOCKERS = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
@@ -145,11 +146,7 @@ class DockerEngine:
 
     def write_dynamic(self, name: str, text: str) -> None:
         """Put a file into the folder that Traefik watches, in one go."""
-        # Traefik looks at every *.yaml there; a name of another kind is not looked at while it is written.
-        aside = self._dynamic / f".{name}.new"
-        aside.write_text(text, "utf-8")
-        aside.chmod(0o644)
-        aside.replace(self._dynamic / name)
+        write_whole(self._dynamic / name, text, 0o644)
 
     def last_lines(self, id: str, count: int = 10) -> tuple[str, ...]:
         """The end of a container's log."""
@@ -202,7 +199,7 @@ def _output(step: Step) -> Iterator[tuple[IO[bytes] | None, Callable[[], object]
     part.unlink(missing_ok=True)
     try:
         with _private(part) as file:
-            yield file, lambda: part.replace(into)
+            yield file, lambda: rename_whole(part, into)
     finally:
         part.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ from compose.deploy.releases import Contents, Release, expired
 from compose.render.secret_copy import Copy
 from devstack.places import folder, state_folder, write_private
 from maitre.errors import HouseError
+from provisioning.durable import rename_whole
 
 _RECORD = "release.json"
 _COPIES = "copies.json"
@@ -67,7 +68,7 @@ class Journal:
         copies = {path: asdict(copy) for path, copy in contents.copies.items()}
         write_private(aside / _COPIES, json.dumps(copies, indent=2) + "\n")
         write_private(aside / _RECORD, json.dumps(asdict(release), indent=2) + "\n")
-        aside.rename(self.folder / release.id)
+        rename_whole(aside, self.folder / release.id)
 
     def note(self, release: Release) -> None:
         """Write down how far a release is, or how it ended."""
