@@ -15,7 +15,7 @@ from compose.running import Running
 
 #: The jobs that change tables; a dump precedes the first of them.
 MIGRATIONS = ("migrate", "migrate_rag")
-#: Seconds until a service must be healthy, and those that a removed one gets to end.
+#: Seconds until a service must be healthy, and those that a removed one gets to end whose definition does not tell.
 PATIENCE, GRACE = 300, 60
 
 
@@ -83,13 +83,18 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
             yield steps.dump(compose, dump, "the tables may change")
         if change.kind == "remove":
             names = tuple(one.name for one in running.of(change.service))
-            yield from steps.remove(change.service, names, change.why, GRACE)
+            yield from steps.remove(change.service, names, change.why, _grace(target.before.get(change.service, {})))
         elif change.kind != "reload" and one is not None:
             yield from _change(change, one, running, compose)
             if one.beside and change.kind == "start":
                 yield steps.write(f"Traefik is told which containers serve {one.name}", f"name {one.name}'s servers")
             if one.name == "postgres" and not told:
                 yield steps.roles(compose)
+
+
+def _grace(before: Mapping[str, object]) -> int:
+    """The seconds that a service's old definition gives it to end; what drains needs them."""
+    return int(str(before.get("stop_grace_period", f"{GRACE}s")).removesuffix("s"))
 
 
 def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:
