@@ -109,8 +109,7 @@ class DockerEngine:
     def containers(self) -> Running:
         """The project's containers, asked now."""
         with reached():
-            label = f"com.docker.compose.project={self._compose.project}"
-            found = self._client.api.containers(all=True, filters={"label": label})
+            found = self._client.api.containers(all=True, filters={"label": self._label})
             seen = [self._inspect(one["Id"]) for one in found]
         return running([one for one in seen if one is not None])
 
@@ -162,6 +161,16 @@ class DockerEngine:
         with reached():
             found = self._client.api.images()
         return frozenset(name for one in found for name in (*(one["RepoTags"] or ()), *(one["RepoDigests"] or ())))
+
+    def volumes(self) -> tuple[str, ...]:
+        """The names of the project's volumes, whichever release made them."""
+        with reached():
+            found = self._client.api.volumes(filters={"label": self._label})
+        return tuple(sorted(one["Name"] for one in found["Volumes"] or ()))
+
+    @property
+    def _label(self) -> str:
+        return f"com.docker.compose.project={self._compose.project}"
 
     def _inspect(self, id: str) -> Container | None:
         try:

@@ -299,6 +299,25 @@ def test_destroy(yard: Yard) -> None:
     assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
 
 
+def test_destroy_with_the_data_leaves_none(yard: Yard) -> None:
+    """Also of profiles that were switched off, which Compose no longer knows, and after the stack itself has gone; each
+    command is shown before, and what is gone is named."""
+    yard.run("deploy", "--yes")
+    yard.engine.kept, yard.engine.todays = {"house_minio", "house_postgres"}, {"house_postgres"}
+    shown = yard.run("destroy", "--volumes", "--dry-run").output
+    assert "docker volume rm --force house_minio house_postgres" in shown
+    assert yard.engine.kept == {"house_minio", "house_postgres"}
+    yard.run("destroy", "--yes")
+    assert yard.engine.kept == {"house_minio", "house_postgres"}
+    assert "Removed for good: house_minio, house_postgres." in yard.run("destroy", "--volumes", "--yes").output
+    assert yard.engine.kept == set()
+    assert "Nothing to do" in yard.run("destroy", "--volumes", "--yes").output
+    yard.run("deploy", "--yes")
+    yard.engine.kept = {"house_minio", "house_postgres"}
+    assert "house is gone, its data too." in yard.run("destroy", "--volumes", "--yes").output
+    assert yard.engine.kept == set()
+
+
 def test_models_and_logs_say_what_is_missing(yard: Yard) -> None:
     """A stack without Ollama, a house without logs, a service that is not there: one sentence each."""
     assert "has no logs yet" in yard.run("logs", code=1).output
