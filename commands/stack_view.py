@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from commands.house_view import NAMES, logins, show_logins
+from commands.house_view import NAMES, logins
 from commands.output import console
 from commands.stack import deployed
 from maitre.settings import House
@@ -22,7 +22,7 @@ def stack_json(house: House) -> dict[str, Any]:
     return {
         "mode": "docker",
         "endpoints": _endpoints(deployed(house)),
-        "logins": logins(house),
+        "logins": _logins(house),
         "counters": {},
         "suspended": [],
     }
@@ -47,7 +47,25 @@ def show_stack(house: House) -> None:
     console.print(f"Deployed: release {workshop.journal.current()}.", highlight=False)
     if (house.state / "state.json").is_file():
         console.print("An embedded house is up in this folder too; this is the stack. `cli down` stops the other one.")
-    show_logins(house)
+    _show_logins(house)
+
+
+def _logins(house: House) -> list[dict[str, str | None]]:
+    file = str(house.state / "logins.json")
+    return [{**row, "password": None, "password_file": file} for row in logins(house)]
+
+
+def _show_logins(house: House) -> None:
+    """Print who can sign in, and where their passwords are."""
+    if rows := _logins(house):
+        people = Table("sign in as", "plan", box=None, pad_edge=False)
+        for row in rows:
+            people.add_row(escape(row["email"] or "–"), escape(row["plan"] or "–"))
+        console.print()
+        console.print(people)
+        console.print(
+            f"Their passwords: sudo cat {rows[0]['password_file']}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _endpoints(workshop: Workshop) -> dict[str, dict[str, Any]]:

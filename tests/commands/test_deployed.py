@@ -251,6 +251,21 @@ def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:
     assert f"Deployed: release {yard.journal.current()}." in shown
 
 
+def test_status_of_a_deployed_house_shows_no_password(yard: Yard) -> None:
+    """Who can sign in, and the file that holds the words; the embedded house goes on showing them."""
+    file = yard.state / "logins.json"
+    words = [one["password"] for one in json.loads(file.read_text())]
+    assert words
+    assert {one["password"] for one in json.loads(yard.run("status", "--json").stdout)["logins"]} == set(words)
+    yard.run("deploy", "--yes")
+    shown, told = yard.run("status").output, yard.run("status", "--json").stdout
+    assert not [word for word in words if word in shown + told]
+    assert f"Their passwords: sudo cat {file}" in shown
+    row = json.loads(told)["logins"][0]
+    assert row == {"email": row["email"], "password": None, "plan": row["plan"], "password_file": str(file)}
+    assert row["email"] in shown
+
+
 def test_another_name_of_the_project(yard: Yard) -> None:
     """Its data is named after it, so nothing is done, and the sentence says what may be."""
     yard.run("deploy", "--yes")
