@@ -21,6 +21,13 @@ def deployed(house: House) -> Workshop:
     return Workshop(house)
 
 
+def looked_at(house: House) -> Workshop:
+    """The house's stack, also one whose first deploy was cut off. Raises HouseError when there is none."""
+    from compose.workshop import Workshop, has_stack
+
+    return Workshop(house) if has_stack(house.state) else deployed(house)
+
+
 def known(workshop: Workshop, names: Iterable[str]) -> tuple[str, ...]:
     """The names, each of a service that has a container. Raises HouseError on another one."""
     services = workshop.engine.containers().services

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from commands.house_view import NAMES, logins
 from commands.output import console
-from commands.stack import deployed
+from commands.stack import looked_at
 from maitre.settings import House
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def stack_json(house: House) -> dict[str, Any]:
     they count is not asked."""
     return {
         "mode": "docker",
-        "endpoints": _endpoints(deployed(house)),
+        "endpoints": _endpoints(looked_at(house)),
         "logins": _logins(house),
         "counters": {},
         "suspended": [],
@@ -30,7 +30,7 @@ def stack_json(house: House) -> dict[str, Any]:
 
 def show_stack(house: House) -> None:
     """Print the services with their containers and addresses, and the logins."""
-    workshop = deployed(house)
+    workshop = looked_at(house)
     running = workshop.engine.containers()
     table = Table("", "service", "address", "containers", box=None, pad_edge=False)
     endpoints = _endpoints(workshop)
@@ -44,7 +44,8 @@ def show_stack(house: House) -> None:
     for seen in running.containers:
         if seen.service in endpoints and seen.fault:
             console.print(f"[red]{escape(seen.name)} {escape(seen.fault)}[/]", highlight=False)
-    console.print(f"Deployed: release {workshop.journal.current()}.", highlight=False)
+    if current := workshop.journal.current():
+        console.print(f"Deployed: release {current}.", highlight=False)
     if (house.state / "state.json").is_file():
         console.print("An embedded house is up in this folder too; this is the stack. `cli down` stops the other one.")
     _show_logins(house)

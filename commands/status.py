@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from commands.output import HouseOption, JsonOption, VerboseOption, house_of, one_sentence, print_json
+from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 
 
 def status(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
     """Show the parts of the house, their addresses and health, and who can sign in."""
     from commands.house_view import show, status_json
     from commands.stack_view import show_stack, stack_json
-    from compose.workshop import is_deployed
+    from compose.workshop import has_stack, left_off
 
     with one_sentence(verbose):
         checked = house_of(house)
-        if is_deployed(checked.state):
-            if as_json:
-                print_json(stack_json(checked))
-            else:
-                show_stack(checked)
-        elif as_json:
-            print_json(status_json(checked))
+        stack, told = has_stack(checked.state), left_off(checked.state)
+        if as_json:
+            print_json({**(stack_json(checked) if stack else status_json(checked)), "unfinished": told})
+            return
+        if stack:
+            show_stack(checked)
         else:
             show(checked)
+        if told:
+            console.print(told, style="yellow", markup=False, highlight=False)

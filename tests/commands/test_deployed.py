@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from compose.deploy.journal import Journal
+from compose.deploy.steps import Compose
 from compose.host.facts import Facts
 from compose.render import rendering
 from compose.render.rendering import Rendering
@@ -185,6 +186,73 @@ def test_ctrl_c_in_the_middle(yard: Yard) -> None:
     assert len(yard.seen()) == 3
 
 
+def cut_off(yard: Yard, step: str) -> None:
+    """A deploy that is killed while it goes this step."""
+
+    class Killed(BaseException):
+        """The process ended there."""
+
+    def kill(at: Any) -> None:
+        if at.name == step:
+            raise Killed
+
+    yard.engine.at = kill
+    with pytest.raises(Killed):
+        RUN.invoke(app, ["deploy", "--yes", "--house", str(yard.directory)])
+    yard.engine.at = lambda at: None
+
+
+def test_a_first_deploy_that_was_cut_off_is_a_stack(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Status shows what runs of it and says what to do, logs shows its logs; destroyed, it is none."""
+    cut_off(yard, "start gateway")
+    told = json.loads(yard.run("status", "--json").stdout)
+    finish = "was cut off after “run migrate”. `cli deploy` finishes it, `cli destroy` undoes it."
+    assert told["mode"] == "docker"
+    assert {name: one["healthy"] for name, one in told["endpoints"].items()} == {
+        "traefik": True, "postgres": True, "gateway": False
+    }  # fmt: skip
+    assert finish in told["unfinished"]
+    shown = yard.run("status").output.replace("\n", " ")
+    assert finish in shown
+    assert "house-postgres-1" in shown
+    assert "is down" not in shown
+    assert "Deployed: " not in shown
+    monkeypatch.setattr(Workshop, "compose", property(lambda self: Compose(("echo",), "house", "f")))
+    yard.run("logs", "postgres")
+    assert "logs --tail 100 postgres" in capfd.readouterr().out
+    monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
+    yard.run("destroy", "--yes")
+    told = json.loads(yard.run("status", "--json").stdout)
+    assert (told["mode"], told["unfinished"]) == ("embedded", None)
+
+
+def test_status_tells_of_a_deploy_that_was_cut_off(yard: Yard) -> None:
+    """Beside the release that runs; nothing when it was finished."""
+    yard.run("deploy", "--yes")
+    first = yard.journal.current()
+    assert json.loads(yard.run("status", "--json").stdout)["unfinished"] is None
+    yard.document["services"]["postgres"]["image"] = "another:2"
+    cut_off(yard, "start postgres")
+    shown = yard.run("status").output.replace("\n", " ")
+    assert f"Deployed: release {first}." in shown
+    assert "was cut off after “write files”. `cli deploy` finishes it, `cli rollback` undoes it." in shown
+    with holder(yard.state):
+        assert "lea (pid " in json.loads(yard.run("status", "--json").stdout)["unfinished"]
+    yard.run("deploy", "--yes")
+    assert "cut off" not in yard.run("status").output
+
+
+def test_a_deploy_that_was_cut_off_before_it_wrote_anything(yard: Yard) -> None:
+    """There is no stack to look at, and the sentence is said all the same."""
+    cut_off(yard, "build images")
+    told = json.loads(yard.run("status", "--json").stdout)
+    assert told["mode"] == "embedded"
+    assert told["unfinished"].endswith("was cut off before its first step had ended. `cli deploy` finishes it.")
+    assert "`cli deploy` finishes it." in yard.run("status").output.replace("\n", " ")
+
+
 def test_a_failed_gate_is_rolled_back(yard: Yard) -> None:
     """Exit code 1, the reason and what was done about it."""
     yard.run("deploy", "--yes")
@@ -239,7 +307,7 @@ def test_status_has_the_form_of_the_embedded_house(yard: Yard) -> None:
     assert json.loads(yard.run("status", "--json").stdout)["mode"] == "embedded"
     yard.run("deploy", "--yes")
     told = json.loads(yard.run("status", "--json").stdout)
-    assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended"]
+    assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended", "unfinished"]
     assert told["mode"] == "docker"
     assert set(told["endpoints"]) == {"traefik", "postgres", "gateway"}
     assert told["endpoints"]["gateway"]["url"] == "http://api.house.lan:443"
