@@ -61,9 +61,11 @@ class Workshop:
     @cached_property
     def project(self) -> str:
         """The name of the Compose project that runs, else of the one that would."""
-        if self.journal.current() is None:
-            return self.first.project
-        return str(yaml.safe_load(self.running_files()[COMPOSE])["name"])
+        if self.journal.current() is not None:
+            return str(yaml.safe_load(self.running_files()[COMPOSE])["name"])
+        if has_stack(self.house.state):
+            return str(yaml.safe_load((self.stack / COMPOSE).read_text("utf-8"))["name"])
+        return self.first.project
 
     @cached_property
     def compose(self) -> Compose:

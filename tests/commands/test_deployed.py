@@ -343,6 +343,15 @@ def test_another_name_of_the_project(yard: Yard) -> None:
     assert "The house runs as the project older" in yard.run("deploy", "--yes", code=1).output
 
 
+def test_another_name_after_a_first_deploy_that_was_cut_off(yard: Yard) -> None:
+    """What runs of it is found under the name that it was started by."""
+    cut_off(yard, "start gateway")
+    file = yard.state / "stack" / "compose.yaml"
+    file.write_text(file.read_text().replace("name: house", "name: older"))
+    assert "The house runs as the project older" in yard.run("deploy", "--yes", code=1).output
+    assert "older is gone; its data stays." in yard.run("destroy", "--yes").output
+
+
 def test_restart(yard: Yard) -> None:
     """Ours beside the old ones, others anew; an unknown one, or a house that is not deployed, is one sentence."""
     assert "is not deployed as a stack" in yard.run("restart", "gateway", code=1).output.replace("\n", " ")
