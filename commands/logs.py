@@ -24,11 +24,11 @@ def logs(
     verbose: VerboseOption = False,
 ) -> None:
     """Show the end of the logs of a stack's services, or of the embedded house's parts."""
-    from compose.workshop import is_deployed
+    from compose.workshop import is_begun
 
     with one_sentence(verbose):
         checked, names = house_of(house), tuple(service or ())
-        if is_deployed(checked.state):
+        if is_begun(checked.state):
             argv = _stack(checked, names, follow, since, tail)
         else:
             argv = _embedded(checked, names, follow, since, tail)
@@ -38,9 +38,9 @@ def logs(
 
 
 def _stack(house: House, names: tuple[str, ...], follow: bool, since: str | None, tail: int) -> tuple[str, ...]:
-    from commands.stack import deployed, known
+    from commands.stack import known, looked_at
 
-    workshop = deployed(house)
+    workshop = looked_at(house)
     words = ["logs", "--tail", str(tail), *(["--follow"] if follow else []), *(["--since", since] if since else [])]
     return workshop.compose(*words, *known(workshop, names))
 

@@ -36,6 +36,13 @@ def deployed(house: House) -> Workshop:
     return Workshop(house)
 
 
+def looked_at(house: House) -> Workshop:
+    """The house's stack, also one whose first deploy was cut off. Raises HouseError when there is none."""
+    from compose.workshop import Workshop, is_begun
+
+    return Workshop(house) if is_begun(house.state) else deployed(house)
+
+
 def known(workshop: Workshop, names: Iterable[str]) -> tuple[str, ...]:
     """The names, each of a service that has a container. Raises HouseError on another one."""
     services = workshop.engine.containers().services

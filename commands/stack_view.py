@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from commands.house_view import logins, show_known, show_logins
+from commands.house_view import logins, show_known
 from commands.output import console
-from commands.stack import deployed
+from commands.stack import looked_at
 from maitre.settings import House
 
 if TYPE_CHECKING:
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
 def stack_json(house: House) -> dict[str, Any]:
     """The public form of `cli status --json` for a house of containers, deployed or not; see docs/cli.md."""
     from commands.counted import counted_inside, nothing
-    from compose.workshop import is_deployed
+    from compose.workshop import is_begun
 
-    if not is_deployed(house.state):
-        return {"mode": "docker", "endpoints": {}, "logins": logins(house), **nothing()}
-    workshop = deployed(house)
+    if not is_begun(house.state):
+        return {"mode": "docker", "endpoints": {}, "logins": _logins(house), **nothing()}
+    workshop = looked_at(house)
     told = counted_inside(workshop)
-    return {"mode": "docker", "endpoints": _endpoints(workshop), "logins": logins(house), **told}
+    return {"mode": "docker", "endpoints": _endpoints(workshop), "logins": _logins(house), **told}
 
 
 def show_stack(house: House) -> None:
     """Print the services with their containers and addresses, and who can sign in."""
     from commands.counted import counted_inside
-    from compose.workshop import is_deployed
+    from compose.workshop import is_begun
 
-    if not is_deployed(house.state):
-        _show_undeployed(house)
+    if not is_begun(house.state):
+        how = f"The house in {house.directory} is not deployed yet. `cli deploy` does that."
+        console.print(how, markup=False, highlight=False)
         return
-    workshop = deployed(house)
+    workshop = looked_at(house)
     running = workshop.engine.containers()
     table = Table("", "service", "address", "containers", box=None, pad_edge=False)
     endpoints = _endpoints(workshop)
@@ -49,23 +50,14 @@ def show_stack(house: House) -> None:
     for seen in running.containers:
         if seen.service in endpoints and seen.fault:
             console.print(f"[red]{escape(seen.name)} {escape(seen.fault)}[/]", highlight=False)
-    console.print(f"Deployed: release {workshop.journal.current()}.", highlight=False)
+    if current := workshop.journal.current():
+        console.print(f"Deployed: release {current}.", highlight=False)
     if is_up(house.state):
         console.print("An embedded house is up in this folder too; this is the stack. `cli down` stops the other one.")
     told = counted_inside(workshop)
     show_known(told if "langfuse_web" in workshop.deployed else {**told, "counters": {}})  # else nobody takes traces
-    show_logins(house)
+    _show_logins(house)
     show_administrator(house)
-
-
-def _show_undeployed(house: House) -> None:
-    from compose.deploy.journal import Journal
-    from compose.deploy.releases import sentence, unfinished
-
-    how = f"The house in {house.directory} is not deployed yet. `cli deploy` does that."
-    if broken := unfinished(Journal(house.state).all()):
-        how = f"{sentence(broken)} `cli deploy` finishes it, `cli destroy` undoes it."
-    console.print(how, markup=False, highlight=False)
 
 
 def is_up(state: Path) -> bool:
@@ -90,6 +82,24 @@ def show_administrator(house: House) -> None:
     if admin not in passwords_of(house):
         file = house.state / "secrets" / "webui_admin_password"
         console.print(f"Sign in as {admin} with the password in {file}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _logins(house: House) -> list[dict[str, str | None]]:
+    file = str(house.state / "logins.json")
+    return [{**row, "password": None, "password_file": file} for row in logins(house)]
+
+
+def _show_logins(house: House) -> None:
+    """Print who can sign in, and where their passwords are."""
+    if rows := _logins(house):
+        people = Table("sign in as", "plan", box=None, pad_edge=False)
+        for row in rows:
+            people.add_row(escape(row["email"] or "–"), escape(row["plan"] or "–"))
+        console.print()
+        console.print(people)
+        console.print(
+            f"Their passwords: sudo cat {rows[0]['password_file']}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _endpoints(workshop: Workshop) -> dict[str, dict[str, Any]]:

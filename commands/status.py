@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands.output import HouseOption, JsonOption, VerboseOption, house_of, one_sentence, print_json
+from commands.output import HouseOption, JsonOption, VerboseOption, console, house_of, one_sentence, print_json
 
 
 def status(as_json: JsonOption = False, house: HouseOption = None, verbose: VerboseOption = False) -> None:
@@ -10,16 +10,18 @@ def status(as_json: JsonOption = False, house: HouseOption = None, verbose: Verb
     from commands.house_view import show, status_json
     from commands.stack_view import is_up, show_stack, stack_json
     from compose.host.advice import has_stack
-    from compose.workshop import is_deployed
+    from compose.workshop import is_begun, left_off
 
     with one_sentence(verbose):
         checked = house_of(house)
-        if is_deployed(checked.state) or (has_stack(checked.directory) and not is_up(checked.state)):
-            if as_json:
-                print_json(stack_json(checked))
-            else:
-                show_stack(checked)
-        elif as_json:
-            print_json(status_json(checked))
+        stack = is_begun(checked.state) or (has_stack(checked.directory) and not is_up(checked.state))
+        told = left_off(checked.state)
+        if as_json:
+            print_json({**(stack_json(checked) if stack else status_json(checked)), "unfinished": told})
+            return
+        if stack:
+            show_stack(checked)
         else:
             show(checked)
+        if told:
+            console.print(told, style="yellow", markup=False, highlight=False)

@@ -102,7 +102,7 @@ rag:                         # leave it and `knowledge` out for a house without 
 """
 
 _USERS = """\
-users:                       # `demo: true`: `cli init` makes up a password, shown by `cli status`
+users:                       # `demo: true`: `cli init` makes up a password, kept in .maitre/logins.json
   - {{ email: {email}, name: Administrator, role: admin, plan: business }}
 """
 

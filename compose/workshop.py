@@ -20,8 +20,8 @@ from compose.deploy.course import Target
 from compose.deploy.deploy import Deploy, Heard
 from compose.deploy.engine import Rollout
 from compose.deploy.journal import Journal
-from compose.deploy.lock import locked
-from compose.deploy.releases import Contents, Release, applied, release_id
+from compose.deploy.lock import locked, must_be_free
+from compose.deploy.releases import Contents, Release, applied, finishing, release_id, sentence, unfinished
 from compose.deploy.site import Folder, digests
 from compose.deploy.steps import Compose
 from compose.deploy.wanted import Wanted, wanted
@@ -64,9 +64,11 @@ class Workshop:
     @cached_property
     def project(self) -> str:
         """The name of the Compose project that runs, else of the one that would."""
-        if self.journal.current() is None:
-            return self.first.project
-        return str(yaml.safe_load(self.running_files()[COMPOSE])["name"])
+        if self.journal.current() is not None:
+            return str(yaml.safe_load(self.running_files()[COMPOSE])["name"])
+        if is_begun(self.house.state):
+            return str(yaml.safe_load((self.stack / COMPOSE).read_text("utf-8"))["name"])
+        return self.first.project
 
     @cached_property
     def compose(self) -> Compose:
@@ -101,8 +103,10 @@ class Workshop:
 
     @property
     def deployed(self) -> dict[str, Wanted]:
-        """The services of the release that runs. Raises HouseError when there is none."""
-        document = yaml.safe_load(self.running_files()[COMPOSE])
+        """The services of the release that runs, or of the first one where that was cut off. Raises HouseError when
+        there is neither."""
+        cut = unfinished(self.journal.all()) if self.journal.current() is None else None
+        document = yaml.safe_load((self.journal.files(cut.id) if cut else self.running_files())[COMPOSE])
         return wanted(document, {}, {})
 
     def url(self, host: str) -> str:
@@ -289,5 +293,25 @@ def _compose(project: str, stack: Path) -> Compose:
 
 
 def is_deployed(state: Path) -> bool:
-    """Whether the house is a stack: rendered files lie there, and a release runs."""
+    """Whether the house is a stack that a command may build upon: rendered files lie there, and a release runs."""
     return (state / "stack" / COMPOSE).is_file() and Journal(state).current() is not None
+
+
+def is_begun(state: Path) -> bool:
+    """Whether there is a stack to look at: a release runs, or the first one was cut off, so that some of it may run."""
+    return is_deployed(state) or (
+        (state / "stack" / COMPOSE).is_file() and unfinished(Journal(state).all()) is not None
+    )
+
+
+def left_off(state: Path) -> str | None:
+    """Where a deploy has stopped in the middle and what to run, or who is at it now; None when there is none."""
+    journal = Journal(state)
+    if (cut := unfinished(journal.all())) is None:
+        return None
+    try:
+        must_be_free(state)
+    except HouseError as busy:
+        return str(busy)
+    undo = f", `cli {'rollback' if journal.current() else 'destroy'}` undoes it" if is_begun(state) else ""
+    return f"{sentence(cut)} `{finishing(cut)}` finishes it{undo}."

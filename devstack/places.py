@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 from maitre.errors import HouseError
+from provisioning.durable import write_whole
 
 #: The folder of this copy of Maitre: cli.py, config/, pipelines/.
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,12 +70,8 @@ def state_folder(state: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 600 in one step: a reader sees the old text or the new, never half of it."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
+    """Write a file of mode 600 in one step, also through a power loss."""
+    write_whole(path, text)
 
 
 def environment(**own: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from maitre.errors import HouseError
 from maitre.settings import House
+from provisioning.durable import rename_whole, write_whole
 from provisioning.secret_uses import USES, Use
 
 #: What a file of a secret may be called.
@@ -53,7 +54,7 @@ def rotate(house: House, name: str, fresh: Callable[[str], str], roles: Roles, *
     if use.role is not None:
         roles.set_password(use.role, values[name])
     for one in names:
-        _next(home, one).replace(home / one)
+        rename_whole(_next(home, one), home / one)
     return Rotated(names, use)
 
 
@@ -109,11 +110,6 @@ def _aside(home: Path, name: str, fresh: Callable[[str], str]) -> str:
     waiting = _next(home, name)
     if waiting.is_file() and (value := waiting.read_text("utf-8").strip()):
         return value
-    value, half = fresh(name), home / f".{name}.half"
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(value + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(waiting)
+    value = fresh(name)
+    write_whole(waiting, value + "\n")
     return value

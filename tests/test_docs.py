@@ -157,7 +157,7 @@ def test_the_form_of_render() -> None:
 def test_the_form_of_status() -> None:
     """Every part that the house may have stands in the example."""
     assert set(form("status")["endpoints"]) == set(get_args(settings.Endpoint)) == set(NAMES)
-    assert list(form("status")) == ["mode", "endpoints", "logins", "counters", "suspended"]
+    assert list(form("status")) == ["mode", "endpoints", "logins", "counters", "suspended", "unfinished"]
 
 
 def test_the_form_of_quota_explain() -> None:

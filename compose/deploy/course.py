@@ -20,7 +20,8 @@ MIGRATIONS = ("migrate", "migrate_rag")
 TAKEN_BACK = {"seed": "the plans, the assistants and Open WebUI's settings"}
 #: What whoever signs in to Valkey reads.
 _PASSWORD = "secret:valkey_password"
-#: Seconds until a service must be healthy that asks for no more, and those that a removed one gets to end.
+#: Seconds until a service must be healthy that asks for no more, and those that a removed one gets to end whose
+#: definition does not tell.
 PATIENCE, GRACE = 300, 60
 
 
@@ -106,7 +107,7 @@ def _steps(plan: Plan, target: Target, running: Running, compose: Compose, dump:
             yield steps.dump(compose, dump, "the tables may change")
         if change.kind == "remove":
             names = tuple(one.name for one in running.of(change.service))
-            yield from steps.remove(change.service, names, change.why, GRACE)
+            yield from steps.remove(change.service, names, change.why, _grace(target.before.get(change.service, {})))
         elif change.kind != "reload" and one is not None:
             yield from _change(change, one, running, compose)
             if one.beside and change.kind == "start":
@@ -127,6 +128,11 @@ def _hears(plan: Plan, target: Target, running: Running) -> bool:
 def _clients(target: Target) -> set[str]:
     """The services that stay signed in to Valkey. One that a deploy leaves out may have the old password still."""
     return {name for name, one in target.services.items() if _PASSWORD in one.reads and not one.job}
+
+
+def _grace(before: Mapping[str, object]) -> int:
+    """The seconds that a service's old definition gives it to end; what drains needs them."""
+    return int(str(before.get("stop_grace_period", f"{GRACE}s")).removesuffix("s"))
 
 
 def _change(change: Change, one: Wanted, running: Running, compose: Compose) -> Iterator[Step]:

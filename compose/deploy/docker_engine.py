@@ -21,6 +21,7 @@ from compose.deploy.engine import EngineAway, StepFailed, Told
 from compose.deploy.steps import Compose, Step
 from compose.running import Container, Running, container, gone, running
 from devstack.places import PASSED_ON, folder
+from provisioning.durable import rename_whole, write_whole
 
 #: Beside what any child may see: which engine is meant.
 _DOCKERS = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
@@ -108,8 +109,7 @@ class DockerEngine:
     def containers(self) -> Running:
         """The project's containers, asked now."""
         with reached():
-            label = f"com.docker.compose.project={self._compose.project}"
-            found = self._client.api.containers(all=True, filters={"label": label})
+            found = self._client.api.containers(all=True, filters={"label": self._label})
             seen = [self._inspect(one["Id"]) for one in found]
         return running([one for one in seen if one is not None])
 
@@ -145,11 +145,7 @@ class DockerEngine:
 
     def write_dynamic(self, name: str, text: str) -> None:
         """Put a file into the folder that Traefik watches, in one go."""
-        # Traefik looks at every *.yaml there; a name of another kind is not looked at while it is written.
-        aside = self._dynamic / f".{name}.new"
-        aside.write_text(text, "utf-8")
-        aside.chmod(0o644)
-        aside.replace(self._dynamic / name)
+        write_whole(self._dynamic / name, text, 0o644)
 
     def last_lines(self, id: str, count: int = 10) -> tuple[str, ...]:
         """The end of a container's log."""
@@ -165,6 +161,16 @@ class DockerEngine:
         with reached():
             found = self._client.api.images()
         return frozenset(name for one in found for name in (*(one["RepoTags"] or ()), *(one["RepoDigests"] or ())))
+
+    def volumes(self) -> tuple[str, ...]:
+        """The names of the project's volumes, whichever release made them."""
+        with reached():
+            found = self._client.api.volumes(filters={"label": self._label})
+        return tuple(sorted(one["Name"] for one in found["Volumes"] or ()))
+
+    @property
+    def _label(self) -> str:
+        return f"com.docker.compose.project={self._compose.project}"
 
     def _inspect(self, id: str) -> Container | None:
         try:
@@ -202,7 +208,7 @@ def _output(step: Step) -> Iterator[tuple[IO[bytes] | None, Callable[[], object]
     part.unlink(missing_ok=True)
     try:
         with _private(part) as file:
-            yield file, lambda: part.replace(into)
+            yield file, lambda: rename_whole(part, into)
     finally:
         part.unlink(missing_ok=True)
 

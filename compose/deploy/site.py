@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from compose.running import Running
 from compose.text import yaml_text
 from devstack.places import folder, state_folder
 from maitre.errors import HouseError
+from provisioning.durable import write_whole
 
 
 class Folder:
@@ -138,10 +138,7 @@ def _write(top: Path, name: str, text: str) -> None:
     top.chmod(0o711)
     if file.is_file() and file.read_text("utf-8") == text:
         return  # the same inode stays, which a container may have mounted
-    aside = file.with_name(f".{file.name}.new")
     try:
-        aside.write_text(text, "utf-8")
-        aside.chmod(0o755 if file.suffix == ".sh" else 0o644)
-        os.replace(aside, file)
+        write_whole(file, text, 0o755 if file.suffix == ".sh" else 0o644)
     except OSError as refused:
         raise HouseError(f"{file} cannot be written: {refused.strerror}.") from refused

@@ -121,3 +121,9 @@ def down(compose: Compose, volumes: bool) -> Step:
     words = ("down", "--remove-orphans", *(("--volumes",) if volumes else ()))
     why = "everything goes, its data too" if volumes else "everything goes but its data"
     return Step("remove everything", compose(*words), why, kind="remove")
+
+
+def remove_volumes(names: tuple[str, ...]) -> Step:
+    """Remove these volumes; one that is gone already is left alone."""
+    why = "Compose knows those of today's services only, not those of profiles that were switched off"
+    return Step("remove volumes", ("docker", "volume", "rm", "--force", *names), why, kind="remove")

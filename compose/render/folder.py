@@ -15,6 +15,7 @@ from compose.layout import COMPOSE, SECRETS
 from compose.running import CONFIG, READS
 from compose.text import HEADER, yaml_text
 from maitre.errors import HouseError
+from provisioning.durable import rename_whole
 
 #: Labels that a deploy adds, by which it knows what a container was made of.
 _LABELS = (CONFIG, READS)
@@ -34,7 +35,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
             (aside / name).write_text(text, "utf-8")
         if folder.exists():
             folder.rename(before)
-        aside.rename(folder)
+        rename_whole(aside, folder)
     except OSError as wrong:
         if before.exists() and not folder.exists():
             before.rename(folder)

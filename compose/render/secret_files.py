@@ -17,6 +17,7 @@ from compose.render.secret_copy import Copy
 from maitre.errors import HouseError
 from maitre.settings import GENERATED_SECRETS, House
 from provisioning.derived import percent_encoded, scram_verifier, verifies
+from provisioning.durable import write_whole
 from provisioning.logins import LOGINS, administrator_of, passwords_of
 
 #: Who signs in to the dashboard.
@@ -110,14 +111,7 @@ def _put(folder: Path, path: str, text: str, owner: int) -> bool:
         _folder(parent, 0o711)  # Postgres, which gets a whole folder, passes through it
     if _closed(file, owner) and _read(file) == text:
         return False
-    aside = file.with_name(f".{file.name}.new")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as fresh:
-        fresh.write(text)
-        fresh.flush()
-        os.fchown(fresh.fileno(), owner, -1)
-        os.fsync(fresh.fileno())
-    aside.replace(file)
+    write_whole(file, text, 0o400, owner)
     return True
 
 

@@ -18,7 +18,7 @@ from cli import app
 from commands.deploying import Progress
 from compose.deploy import steps
 from compose.deploy.journal import Journal
-from compose.deploy.steps import Step
+from compose.deploy.steps import Compose, Step
 from compose.host.facts import Facts
 from compose.render import rendering
 from compose.render.rendering import Rendering
@@ -261,6 +261,73 @@ def test_ctrl_c_in_the_middle(yard: Yard) -> None:
     assert len(yard.seen()) == 3
 
 
+def cut_off(yard: Yard, step: str) -> None:
+    """A deploy that is killed while it goes this step."""
+
+    class Killed(BaseException):
+        """The process ended there."""
+
+    def kill(at: Any) -> None:
+        if at.name == step:
+            raise Killed
+
+    yard.engine.at = kill
+    with pytest.raises(Killed):
+        RUN.invoke(app, ["deploy", "--yes", "--house", str(yard.directory)])
+    yard.engine.at = lambda at: None
+
+
+def test_a_first_deploy_that_was_cut_off_is_a_stack(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Status shows what runs of it and says what to do, logs shows its logs; destroyed, it is none."""
+    cut_off(yard, "start gateway")
+    told = json.loads(yard.run("status", "--json").stdout)
+    finish = "was cut off after “run migrate”. `cli deploy` finishes it, `cli destroy` undoes it."
+    assert told["mode"] == "docker"
+    assert {name: one["healthy"] for name, one in told["endpoints"].items()} == {
+        "traefik": True, "postgres": True, "gateway": False
+    }  # fmt: skip
+    assert finish in told["unfinished"]
+    shown = yard.run("status").output.replace("\n", " ")
+    assert finish in shown
+    assert "house-postgres-1" in shown
+    assert "is down" not in shown
+    assert "Deployed: " not in shown
+    monkeypatch.setattr(Workshop, "compose", property(lambda self: Compose(("echo",), "house", "f")))
+    yard.run("logs", "postgres")
+    assert "logs --tail 100 postgres" in capfd.readouterr().out
+    monkeypatch.setattr(Workshop, "compose", property(lambda self: small.COMPOSE))
+    yard.run("destroy", "--yes")
+    told = json.loads(yard.run("status", "--json").stdout)
+    assert (told["endpoints"], told["unfinished"]) == ({}, None)
+
+
+def test_status_tells_of_a_deploy_that_was_cut_off(yard: Yard) -> None:
+    """Beside the release that runs; nothing when it was finished."""
+    yard.run("deploy", "--yes")
+    first = yard.journal.current()
+    assert json.loads(yard.run("status", "--json").stdout)["unfinished"] is None
+    yard.document["services"]["postgres"]["image"] = "another:2"
+    cut_off(yard, "start postgres")
+    shown = yard.run("status").output.replace("\n", " ")
+    assert f"Deployed: release {first}." in shown
+    assert "was cut off after “write files”. `cli deploy` finishes it, `cli rollback` undoes it." in shown
+    with holder(yard.state):
+        assert "lea (pid " in json.loads(yard.run("status", "--json").stdout)["unfinished"]
+    yard.run("deploy", "--yes")
+    assert "cut off" not in yard.run("status").output
+
+
+def test_a_deploy_that_was_cut_off_before_it_wrote_anything(yard: Yard) -> None:
+    """There is no stack to look at, and the sentence is said all the same."""
+    cut_off(yard, "build images")
+    told = json.loads(yard.run("status", "--json").stdout)
+    assert told["endpoints"] == {}
+    assert told["unfinished"].endswith("was cut off before its first step had ended. `cli deploy` finishes it.")
+    assert "`cli deploy` finishes it." in yard.run("status").output.replace("\n", " ")
+
+
 def test_a_failed_gate_is_rolled_back(yard: Yard) -> None:
     """Exit code 1, the reason and what was done about it."""
     yard.run("deploy", "--yes")
@@ -414,7 +481,7 @@ def test_status_has_the_form_of_the_embedded_house(yard: Yard, monkeypatch: pyte
     counts = {"counters": {"traces_sent": 9}, "suspended": ["a@b.c"]}
     monkeypatch.setattr(subprocess, "run", lambda argv, **how: subprocess.CompletedProcess(argv, 0, json.dumps(counts)))
     told = json.loads(yard.run("status", "--json").stdout)
-    assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended"]
+    assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended", "unfinished"]
     assert told["mode"] == "docker"
     assert {name: told[name] for name in counts} == counts
     assert set(told["endpoints"]) == {"traefik", "postgres", "gateway"}
@@ -427,6 +494,20 @@ def test_status_has_the_form_of_the_embedded_house(yard: Yard, monkeypatch: pyte
     assert f"Deployed: release {yard.journal.current()}." in shown
 
 
+def test_status_of_a_deployed_house_shows_no_password(yard: Yard) -> None:
+    """Who can sign in, and the file that holds the words."""
+    file = yard.state / "logins.json"
+    words = [one["password"] for one in json.loads(file.read_text())]
+    assert words
+    yard.run("deploy", "--yes")
+    shown, told = yard.run("status").output, yard.run("status", "--json").stdout
+    assert not [word for word in words if word in shown + told]
+    assert f"Their passwords: sudo cat {file}" in shown
+    row = json.loads(told)["logins"][0]
+    assert row == {"email": row["email"], "password": None, "plan": row["plan"], "password_file": str(file)}
+    assert row["email"] in shown
+
+
 def test_another_name_of_the_project(yard: Yard) -> None:
     """Its data is named after it, so nothing is done, and the sentence says what may be."""
     yard.run("deploy", "--yes")
@@ -434,6 +515,15 @@ def test_another_name_of_the_project(yard: Yard) -> None:
     current = yard.journal.path(str(yard.journal.current())) / "compose.yaml"
     current.write_text(current.read_text().replace("name: house", "name: older"))
     assert "The house runs as the project older" in yard.run("deploy", "--yes", code=1).output
+
+
+def test_another_name_after_a_first_deploy_that_was_cut_off(yard: Yard) -> None:
+    """What runs of it is found under the name that it was started by."""
+    cut_off(yard, "start gateway")
+    file = yard.state / "stack" / "compose.yaml"
+    file.write_text(file.read_text().replace("name: house", "name: older"))
+    assert "The house runs as the project older" in yard.run("deploy", "--yes", code=1).output
+    assert "older is gone; its data stays." in yard.run("destroy", "--yes").output
 
 
 def test_restart(yard: Yard) -> None:
@@ -473,6 +563,25 @@ def test_destroy(yard: Yard) -> None:
     assert yard.seen() == []
     assert len(yard.journal.all()) == 1
     assert json.loads(yard.run("status", "--json").stdout)["endpoints"] == {}
+
+
+def test_destroy_with_the_data_leaves_none(yard: Yard) -> None:
+    """Also of profiles that were switched off, which Compose no longer knows, and after the stack itself has gone; each
+    command is shown before, and what is gone is named."""
+    yard.run("deploy", "--yes")
+    yard.engine.kept, yard.engine.todays = {"house_minio", "house_postgres"}, {"house_postgres"}
+    shown = yard.run("destroy", "--volumes", "--dry-run").output
+    assert "docker volume rm --force house_minio house_postgres" in shown
+    assert yard.engine.kept == {"house_minio", "house_postgres"}
+    yard.run("destroy", "--yes")
+    assert yard.engine.kept == {"house_minio", "house_postgres"}
+    assert "Removed for good: house_minio, house_postgres." in yard.run("destroy", "--volumes", "--yes").output
+    assert yard.engine.kept == set()
+    assert "Nothing to do" in yard.run("destroy", "--volumes", "--yes").output
+    yard.run("deploy", "--yes")
+    yard.engine.kept = {"house_minio", "house_postgres"}
+    assert "house is gone, its data too." in yard.run("destroy", "--volumes", "--yes").output
+    assert yard.engine.kept == set()
 
 
 def test_models_and_logs_say_what_is_missing(yard: Yard) -> None:

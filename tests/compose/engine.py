@@ -16,7 +16,8 @@ from compose.running import CONFIG, READS, Container, Running, reads_of, running
 class Engine:
     """Reads the Compose file in `stack` as Compose would. `ill`: services that do not become healthy, with the images
     by which they do not; `recovers`: services that are well again if one waits; `faulty`: names of steps that fail;
-    `steps`: all that were run; `at`: called at each step."""
+    `steps`: all that were run; `at`: called at each step; `kept`: the volumes, of which Compose knows
+    `todays`."""
 
     def __init__(self, stack: Path) -> None:
         self.stack = stack
@@ -27,6 +28,8 @@ class Engine:
         self.faulty: set[str] = set()
         self.at: Callable[[Step], None] = lambda step: None
         self.here: set[str] = set()
+        self.kept: set[str] = set()
+        self.todays: set[str] = set()
         self.passed: tuple[int, ...] = ()
         self._made = 0
 
@@ -42,10 +45,13 @@ class Engine:
             self._fetch(step)
         elif "up" in step.argv:
             self._up(step)
+        elif step.argv[:3] == ("docker", "volume", "rm"):
+            self.kept -= set(step.argv)
         elif step.argv[1] == "rm":
             self.seen = [one for one in self.seen if one.name not in step.argv]
         elif "down" in step.argv:
             self.seen = []
+            self.kept -= self.todays if "--volumes" in step.argv else set()
 
     def containers(self) -> Running:
         """What runs."""
@@ -79,6 +85,10 @@ class Engine:
     def images(self) -> frozenset[str]:
         """Those that were built and fetched."""
         return frozenset(self.here)
+
+    def volumes(self) -> tuple[str, ...]:
+        """Those that are kept."""
+        return tuple(sorted(self.kept))
 
     def make(self, service: str) -> Container:
         """A new container of a service, by the Compose file on the disk."""

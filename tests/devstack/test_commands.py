@@ -43,7 +43,7 @@ def test_init_says_what_it_made_and_then_that_nothing_was_to_do(tmp_path: Path) 
 def test_status_has_its_public_form(house: House) -> None:
     """`status --json`: mode, endpoints by name, the demo users' logins, the counters; also while it is down."""
     told = json.loads(said("status", "--json", "--house", str(house.directory)))
-    assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended"]
+    assert list(told) == ["mode", "endpoints", "logins", "counters", "suspended", "unfinished"]
     assert told["mode"] == "embedded"
     assert set(told["endpoints"]) == {
         *("open_webui", "pipelines", "gateway", "postgres", "valkey", "upstream", "embedder", "traces"),

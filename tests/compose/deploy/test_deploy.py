@@ -120,6 +120,17 @@ def test_what_is_no_longer_wanted_goes_last(yard: Yard) -> None:
     assert "house-traefik-1" not in running(yard)
 
 
+@pytest.mark.parametrize(("rendered", "given"), [({"stop_grace_period": "330s"}, "330"), ({}, "60")])
+def test_a_removed_service_ends_what_it_has_begun(yard: Yard, rendered: dict[str, str], given: str) -> None:
+    """It gets the time that its own definition asked for, so that its streams are not cut."""
+    document = small.document()
+    document["services"]["traefik"] |= rendered
+    yard.go(small.files(document))
+    del document["services"]["traefik"]
+    stop = yard.way(small.files(document))[1][-2]
+    assert stop.argv == ("docker", "stop", "--time", given, "house-traefik-1")
+
+
 def test_a_release_that_is_not_healthy_is_rolled_back(yard: Yard) -> None:
     """After a migration too: the old release runs as before, and the sentence says what was wrong."""
     first = yard.go(small.files())

@@ -106,6 +106,17 @@ def test_an_engine_that_is_away(monkeypatch: pytest.MonkeyPatch, where: str, tol
     assert facts.engine_fault
 
 
+def test_the_volumes_of_the_project(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked by Compose's label, which every volume of a project has; an engine without any says null."""
+    client = Mock()
+    monkeypatch.setattr("compose.deploy.docker_engine.client", lambda: client)
+    client.api.volumes.return_value = {"Volumes": [{"Name": "house_b"}, {"Name": "house_a"}]}
+    assert engine.volumes() == ("house_a", "house_b")
+    client.api.volumes.assert_called_with(filters={"label": "com.docker.compose.project=house"})
+    client.api.volumes.return_value = {"Volumes": None}
+    assert engine.volumes() == ()
+
+
 def test_an_engine_that_goes_away_while_traefik_is_looked_for() -> None:
     """It is told as everywhere else, so that a deploy can go back."""
     client = Mock()
