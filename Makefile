@@ -29,10 +29,10 @@ install: .venv/installed .venv-open-webui/installed ## the two Python environmen
 
 server: .venv/installed ## what a server with Docker needs: the command `cli`, without an Open WebUI outside of the containers
 
-test: install browser docker node lint ## lint, then every test but the long ones of test-docker
-	@$(BIN)/python -m pytest -m "not long"
+test: install browser docker node lint ## lint, then every test
+	@$(BIN)/python -m pytest --durations=40 --durations-min=10
 
-test-docker: install docker ## the stack on a Docker engine of its own: rollouts under load and killed containers, too
+test-docker: install docker ## the stack alone, on a Docker engine of its own: rollouts under load and killed containers, too
 	@$(BIN)/python -m pytest tests/docker
 
 lint: install ## ruff and mypy

@@ -16,7 +16,6 @@ from tests.docker.deployed import SCRIPTED, Guest
 from tests.docker.load import Load
 from tests.engine.answers import script
 
-pytestmark = pytest.mark.long
 WHO = "admin@maitre.example"
 #: The rag service and its worker are killed too; they have no guests here.
 SERVICES = ("postgres", "valkey", "traefik", "open_webui", "gateway", "pipelines", "ollama", "rag", "rag_worker")

@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from devstack.process import wait_until
 from tests.docker.busy import Busy, untrue, upstream
 from tests.docker.load import Load
 from tests.docker.releases import appended, make_release
 
-pytestmark = pytest.mark.long
 Say = Callable[[str], None]
 SERVERS = ("gateway", "pipelines")
+#: The end of a Pipelines host that serves, and says that it is not ready.
+UNREADY = """
+async def readiness(engine: object) -> dict[str, str]:
+    raise Problem(503, "This release is never ready.")
+"""
 
 
 @contextmanager
@@ -73,11 +75,30 @@ def test_a_deploy_that_is_broken_off_is_finished_by_the_next(busy: Busy, say: Sa
     assert "Nothing to do" in busy.deployed.deploy()
 
 
+def test_a_deploy_that_is_killed_is_finished_by_the_next(busy: Busy, tmp_path: Path, say: Say) -> None:
+    """SIGKILL while the gateway's new container waits: status says so, guests notice nothing, and after a deploy of
+    these sources one container of theirs serves."""
+    root = make_release(busy.deployed.engine, tmp_path, appended("gateway/public_api.py", "# Its deploy is killed."))
+    with guests(busy, say):
+        (old,) = busy.of("gateway")
+        with busy.deployed.begun("deploy", "--yes", root=root) as running:
+            assert wait_until(lambda: len(busy.of("gateway")) == 2, 180, every=0.2)
+            running.kill()
+        assert wait_until(lambda: "was cut off" in (busy.deployed.asked("status")["unfinished"] or ""), 60, every=1)
+        finished = busy.deployed.cli("deploy", "--yes", told=say)
+        assert finished.returncode == 0, finished.stdout
+        assert "was cut off" in finished.stdout
+    assert [one.image for one in busy.of("gateway")] == [old.image]
+    assert busy.deployed.asked("status")["unfinished"] is None
+    assert "Nothing to do" in busy.deployed.deploy()
+
+
 def test_an_ill_release_is_rolled_back(busy: Busy, tmp_path: Path, say: Say) -> None:
-    """After its migration, and after the gateway has been replaced, a Pipelines host that ends at once is the end of a
-    release: everything runs as before, no guest has noticed, and the list of releases says so. The databases were
-    dumped before. The next deploy of the old sources runs their jobs again, and touches nothing that serves."""
-    changes = appended("gateway/pipelines_host.py", "raise SystemExit('This release does not start.')")
+    """After its migration, and after the gateway has been replaced, a Pipelines host that lives but is never ready is
+    the end of a release: everything runs as before, no guest has noticed, and the list of releases says so. The
+    databases were dumped before. The next deploy of the old sources runs their jobs again, and touches nothing that
+    serves."""
+    changes = appended("gateway/host.py", UNREADY)
     migration = {"maitre/sql/migrations/9999_next.sql": "alter table ledger add column next text;\n"}
     root = make_release(busy.deployed.engine, tmp_path, {**changes, **migration})
     before = {service: busy.of(service)[0].image for service in SERVERS}
