@@ -49,9 +49,11 @@ def overridden(service: Service, wish: Mapping[str, Any]) -> Service:
     image = {
         key: wish[form] for key, form in (("name", "image"), ("tag", "tag"), ("digest", "digest")) if wish.get(form)
     }
+    bodies = wish.get("bodies")
     return replace(
         service,
         image=replace(service.image, **image),
+        route=replace(service.route, bodies=bodies) if service.route and bodies else service.route,
         limits=_limits(service.limits, {key: wish[key] for key in Limits.__slots__ if wish.get(key)}),
         settings={**service.settings, **wish.get("settings", {})},
         env={**service.env, **wish.get("env", {})},

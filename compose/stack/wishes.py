@@ -77,6 +77,9 @@ def _names(form: StackForm, services: Mapping[str, Service]) -> list[str]:
         if wish.replicas and wish.replicas > 1 and services[name].rollout == "replace":
             rolled = ", ".join(sorted(one.name for one in services.values() if one.rollout == "beside"))
             problems.append(f"stack.services.{name}.replicas: only these may have several: {rolled}")
+        route = services[name].route
+        if wish.bodies and not (route and route.bodies):
+            problems.append(f"stack.services.{name}.bodies: the bodies of its requests are not counted")
         if services[name].build and (wish.image or wish.tag or wish.digest):
             problems.append(f"stack.services.{name}: its image is built from these sources, and cannot be another one")
     return problems

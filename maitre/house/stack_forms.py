@@ -63,6 +63,7 @@ class ServiceForm(Form):
     reserved_cpus: Cpus | None = None
     reserved_memory: Amount | None = None
     replicas: int | None = Field(None, ge=1, le=16)
+    bodies: dict[Annotated[int, Field(ge=1, le=12)], Annotated[int, Field(ge=1)]] = {}
     settings: dict[str, str] = {}
     env: dict[Variable, str] = {}
 

@@ -43,6 +43,10 @@ REFUSED = (
         "maitre.yaml: stack.services.gateway: its image is built from",
     ),
     (
+        {"stack": {"services": {"gateway": {"bodies": {9: 1}}}}},
+        "maitre.yaml: stack.services.gateway.bodies: the bodies of its requests are not counted",
+    ),
+    (
         {"stack": {"profiles": ["kubernetes"]}},
         "maitre.yaml: stack.profiles.0: Input should be 'langfuse', 'litellm' or",
     ),
@@ -207,3 +211,12 @@ def test_traces_go_where_somebody_takes_them(tmp_path: Path, stack: dict[str, An
     rendered = render_house(copy_house("small", tmp_path / "house", stack=stack))
     written = yaml.safe_load(rendered.files["compose.yaml"])
     assert written["services"]["gateway"]["environment"]["MAITRE_TRACES_URL"] == url
+
+
+def test_larger_uploads_may_be_wished(tmp_path: Path) -> None:
+    """What is refused begins where the wished lengths end."""
+    bodies = {"services": {"open_webui": {"bodies": {7: 32, 8: 4, 9: 1}}}}
+    rendered = render_house(copy_house("small", tmp_path / "house", stack=bodies))
+    http = yaml.safe_load(rendered.files["traefik/dynamic/open_webui.yaml"])["http"]
+    assert http["middlewares"]["open_webui-9-digits"]["inFlightReq"]["amount"] == 1
+    assert "`^[0-9]{10,}$`" in http["routers"]["open_webui-too-long"]["rule"]
