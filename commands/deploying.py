@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -33,6 +34,16 @@ STYLES = {
     "remove": "red",
     "keep": "dim",
 }
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Whoever read may have gone: the terminal, or the program after the pipe. Then rich tells nobody any more, and
+    wants to end the program; but half a deploy helps nobody."""
+    try:
+        yield
+    except (OSError, SystemExit):
+        console.quiet = True
 
 
 class Progress:
@@ -63,24 +74,29 @@ class Progress:
             self._hide()
             mark = "[green]✓[/]" if event == "done" else "[red]✗[/]"
             took = f" [dim]{time.monotonic() - self.since:.1f} s[/]"
-            console.print(f"{mark} {escape(step.name)}{took}", highlight=False)
+            self._print(f"{mark} {escape(step.name)}{took}")
 
     def said(self, sentence: str) -> None:
         """How far a step is, for whoever waits for it."""
         if not self.quiet:
-            console.print(f"  {sentence}", style="dim", markup=False, highlight=False)
+            self._print(f"[dim]  {escape(sentence)}[/]")
+
+    def _print(self, line: str) -> None:
+        with _going_on():
+            console.print(line, highlight=False)
 
     def _show(self, step: Step) -> None:
         if console.is_terminal:
             self._live = Live(console=console, get_renderable=self._line, refresh_per_second=4, transient=True)
             self._live.start()
         elif step.kind in ("build", "pull"):
-            console.print(f"… {step.name}; it may take minutes", markup=False, highlight=False)
+            self._print(f"… {escape(step.name)}; it may take minutes")
 
     def _hide(self) -> None:
-        if self._live:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live:
+            with _going_on():
+                live.stop()
 
     def _line(self) -> Text:
         seconds = f"{time.monotonic() - self.since:.0f} s"

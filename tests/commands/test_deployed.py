@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,20 @@ def test_a_rollout_is_heard_on_the_screen(capsys: pytest.CaptureFixture[str]) ->
             [] if quiet else ["… pull images; it may take minutes", "  New requests go to house-gateway-2."]
         )
         assert quiet or lines[-1].startswith("✓ pull images ")
+
+
+def test_a_deploy_goes_on_when_nobody_reads_any_more() -> None:
+    """The program after the pipe has ended, in the middle of a rollout."""
+    told = "with Progress(False) as progress: [progress.said('New requests go on.' * 99) for _ in range(99)]"
+    code = f"import sys; from commands.deploying import Progress\n{told}\nprint('It is done.', file=sys.stderr)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as deploy:
+        assert deploy.stdout
+        assert deploy.stderr
+        deploy.stdout.close()
+        assert deploy.stderr.read() == "It is done.\n"
+    assert deploy.returncode == 0
 
 
 def test_nobody_to_ask(yard: Yard) -> None:

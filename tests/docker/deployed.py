@@ -34,6 +34,7 @@ from maitre.errors import HouseError
 from maitre.settings import House, load_house
 from tests.docker.engine import Engine
 from tests.docker.images import Say, build_ours
+from tests.docker.programs import program
 from tests.traefik.certificates import authority
 
 PROJECT = "inn"
@@ -121,7 +122,8 @@ class Deployed:
     def containers(self) -> dict[str, dict[str, Any]]:
         """Everything that the engine says of the house's containers, by name."""
         ids = self.engine.docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
-        found = json.loads(self.engine.docker("inspect", *ids.split())) if ids else []
+        done = self.engine.run(program("docker"), "inspect", *ids.split())  # fails for a job that has just ended
+        found = json.loads(done.stdout) if ids else []
         return {str(one["Name"]).lstrip("/"): one for one in found}
 
     def of(self, service: str) -> list[str]:
