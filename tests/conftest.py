@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from maitre.errors import HouseError
 from maitre.settings import House
@@ -21,6 +22,11 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith("MAITRE_") and name not in KEPT:
             del os.environ[name]
+
+
+# A machine that is busy makes examples slowly, and no test may fail for that.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

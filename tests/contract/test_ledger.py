@@ -211,7 +211,9 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 async def test_the_twin_and_postgres_never_differ(
     database: Database, steps: list[tuple[str, int, float, str, bool, int | None]]
 ) -> None:
