@@ -124,8 +124,9 @@ class Traffic:
         return False
 
     def _hear(self, status: int, said: bytes) -> None:
+        # 504 is the house's own limit of an answer's time, which a busy machine reaches.
         self.heard[str(status)] += 1
-        if status not in (200, 429, 503) or b"(number" in said:
+        if status not in (200, 429, 503, 504) or b"(number" in said:
             self.odd.append(f"{status}: {said[:300]!r}")
 
     def _body(self, guest: Guest, model: str, engine: Endpoint) -> dict[str, Any]:
