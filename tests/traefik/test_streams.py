@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.loopback import served
-from tests.traefik.front_door import front_door, places_in
+from tests.traefik.front_door import Door, front_door, places_in
 from tests.traefik.routes import GATEWAY, OPEN_WEBUI, PLAIN, at
 from traefik.static import static
 
@@ -120,31 +120,39 @@ async def test_the_server_learns_that_its_reader_left(folder: Path) -> None:
         await asyncio.wait_for(speaker.left.wait(), 30)
 
 
+@asynccontextmanager
+async def answering_socket(door: Door) -> AsyncIterator[None]:
+    """Open WebUI's socket, open within the block; it has answered."""
+    url = f"http://{door.places.web}/ws/socket.io/?EIO=4&transport=websocket"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, headers={"Host": "chat.example"}) as socket,
+    ):
+        await socket.send_str("hello")
+        assert (await socket.receive(timeout=30)).data == "hello!"
+        yield
+
+
 async def test_web_sockets_pass(folder: Path) -> None:
     """Open WebUI's socket opens and answers."""
-    async with speaking() as (_, port), front_door(folder, at(port, OPEN_WEBUI), PLAIN) as door:
-        url = f"http://{door.places.web}/ws/socket.io/?EIO=4&transport=websocket"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(url, headers={"Host": "chat.example"}) as socket,
-        ):
-            await socket.send_str("hello")
-            assert (await socket.receive(timeout=30)).data == "hello!"
+    async with (
+        speaking() as (_, port),
+        front_door(folder, at(port, OPEN_WEBUI), PLAIN) as door,
+        answering_socket(door),
+    ):
+        pass
 
 
 async def test_an_open_socket_does_not_hold_traefik(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop ends what is still open after the grace, which has nothing to do with how long a server may drain."""
     monkeypatch.setattr("traefik.static.GRACE", 1)
     stack = replace(PLAIN, drain_timeout=3600)
-    async with speaking() as (_, port), front_door(folder, at(port, OPEN_WEBUI), stack) as door:
-        url = f"http://{door.places.web}/ws/socket.io/?EIO=4&transport=websocket"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(url, headers={"Host": "chat.example"}) as socket,
-        ):
-            await socket.send_str("hello")
-            assert (await socket.receive(timeout=30)).data == "hello!"
-            assert await door.stopped() == 0
+    async with (
+        speaking() as (_, port),
+        front_door(folder, at(port, OPEN_WEBUI), stack) as door,
+        answering_socket(door),
+    ):
+        assert await door.stopped() == 0
 
 
 async def test_an_upload_is_passed_on_as_it_comes(folder: Path) -> None:
