@@ -23,6 +23,8 @@ from commands.output import (
 from maitre.errors import HouseError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from compose.host.finding import Finding
     from compose.workshop import Workshop
 
@@ -50,7 +52,8 @@ def deploy(
         workshop = Workshop(for_containers(house_of(house)))
         must_be_free(workshop.house.state)
         chosen = _known(workshop, only or [])
-        findings, waiting = _checked(workshop, as_json), broken_off(workshop.house)
+        waiting = broken_off(workshop.house)
+        findings = _checked(workshop, waiting, as_json)
         if chosen and waiting:
             raise HouseError(
                 f"A rotation of {', '.join(waiting)} was broken off, which --only would leave half done;"
@@ -97,13 +100,14 @@ def _known(workshop: Workshop, only: list[str]) -> tuple[str, ...]:
     return tuple(only)
 
 
-def _checked(workshop: Workshop, as_json: bool) -> list[Finding]:
-    """The findings. Prints the warnings; with a fault, the faults, and exits: nothing has been changed."""
+def _checked(workshop: Workshop, waiting: Sequence[str], as_json: bool) -> list[Finding]:
+    """The findings; `waiting`: the secrets whose rotation was broken off. Prints the warnings; with a fault, the
+    faults, and exits: nothing has been changed."""
     from compose.host.preflight import preflight
-    from provisioning.rotation import again, broken_off
+    from provisioning.rotation import again
 
-    waiting = {name: again(name) for name in broken_off(workshop.house)}
-    findings = preflight(workshop.asked(), replace(workshop.facts(), broken_off=waiting))
+    rotations = {name: again(name) for name in waiting}
+    findings = preflight(workshop.asked(), replace(workshop.facts(), broken_off=rotations))
     bad = [one for one in findings if not one.ok]
     if bad and as_json:
         print_json({"ok": False, "findings": [asdict(one) for one in findings]})

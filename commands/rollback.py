@@ -96,9 +96,10 @@ def _chosen(workshop: Workshop, given: str | None) -> Release:
             what = "There is no release" if not found else "More than one release begins with"
             raise HouseError(f"{what} “{given}”. `cli rollback --list` shows them.")
         return found[0]
-    before = previous(every, current)
     if unfinished(every) and current:
         before = next((one for one in every if one.id == current), None)  # undoes what was left in the middle
+    else:
+        before = previous(every, current)
     if before is None:
         raise HouseError("There is no earlier release to go back to. `cli rollback --list` shows what is kept.")
     return before
